@@ -1,0 +1,3 @@
+from deskbell.surfaces.cli import main
+
+main()

@@ -1,0 +1,137 @@
+"""The table of contents: settings, database, the slices' operations, the surfaces."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import sys
+import time
+from typing import Any
+
+from deskbell.appointments import operations as appointments
+from deskbell.conversations import operations as conversations
+from deskbell.conversations import sending
+from deskbell.conversations.carriers import simulator
+from deskbell.foundation import idempotency, jobs
+from deskbell.foundation.db import DatabaseFailure, Session
+from deskbell.foundation.jobs import Work, Worker
+from deskbell.foundation.limits import MemoryLimits
+from deskbell.foundation.sqlite import SqliteDatabase
+from deskbell.leads import operations as leads
+from deskbell.organizations import operations as organizations
+from deskbell.organizations.keys import Keys
+from deskbell.settings import Settings
+from deskbell.surfaces import pages
+from deskbell.surfaces.access_log import AccessLog
+from deskbell.surfaces.dialects import Agent, Crm
+from deskbell.surfaces.http import Dispatcher, Nobody, Receive, Scope, Send
+from deskbell.tasks import operations as tasks
+
+log = logging.getLogger(__name__)
+
+OPERATIONS = [
+    *organizations.OPERATIONS,
+    *leads.OPERATIONS,
+    *appointments.OPERATIONS,
+    *tasks.OPERATIONS,
+    *conversations.OPERATIONS,
+]
+
+PURGE = "answers.purge"
+NOTED = 30.0  # seconds between writes of when keys were last used
+TICK = 0.2  # seconds between looks at what other processes have written
+
+
+class Deskbell:
+    """The ASGI application of one process. Lifespan starts and stops it."""
+
+    def __init__(self, settings: Settings, path: str) -> None:
+        self.settings = settings
+        self.path = path
+        self.access_log = AccessLog(sys.stdout.fileno() if settings.access_log else None)
+        self.background: list[asyncio.Task[Any]] = []
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await self.lifespan(receive, send)
+            return
+        if scope["type"] != "http":
+            return
+        path: str = scope["path"]
+        if path.startswith("/api/v1/") or path == "/api/v1":
+            await self.crm(scope, receive, send)
+        elif path.startswith("/v1/") or path == "/v1":
+            await self.agent(scope, receive, send)
+        else:
+            await self.pages(scope, receive, send)
+
+    async def lifespan(self, receive: Receive, send: Send) -> None:
+        await receive()
+        try:
+            await self.start()
+        except Exception as error:
+            await send({"type": "lifespan.startup.failed", "message": str(error)})
+            raise
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        await self.stop()
+        await send({"type": "lifespan.shutdown.complete"})
+
+    async def start(self) -> None:
+        """Opens the database and puts the parts together."""
+        self.database = SqliteDatabase(self.path)
+        self.keys = Keys(self.database)
+        limits = MemoryLimits()
+        common: dict[str, Any] = {"limits": limits, "database": self.database, "access_log": self.access_log}
+        self.crm = Dispatcher(Crm(), OPERATIONS, authenticator=self.keys, **common)
+        self.agent = Dispatcher(Agent(), [], authenticator=Nobody(), **common)
+        self.pages = pages.build(OPERATIONS, self.database, self.access_log, self.settings)
+        sender = sending.Sender(simulator.Simulator(self.database))
+        self.worker = Worker(self.database, {sending.SEND: sender.send, simulator.REPORT: sender.report, PURGE: purge})
+        self.database.on_commit["jobs"] = self.worker.wake
+        await self.database.write(opening)
+        self.background = [asyncio.create_task(self.worker.run()), asyncio.create_task(self.keep_house())]
+
+    async def stop(self) -> None:
+        """Lets what is under way finish, then closes the database."""
+        await self.worker.stop(self.settings.drain_seconds / 2)
+        for task in self.background:
+            task.cancel()
+        await asyncio.gather(*self.background, return_exceptions=True)
+        with contextlib.suppress(DatabaseFailure):
+            await self.keys.note_use()
+        self.database.close()
+        self.access_log.flush()
+
+    async def keep_house(self) -> None:
+        """What has to be done now and then: notice other processes' writes, write the log, note the use of keys."""
+        noted = time.monotonic()
+        while True:
+            await asyncio.sleep(TICK)
+            try:
+                self.access_log.flush()
+                if self.database.foreign_writes():
+                    self.keys.forget()
+                    self.worker.wake()
+                if time.monotonic() - noted > NOTED:
+                    noted = time.monotonic()
+                    await self.keys.note_use()
+            except Exception:
+                log.exception("housekeeping failed; it goes on")
+
+
+async def opening(session: Session) -> None:
+    """At the start no other process serves this file: claims of a process that died are free, and the purge is due."""
+    await jobs.release(session)
+    await jobs.enqueue(session, PURGE, {}, dedupe=PURGE)
+
+
+async def purge(work: Work) -> None:
+    """Drops expired idempotency records, and again in an hour."""
+
+    async def unit(session: Session) -> None:
+        await idempotency.purge(session)
+        await jobs.enqueue(session, PURGE, {}, delay=3600, dedupe=PURGE)
+
+    await work.finish(unit)

@@ -1,0 +1,85 @@
+"""Appointments: a lead, a time, a place."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+
+from deskbell.foundation.clock import Instant, Timestamp
+from deskbell.foundation.ids import Id
+from deskbell.foundation.pages import Paging
+
+Status = Literal["scheduled", "confirmed", "completed", "cancelled", "no_show"]
+BookedBy = Literal["api", "mcp", "agent", "user"]
+SortBy = Literal["start_time", "created_at"]
+SortDir = Literal["asc", "desc"]
+
+Type = Annotated[str, Meta(max_length=100, examples=["Estimate"])]
+Location = Annotated[str, Meta(max_length=500)]
+Notes = Annotated[str, Meta(max_length=5000)]
+Outcome = Annotated[str, Meta(max_length=100)]
+
+
+class Appointment(msgspec.Struct):
+    """An appointment. Cancelling keeps it, with status `cancelled`; `booked_by` says by which surface it was made."""
+
+    id: str
+    organization_id: str
+    lead_id: str
+    start_time: Timestamp
+    end_time: Timestamp
+    status: Status
+    type: str | None
+    location: str | None
+    notes: str | None
+    booked_by: BookedBy
+    outcome: str | None
+    outcome_notes: str | None
+    created_at: Timestamp
+    updated_at: Timestamp
+
+
+class Times(msgspec.Struct):
+    """When an appointment is, to the microsecond, as it is stored."""
+
+    start_time: str
+    end_time: str
+
+
+class NewAppointment(msgspec.Struct, kw_only=True):
+    """What an appointment is made from. It may overlap another, and may be in the past."""
+
+    lead_id: Id
+    start_time: Instant
+    end_time: Instant
+    type: Type | None = None
+    location: Location | None = None
+    notes: Notes | None = None
+    status: Status = "scheduled"
+
+
+class AppointmentChanges(msgspec.Struct, kw_only=True):
+    """A partial update: absent fields stay, null clears a nullable one."""
+
+    lead_id: Id | UnsetType = UNSET
+    start_time: Instant | UnsetType = UNSET
+    end_time: Instant | UnsetType = UNSET
+    type: Type | UnsetType | None = UNSET
+    location: Location | UnsetType | None = UNSET
+    notes: Notes | UnsetType | None = UNSET
+    status: Status | UnsetType = UNSET
+    outcome: Outcome | UnsetType | None = UNSET
+    outcome_notes: Notes | UnsetType | None = UNSET
+
+
+class AppointmentFilter(Paging, kw_only=True):
+    """Which appointments to list, and in what order."""
+
+    status: Status | UnsetType = UNSET
+    lead_id: Id | UnsetType = UNSET
+    start_after: Annotated[Instant, Meta(description="Inclusive")] | UnsetType = UNSET
+    start_before: Annotated[Instant, Meta(description="Exclusive")] | UnsetType = UNSET
+    sort_by: SortBy = "start_time"
+    sort_dir: SortDir = "desc"

@@ -1,0 +1,119 @@
+"""What can be done with appointments."""
+
+from __future__ import annotations
+
+import msgspec
+from msgspec import UNSET
+
+from deskbell.appointments import rules, store
+from deskbell.appointments.model import Appointment, AppointmentChanges, AppointmentFilter, NewAppointment
+from deskbell.errors import Problem
+from deskbell.foundation.db import insert, update
+from deskbell.foundation.ids import new_id
+from deskbell.foundation.pages import Page
+from deskbell.leads.operations import get_lead
+from deskbell.operation import Context, Operation
+
+MISSING = "No appointment of your organization has this id"
+
+
+async def list_appointments(ctx: Context, filter: AppointmentFilter) -> Page[Appointment]:
+    """List appointments, the latest start first unless sorted otherwise. Cancelled ones are included."""
+    statement = store.appointment_list(
+        ctx.organization_id,
+        filter.status or None,
+        filter.lead_id or None,
+        filter.start_after or None,
+        filter.start_before or None,
+        sort_by=filter.sort_by,
+        descending=filter.sort_dir == "desc",
+    )
+    rows, total = await ctx.db.page(statement, filter.page, filter.limit)
+    return Page(rows, total, filter)
+
+
+async def get_appointment(ctx: Context, id: str) -> Appointment:
+    """One appointment by its id."""
+    found = await ctx.db.one(store.appointment_row(ctx.organization_id, id))
+    if found is None:
+        raise Problem("not_found", MISSING)
+    return found
+
+
+async def create_appointment(ctx: Context, new: NewAppointment) -> Appointment:
+    """Book an appointment with a lead."""
+    rules.check_times(new.start_time, new.end_time)
+    await check_lead(ctx, new.lead_id)
+    moment = ctx.now
+    row = {**msgspec.structs.asdict(new), "organization_id": ctx.organization_id, "id": new_id(), "booked_by": ctx.via}
+    await ctx.db.run(insert(store.appointments, {**row, "created_at": moment, "updated_at": moment}))
+    return await get_appointment(ctx, str(row["id"]))
+
+
+async def check_lead(ctx: Context, lead_id: str) -> None:
+    try:
+        await get_lead(ctx, lead_id)
+    except Problem:
+        raise Problem("lead_not_found", "`lead_id` is not a lead of your organization") from None
+
+
+async def update_appointment(ctx: Context, id: str, changes: AppointmentChanges) -> Appointment:
+    """Change some fields of an appointment: absent fields stay, null clears a nullable one."""
+    given = {name: value for name, value in msgspec.structs.asdict(changes).items() if value is not UNSET}
+    start, end = given.get("start_time"), given.get("end_time")
+    if start and end:
+        rules.check_times(start, end)
+    times = await ctx.db.one(store.appointment_times(ctx.organization_id, id))
+    if times is None:
+        raise Problem("not_found", MISSING)
+    if start or end:
+        rules.check_times(start or times.start_time, end or times.end_time)
+    if changes.lead_id is not UNSET:
+        await check_lead(ctx, changes.lead_id)
+    await ctx.db.run(
+        update(store.appointments, {"organization_id": ctx.organization_id, "id": id}, {**given, "updated_at": ctx.now})
+    )
+    return await get_appointment(ctx, id)
+
+
+async def cancel_appointment(ctx: Context, id: str) -> Appointment:
+    """Cancel an appointment. It stays readable; cancelling it again changes nothing."""
+    appointment = await get_appointment(ctx, id)
+    if appointment.status == "cancelled":
+        return appointment
+    await ctx.db.run(
+        update(
+            store.appointments,
+            {"organization_id": ctx.organization_id, "id": id},
+            {"status": "cancelled", "updated_at": ctx.now},
+        )
+    )
+    return await get_appointment(ctx, id)
+
+
+async def forget_lead(ctx: Context, lead_id: str) -> None:
+    """Takes what people wrote out of a lead's appointments, for good; the times stay."""
+    await ctx.db.run(store.forget_words(ctx.organization_id, lead_id))
+
+
+OPERATIONS = [
+    Operation("appointments.list", list_appointments, "GET /api/v1/appointments", scope="appointments:read"),
+    Operation(
+        "appointments.create",
+        create_appointment,
+        "POST /api/v1/appointments",
+        scope="appointments:write",
+        errors=("lead_not_found",),
+    ),
+    Operation("appointments.get", get_appointment, "GET /api/v1/appointments/{id}", scope="appointments:read"),
+    Operation(
+        "appointments.update",
+        update_appointment,
+        "PUT /api/v1/appointments/{id}",
+        scope="appointments:write",
+        errors=("lead_not_found",),
+    ),
+    Operation(
+        "appointments.cancel", cancel_appointment, "DELETE /api/v1/appointments/{id}", scope="appointments:write"
+    ),
+]

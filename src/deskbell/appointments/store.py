@@ -1,0 +1,73 @@
+"""The appointments table and every query on it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Column, Select, Table, Text, Update, select, update
+
+from deskbell.appointments.model import Appointment, SortBy, Times
+from deskbell.foundation.db import ID, INSTANT, command, query, schema
+
+appointments = Table(
+    "appointments",
+    schema,
+    Column("organization_id", ID, primary_key=True),
+    Column("id", ID, primary_key=True),
+    Column("lead_id", ID, nullable=False),
+    Column("start_time", INSTANT, nullable=False),
+    Column("end_time", INSTANT, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("type", Text),
+    Column("location", Text),
+    Column("notes", Text),
+    Column("booked_by", Text, nullable=False),
+    Column("outcome", Text),
+    Column("outcome_notes", Text),
+    Column("created_at", INSTANT, nullable=False),
+    Column("updated_at", INSTANT, nullable=False),
+)
+_appointment = [appointments.c[name] for name in Appointment.__struct_fields__]
+
+
+@query(Appointment)
+def appointment_row(organization_id: str, id: str) -> Select[Any]:
+    return select(*_appointment).where(appointments.c.organization_id == organization_id, appointments.c.id == id)
+
+
+@query(Times)
+def appointment_times(organization_id: str, id: str) -> Select[Any]:
+    """Locked until the transaction ends, where the database has row locks."""
+    times = select(appointments.c.start_time, appointments.c.end_time)
+    return times.where(appointments.c.organization_id == organization_id, appointments.c.id == id).with_for_update()
+
+
+@query(Appointment)
+def appointment_list(
+    organization_id: str,
+    status: str | None = None,
+    lead_id: str | None = None,
+    start_after: str | None = None,
+    start_before: str | None = None,
+    *,
+    sort_by: SortBy,
+    descending: bool,
+) -> Select[Any]:
+    found = select(*_appointment).where(appointments.c.organization_id == organization_id)
+    if status is not None:
+        found = found.where(appointments.c.status == status)
+    if lead_id is not None:
+        found = found.where(appointments.c.lead_id == lead_id)
+    if start_after is not None:
+        found = found.where(appointments.c.start_time >= start_after)
+    if start_before is not None:
+        found = found.where(appointments.c.start_time < start_before)
+    columns = (appointments.c[sort_by], appointments.c.id)
+    return found.order_by(*(column.desc() if descending else column.asc() for column in columns))
+
+
+@command
+def forget_words(organization_id: str, lead_id: str) -> Update:
+    """Takes what people wrote out of a lead's appointments."""
+    place = (appointments.c.organization_id == organization_id, appointments.c.lead_id == lead_id)
+    return update(appointments).where(*place).values(location=None, notes=None, outcome_notes=None)

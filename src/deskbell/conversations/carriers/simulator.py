@@ -1,0 +1,82 @@
+"""The carrier that ships with Deskbell: it takes every text, keeps a ledger, and reports delivery a moment later.
+
+Magic numbers, for trying what can go wrong: `+15005550001` cannot be reached, `...02` is a landline, `...03` has told the carrier
+STOP, `...04` finds the carrier down, `...05` finds it slow. The ledger is the carrier's own memory: it is written before the
+answer, apart from the sender's transactions, as a real carrier's would be.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from sqlalchemy import Column, Delete, Select, Table, Text, delete, select
+
+from deskbell.conversations.carriers import base
+from deskbell.conversations.carriers.base import Receipt, Refused, Unavailable
+from deskbell.foundation import clock, jobs
+from deskbell.foundation.db import ID, INSTANT, Database, Session, command, insert, query, schema
+from deskbell.foundation.ids import new_id
+
+UNREACHABLE, LANDLINE, OPTED_OUT, DOWN, SLOW = (f"+1500555000{last}" for last in range(1, 6))
+DELIVERY = 0.5  # seconds from acceptance to the report
+SLOWNESS = 5.0  # seconds that the slow number takes
+REPORT = "simulator.report"
+
+ledger = Table(
+    "simulated_texts",
+    schema,
+    Column("id", ID, primary_key=True),
+    Column("organization_id", ID, nullable=False),
+    Column("reference", Text, nullable=False, index=True),
+    Column("recipient", Text, nullable=False),
+    Column("body", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("created_at", INSTANT, nullable=False),
+)
+
+
+@query(str)
+def taken(reference: str) -> Select[Any]:
+    return select(ledger.c.id).where(ledger.c.reference == reference)
+
+
+@command
+def forget_recipient(organization_id: str, recipient: str) -> Delete:
+    return delete(ledger).where(ledger.c.organization_id == organization_id, ledger.c.recipient == recipient)
+
+
+class Simulator:
+    """A carrier in a table."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+
+    async def send(self, text: base.Text) -> Receipt:
+        if text.recipient == LANDLINE:
+            raise Refused("landline")
+        if text.recipient == OPTED_OUT:
+            raise Refused("opted_out", opted_out=True)
+        if text.recipient == DOWN:
+            raise Unavailable("the simulated carrier is down")
+        if text.recipient == SLOW:
+            await asyncio.sleep(SLOWNESS)
+        return await self.database.write(lambda session: self.take(session, text))
+
+    async def take(self, session: Session, text: base.Text) -> Receipt:
+        id, status = new_id(), "undelivered" if text.recipient == UNREACHABLE else "delivered"
+        row = {
+            "id": id,
+            "organization_id": text.organization_id,
+            "reference": text.reference,
+            "recipient": text.recipient,
+            "body": text.body,
+        }
+        await session.run(insert(ledger, {**row, "status": status, "created_at": clock.now()}))
+        report = {"message_id": text.reference, "carrier_id": id, "status": status}
+        await jobs.enqueue(session, REPORT, report, organization_id=text.organization_id, delay=DELIVERY)
+        return Receipt(id)
+
+    async def find(self, text: base.Text) -> Receipt | None:
+        found = await self.database.read(lambda session: session.one(taken(text.reference)))
+        return None if found is None else Receipt(found)

@@ -1,0 +1,36 @@
+"""The gate before every text. Opt-outs and do-not-call belong to the number and outlive leads (contract 3.1.2).
+
+Law: an opt-out by any reasonable means must be honoured, with one confirmation at most (47 CFR 64.1200(a)(10) to (12));
+a do-not-call request is kept per seller (47 CFR 64.1200(d)).
+"""
+
+from __future__ import annotations
+
+import re
+import string
+from typing import Literal
+
+from deskbell.errors import Problem
+from deskbell.leads import numbers
+from deskbell.operation import Context
+
+STOP = frozenset({"stop", "stopall", "unsubscribe", "cancel", "end", "quit", "revoke", "opt out", "optout"})
+START = frozenset({"start", "unstop"})
+HELP = frozenset({"help"})
+
+_surrounding = string.whitespace + string.punctuation + "\u2018\u2019\u201c\u201d\u2026\u00a1\u00bf\u00a0"
+
+
+async def gate(ctx: Context, phone: str) -> None:
+    """Refuses a number that has opted out or is on the do-not-call list."""
+    standing = await numbers.standing(ctx, phone)
+    if standing.opted_out_at is not None:
+        raise Problem("compliance_blocked", "This number has opted out of texts (sms_opted_out). Nothing was sent")
+    if standing.on_dnc_at is not None:
+        raise Problem("compliance_blocked", "This number is on the do-not-call list (on_dnc_list). Nothing was sent")
+
+
+def keyword(body: str) -> Literal["stop", "start", "help"] | None:
+    """What a text asks for when it is nothing but a keyword, in any case, with any punctuation around it."""
+    word = re.sub(r"\s+", " ", body.strip(_surrounding)).casefold()
+    return "stop" if word in STOP else "start" if word in START else "help" if word in HELP else None

@@ -1,0 +1,56 @@
+"""Texts that come in: whose they are, what they ask for, and what the law wants done at once."""
+
+from __future__ import annotations
+
+from deskbell.conversations import compliance
+from deskbell.conversations.model import Message
+from deskbell.conversations.sending import add_message, queue_text, stop_texts
+from deskbell.foundation.ids import new_id
+from deskbell.leads import numbers
+from deskbell.leads.model import NewLead
+from deskbell.leads.operations import add_lead, find_lead_by_phone
+from deskbell.operation import Context
+from deskbell.organizations.operations import get_organization
+from deskbell.organizations.rules import e164
+
+
+async def receive_text(ctx: Context, sender: str, body: str) -> Message:
+    """Stores a text from a number, making it a lead if it is unknown, and honours STOP, START and HELP."""
+    phone = e164(sender, ctx.country, "from")
+    lead = await find_lead_by_phone(ctx, phone) or await add_lead(
+        ctx, NewLead(first_name=phone, phone=phone, source="other")
+    )
+    row = {
+        "id": new_id(),
+        "lead_id": lead.id,
+        "direction": "inbound",
+        "body": body,
+        "status": "received",
+        "phone": phone,
+        "exempt": False,
+    }
+    message = await add_message(ctx, {**row, "sent_at": ctx.now})
+    match compliance.keyword(body):
+        case "stop":
+            if await stop_texts(ctx, phone):
+                await queue_text(ctx, lead.id, phone, await stop_confirmation(ctx), exempt=True)
+        case "start":
+            await numbers.opt_in(ctx, phone)
+        case "help":
+            await queue_text(ctx, lead.id, phone, await help_answer(ctx), exempt=True)
+        case None:
+            pass
+    return message
+
+
+async def stop_confirmation(ctx: Context) -> str:
+    organization = await get_organization(ctx)
+    return (
+        f"{organization.name}: you are unsubscribed and will get no more texts from us. Reply START to subscribe again."
+    )
+
+
+async def help_answer(ctx: Context) -> str:
+    organization = await get_organization(ctx)
+    contact = organization.primary_phone or organization.primary_email or "us"
+    return f"{organization.name}: for help, contact {contact}. Reply STOP to get no more texts."

@@ -1,0 +1,74 @@
+"""Threads and messages: what was said between the business and a lead."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+from deskbell.foundation.clock import Timestamp
+from deskbell.foundation.pages import Paging
+
+ThreadStatus = Literal["active", "closed"]
+Sentiment = Literal["positive", "neutral", "negative"]
+InterestLevel = Literal["low", "medium", "high"]
+Direction = Literal["inbound", "outbound"]
+MessageStatus = Literal[
+    "queued", "sending", "sent", "delivered", "undelivered", "failed", "cancelled", "unknown", "received"
+]
+
+Body = Annotated[str, Meta(min_length=1, max_length=1600, pattern=r"\S", examples=["We can be there at nine."])]
+
+
+class Thread(msgspec.Struct):
+    """The conversation with one lead. Summary, sentiment and interest are the server's own readings."""
+
+    id: str
+    organization_id: str
+    lead_id: str
+    status: ThreadStatus
+    ai_summary: str | None
+    sentiment: Sentiment | None
+    interest_level: InterestLevel | None
+    requires_human: bool
+    created_at: Timestamp
+    updated_at: Timestamp
+
+
+class Message(msgspec.Struct):
+    """A text. Outbound: queued, sending, sent, then delivered or undelivered; or failed, cancelled, unknown. Inbound: received."""
+
+    id: str
+    type: Literal["sms"]
+    direction: Direction
+    body: str
+    status: MessageStatus
+    sent_at: Timestamp | None
+    created_at: Timestamp
+
+
+class NewMessage(msgspec.Struct, kw_only=True):
+    """A text to send to a lead."""
+
+    body: Body
+
+
+class ThreadFilter(Paging, kw_only=True):
+    """Which page of the threads."""
+
+
+class MessageFilter(Paging, kw_only=True):
+    """Which page of the messages."""
+
+
+class Outgoing(msgspec.Struct):
+    """What the sender needs of a message. `exempt` marks the two kinds of text that an opt-out does not stop."""
+
+    id: str
+    organization_id: str
+    lead_id: str
+    phone: str
+    body: str
+    status: MessageStatus
+    exempt: bool

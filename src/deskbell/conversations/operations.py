@@ -1,0 +1,59 @@
+"""What can be done with conversations. Texts leave by `sending.py` and no other way."""
+
+from __future__ import annotations
+
+from deskbell.conversations import store
+from deskbell.conversations.carriers import simulator
+from deskbell.conversations.model import Message, MessageFilter, NewMessage, Thread, ThreadFilter
+from deskbell.conversations.sending import queue_text
+from deskbell.errors import Problem
+from deskbell.foundation.pages import Page
+from deskbell.leads.operations import get_lead
+from deskbell.operation import Context, Operation
+
+
+async def list_threads(ctx: Context, filter: ThreadFilter) -> Page[Thread]:
+    """List conversation threads, the latest activity first."""
+    rows, total = await ctx.db.page(store.thread_list(ctx.organization_id), filter.page, filter.limit)
+    return Page(rows, total, filter)
+
+
+async def list_messages(ctx: Context, lead_id: str, filter: MessageFilter) -> Page[Message]:
+    """The messages with one lead, oldest first. The id in the path is the lead's, not the thread's."""
+    await get_lead(ctx, lead_id)
+    rows, total = await ctx.db.page(store.messages_of(ctx.organization_id, lead_id), filter.page, filter.limit)
+    return Page(rows, total, filter)
+
+
+async def send_message(ctx: Context, lead_id: str, new: NewMessage) -> Message:
+    """Text a lead, compliance-checked. Refused when the number has opted out or is on the do-not-call list.
+
+    The answer says `queued`; read the conversation to see the text sent and delivered.
+    """
+    lead = await get_lead(ctx, lead_id)
+    if lead.phone is None:
+        raise Problem("validation_error", "This lead has no `phone` to text")
+    return await queue_text(ctx, lead.id, lead.phone, new.body)
+
+
+async def forget_lead(ctx: Context, lead_id: str, phone: str | None) -> None:
+    """Deletes a lead's thread and messages, for good."""
+    await ctx.db.run(store.forget_messages(ctx.organization_id, lead_id))
+    await ctx.db.run(store.forget_thread(ctx.organization_id, lead_id))
+    if phone is not None:
+        await ctx.db.run(simulator.forget_recipient(ctx.organization_id, phone))
+
+
+OPERATIONS = [
+    Operation("conversations.list", list_threads, "GET /api/v1/conversations", scope="conversations:read"),
+    Operation(
+        "conversations.messages", list_messages, "GET /api/v1/conversations/{lead_id}", scope="conversations:read"
+    ),
+    Operation(
+        "messages.send",
+        send_message,
+        "POST /api/v1/conversations/{lead_id}/messages",
+        scope="messages:write",
+        errors=("compliance_blocked",),
+    ),
+]

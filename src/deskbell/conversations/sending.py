@@ -1,0 +1,201 @@
+"""The only way to a carrier: gate, row and job in one transaction; gate again when the text is marked `sending`; then the carrier.
+
+A text is never sent twice. A crash between the carrier's acceptance and our record leaves the message `sending`; the next
+attempt asks the carrier by our own reference, and where the carrier cannot tell, the message ends as `unknown`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Any
+
+import msgspec
+
+from deskbell.conversations import store
+from deskbell.conversations.carriers.base import Carrier, Receipt, Refused, Text, Unavailable, Unsure
+from deskbell.conversations.compliance import gate
+from deskbell.conversations.model import Message, MessageStatus, Outgoing
+from deskbell.errors import Problem
+from deskbell.foundation import jobs
+from deskbell.foundation.db import Session, insert, update
+from deskbell.foundation.ids import new_id
+from deskbell.foundation.jobs import Again, Work
+from deskbell.leads import numbers
+from deskbell.operation import Context
+from deskbell.organizations.operations import context_of
+
+SEND = "texts.send"
+ATTEMPTS = 6  # with the backoff of jobs, half a minute of trying a carrier that is down
+PATIENCE = 30.0  # seconds for one call of a carrier; well below a job's lease
+
+#: How far a message has come; a report never takes it back.
+RANK = {
+    "queued": 0,
+    "sending": 1,
+    "sent": 2,
+    "unknown": 2,
+    "delivered": 3,
+    "undelivered": 3,
+    "failed": 3,
+    "cancelled": 3,
+}
+
+
+class SendJob(msgspec.Struct):
+    message_id: str
+
+
+class Report(msgspec.Struct):
+    """What a carrier tells of a text later on."""
+
+    message_id: str
+    carrier_id: str
+    status: MessageStatus
+
+
+async def queue_text(ctx: Context, lead_id: str, phone: str, body: str, *, exempt: bool = False) -> Message:
+    """Accepts a text: the gate, the message and its job. `exempt` only for the one confirmation of a STOP and the answer to HELP."""
+    if not exempt:
+        await gate(ctx, phone)
+    row = {
+        "id": new_id(),
+        "lead_id": lead_id,
+        "direction": "outbound",
+        "body": body,
+        "status": "queued",
+        "phone": phone,
+        "exempt": exempt,
+    }
+    message = await add_message(ctx, row)
+    await jobs.enqueue(ctx.db, SEND, {"message_id": message.id}, organization_id=ctx.organization_id)
+    return message
+
+
+async def add_message(ctx: Context, row: Mapping[str, Any]) -> Message:
+    """Stores a message and notes it as its thread's latest activity; the first one opens the thread."""
+    moment = ctx.now
+    if not await ctx.db.run(store.touch_thread(ctx.organization_id, row["lead_id"], moment)):
+        thread = {
+            "organization_id": ctx.organization_id,
+            "id": new_id(),
+            "lead_id": row["lead_id"],
+            "status": "active",
+            "requires_human": False,
+        }
+        await ctx.db.run(insert(store.threads, {**thread, "created_at": moment, "updated_at": moment}))
+    whole = {"organization_id": ctx.organization_id, "type": "sms", "created_at": moment, "updated_at": moment, **row}
+    await ctx.db.run(insert(store.messages, whole))
+    message = await ctx.db.one(store.message_row(ctx.organization_id, row["id"]))
+    assert message is not None
+    return message
+
+
+async def set_status(ctx: Context, message_id: str, status: MessageStatus, **more: Any) -> None:
+    place = {"organization_id": ctx.organization_id, "id": message_id}
+    await ctx.db.run(update(store.messages, place, {"status": status, "updated_at": ctx.now, **more}))
+
+
+async def mark_sending(ctx: Context, message_id: str) -> Outgoing | None:
+    """The gate's second time, in the transaction that marks the text. The message as it was found, or None if there is nothing to send."""
+    message = await ctx.db.one(store.outgoing(ctx.organization_id, message_id))
+    if message is None or message.status not in ("queued", "sending"):
+        return None
+    if message.status == "queued":
+        try:
+            if not message.exempt:
+                await gate(ctx, message.phone)
+        except Problem:
+            await set_status(ctx, message_id, "cancelled", failure="compliance_blocked")
+            return None
+        await set_status(ctx, message_id, "sending")
+    return message
+
+
+async def record_report(ctx: Context, report: Report) -> None:
+    """A carrier's later word on a text. Late and repeated reports change nothing."""
+    message = await ctx.db.one(store.outgoing(ctx.organization_id, report.message_id))
+    if message is None or RANK[report.status] <= RANK[message.status]:
+        return
+    more = {"sent_at": ctx.now} if message.status == "sending" else {}
+    await set_status(ctx, message.id, report.status, carrier_id=report.carrier_id, **more)
+
+
+async def record_receipt(ctx: Context, message: Outgoing, receipt: Receipt) -> None:
+    """The carrier has the text. If its report was faster than this, the report stands."""
+    present = await ctx.db.one(store.outgoing(ctx.organization_id, message.id))
+    if present is not None and present.status == "sending":
+        await set_status(ctx, message.id, "sent", carrier_id=receipt.carrier_id, sent_at=ctx.now)
+
+
+async def record_refusal(ctx: Context, message: Outgoing, refusal: Refused) -> None:
+    """The carrier will not take the text. If the person has told the carrier STOP, so have they told us."""
+    await set_status(ctx, message.id, "failed", failure=refusal.reason)
+    if refusal.opted_out:
+        await stop_texts(ctx, message.phone)
+
+
+async def stop_texts(ctx: Context, phone: str) -> bool:
+    """Honours an opt-out: records it and cancels what is queued for the number. Answers whether it is news."""
+    news = await numbers.opt_out(ctx, phone)
+    await ctx.db.run(store.cancel_queued(ctx.organization_id, phone, ctx.now))
+    return news
+
+
+def within(
+    work: Work, act: Callable[[Context], Coroutine[Any, Any, Any]]
+) -> Callable[[Session], Coroutine[Any, Any, Any]]:
+    """An act in the job's own organization, as a transaction."""
+
+    async def unit(session: Session) -> Any:
+        return await act(await context_of(session, work.job.organization_id or ""))
+
+    return unit
+
+
+class Sender:
+    """The jobs that carry texts. Holds the carrier; nothing else does."""
+
+    def __init__(self, carrier: Carrier) -> None:
+        self.carrier = carrier
+
+    async def send(self, work: Work) -> None:
+        """One attempt to hand a text over. Its outcome and the end of the job are one transaction."""
+        message_id = work.payload(SendJob).message_id
+        message = await work.record(within(work, lambda ctx: mark_sending(ctx, message_id)))
+        if message is None:
+            return
+        text = Text(message.organization_id, message.id, message.phone, message.body)
+        try:
+            async with asyncio.timeout(PATIENCE):
+                receipt = (
+                    await self.carrier.find(text) if message.status == "sending" else await self.carrier.send(text)
+                )
+        except Unavailable as reason:
+            await self.put_off(work, message, "carrier_down")
+            raise Again(str(reason)) from None
+        except Refused as refused:
+            refusal = refused  # the lambda outlives the except clause's own name
+            await work.finish(within(work, lambda ctx: record_refusal(ctx, message, refusal)))
+            return
+        except (Unsure, TimeoutError):
+            if message.status == "sending" and work.job.attempts >= ATTEMPTS:
+                await work.finish(within(work, lambda ctx: set_status(ctx, message.id, "unknown", failure="no_answer")))
+                return
+            raise Again("the carrier has not answered") from None
+        if receipt is None:
+            await self.put_off(work, message, "carrier_down")
+            raise Again("the carrier never had it")
+        await work.finish(within(work, lambda ctx: record_receipt(ctx, message, receipt)))
+
+    async def put_off(self, work: Work, message: Outgoing, failure: str) -> None:
+        """Back into the queue for another attempt, through the gate again; or failed, after the last one."""
+        if work.job.attempts < ATTEMPTS:
+            await work.record(within(work, lambda ctx: set_status(ctx, message.id, "queued")))
+        else:
+            await work.finish(within(work, lambda ctx: set_status(ctx, message.id, "failed", failure=failure)))
+
+    async def report(self, work: Work) -> None:
+        """The simulator's report, by the path that every carrier's report takes."""
+        report = work.payload(Report)
+        await work.finish(within(work, lambda ctx: record_report(ctx, report)))

@@ -1,0 +1,111 @@
+"""The tables of threads and messages, and every query on them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Column, Delete, Index, Select, Table, Text, Update, delete, false, select, update
+
+from deskbell.conversations.model import Message, Outgoing, Thread
+from deskbell.foundation.db import FLAG, ID, INSTANT, command, query, schema
+
+threads = Table(
+    "threads",
+    schema,
+    Column("organization_id", ID, primary_key=True),
+    Column("id", ID, primary_key=True),
+    Column("lead_id", ID, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("ai_summary", Text),
+    Column("sentiment", Text),
+    Column("interest_level", Text),
+    Column("requires_human", FLAG, nullable=False),
+    Column("created_at", INSTANT, nullable=False),
+    Column("updated_at", INSTANT, nullable=False),
+)
+Index("threads_lead", threads.c.organization_id, threads.c.lead_id, unique=True)
+
+messages = Table(
+    "messages",
+    schema,
+    Column("organization_id", ID, primary_key=True),
+    Column("id", ID, primary_key=True),
+    Column("lead_id", ID, nullable=False),
+    Column("type", Text, nullable=False),
+    Column("direction", Text, nullable=False),
+    Column("body", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("phone", Text, nullable=False),
+    Column("exempt", FLAG, nullable=False),
+    Column("carrier_id", Text),
+    Column("failure", Text),
+    Column("sent_at", INSTANT),
+    Column("created_at", INSTANT, nullable=False),
+    Column("updated_at", INSTANT, nullable=False),
+)
+Index("messages_carrier", messages.c.carrier_id, unique=True)
+
+_thread = [threads.c[name] for name in Thread.__struct_fields__]
+_message = [messages.c[name] for name in Message.__struct_fields__]
+_outgoing = [messages.c[name] for name in Outgoing.__struct_fields__]
+
+
+@query(Thread)
+def thread_of(organization_id: str, lead_id: str) -> Select[Any]:
+    return select(*_thread).where(threads.c.organization_id == organization_id, threads.c.lead_id == lead_id)
+
+
+@query(Thread)
+def thread_list(organization_id: str) -> Select[Any]:
+    """Latest activity first."""
+    return (
+        select(*_thread)
+        .where(threads.c.organization_id == organization_id)
+        .order_by(threads.c.updated_at.desc(), threads.c.id.desc())
+    )
+
+
+@query(Message)
+def message_row(organization_id: str, id: str) -> Select[Any]:
+    return select(*_message).where(messages.c.organization_id == organization_id, messages.c.id == id)
+
+
+@query(Message)
+def messages_of(organization_id: str, lead_id: str) -> Select[Any]:
+    """Oldest first."""
+    found = select(*_message).where(messages.c.organization_id == organization_id, messages.c.lead_id == lead_id)
+    return found.order_by(messages.c.created_at, messages.c.id)
+
+
+@query(Outgoing)
+def outgoing(organization_id: str, id: str) -> Select[Any]:
+    """Locked until the transaction ends, where the database has row locks."""
+    return (
+        select(*_outgoing).where(messages.c.organization_id == organization_id, messages.c.id == id).with_for_update()
+    )
+
+
+@command
+def cancel_queued(organization_id: str, phone: str, moment: str) -> Update:
+    place = (messages.c.organization_id == organization_id, messages.c.phone == phone)
+    queued = update(messages).where(*place, messages.c.status == "queued", messages.c.exempt.is_(false()))
+    return queued.values(status="cancelled", failure="opted_out", updated_at=moment)
+
+
+@command
+def touch_thread(organization_id: str, lead_id: str, moment: str) -> Update:
+    return (
+        update(threads)
+        .where(threads.c.organization_id == organization_id, threads.c.lead_id == lead_id)
+        .values(updated_at=moment)
+    )
+
+
+@command
+def forget_thread(organization_id: str, lead_id: str) -> Delete:
+    return delete(threads).where(threads.c.organization_id == organization_id, threads.c.lead_id == lead_id)
+
+
+@command
+def forget_messages(organization_id: str, lead_id: str) -> Delete:
+    return delete(messages).where(messages.c.organization_id == organization_id, messages.c.lead_id == lead_id)

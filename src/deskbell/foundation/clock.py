@@ -1,0 +1,49 @@
+"""Moments in time. Stored and compared as text of one fixed form, `2026-05-10T14:30:00.123456Z`, always UTC, so that order is text order."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Annotated
+
+import msgspec
+
+#: A moment as the CRM API shows it: ISO 8601, UTC, whole seconds, `Z`. A record field of this type is cut from the stored form.
+Timestamp = Annotated[str, msgspec.Meta(extra_json_schema={"format": "date-time"}, examples=["2026-05-10T14:30:00Z"])]
+
+
+class Instant(str):
+    """A moment as it is stored: ISO 8601, UTC, microseconds, `Z`."""
+
+    __slots__ = ()
+    schema = {"type": "string", "format": "date-time", "examples": ["2026-05-10T14:30:00Z"]}
+    expected = "must be a date and time in ISO 8601, such as 2026-05-10T14:30:00Z"
+
+    @classmethod
+    def parse(cls, text: str) -> Instant:
+        """Reads ISO 8601. A time without an offset is UTC, a bare date its midnight (contract 3.1.11)."""
+        try:
+            return of(datetime.fromisoformat(text))
+        except (ValueError, OverflowError):
+            raise ValueError(cls.expected) from None
+
+
+def of(moment: datetime) -> Instant:
+    """The stored form of a datetime; a naive one is read as UTC."""
+    if moment.tzinfo is not None and moment.tzinfo is not UTC:
+        moment = moment.astimezone(UTC)
+    return Instant(moment.replace(tzinfo=None).isoformat(timespec="microseconds") + "Z")
+
+
+def now() -> Instant:
+    """The present moment."""
+    return of(datetime.now(UTC))
+
+
+def seconds_from_now(seconds: float) -> Instant:
+    """The moment that many seconds ahead; negative ones are past."""
+    return of(datetime.now(UTC) + timedelta(seconds=seconds))
+
+
+def moment(instant: str) -> datetime:
+    """The aware datetime of a stored or shown moment."""
+    return datetime.fromisoformat(instant)

@@ -1,0 +1,279 @@
+"""What every database offers: column types, statements compiled once per shape, and the session that runs them.
+
+A statement is a function. Its positional parameters are binds; one with the default None is an optional filter (None is another
+shape); keyword-only parameters choose the shape and are never sent. The body runs once per shape and the text is kept:
+
+    @query(Lead)
+    def lead_row(organization_id: str, id: str) -> Select[Any]:
+        return select(*lead).where(leads.c.organization_id == organization_id, leads.c.id == id)
+
+    found = await ctx.db.one(lead_row(ctx.organization_id, id))     # Lead | None
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Coroutine, Iterable, Mapping
+from functools import lru_cache
+from operator import itemgetter
+from typing import Any, Generic, NamedTuple, ParamSpec, Protocol, TypeVar, get_type_hints
+
+import msgspec
+from sqlalchemy import (
+    Boolean,
+    ColumnElement,
+    Executable,
+    Integer,
+    MetaData,
+    Select,
+    Table,
+    Text,
+    bindparam,
+    func,
+)
+from sqlalchemy import insert as insert_into
+from sqlalchemy import update as update_table
+from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP, UUID
+from sqlalchemy.engine.interfaces import Dialect
+
+from deskbell.foundation.clock import Timestamp
+
+T = TypeVar("T")
+P = ParamSpec("P")
+
+#: Every table of the product; the slices' stores add theirs.
+schema = MetaData()
+
+# Columns hold the stored form: text, integers, booleans. What SQLite lacks is text there and the proper type on PostgreSQL.
+ID = Text().with_variant(UUID(as_uuid=False), "postgresql")
+INSTANT = Text().with_variant(TIMESTAMP(timezone=True), "postgresql")
+JSON = Text().with_variant(JSONB(), "postgresql")
+FLAG = Integer().with_variant(Boolean(), "postgresql")
+
+
+class DatabaseFailure(Exception):
+    """The database could not do what was asked: it is away, full or broken. Nothing of the failed unit is stored."""
+
+
+class Violation(Exception):
+    """A unique index refused a row. `index` is its name in the schema. It ends the unit: PostgreSQL cannot go on after it."""
+
+    def __init__(self, index: str) -> None:
+        super().__init__(index)
+        self.index = index
+
+
+class ForeignAwait(BaseException):
+    """A handler awaited something other than `ctx.db`, inside a transaction. Not an Exception, so that no handler swallows it."""
+
+
+class TooLong(BaseException):
+    """A read would hold the event loop up; the database runs it again on a thread. Not an Exception, for the same reason."""
+
+
+class Contains(ColumnElement[Any]):
+    """Whether a case-folded search column holds the bound term, or the bound `digits` where these are given.
+
+    `indexed` says that both have three characters or more, which a trigram index can find; shorter ones scan.
+    """
+
+    inherit_cache = False
+    type = Integer()  # a Boolean would be rendered `= 1` on SQLite, which no index can serve
+
+    def __init__(self, column: ColumnElement[str], term: Any, digits: Any | None, *, indexed: bool) -> None:
+        self.column, self.terms, self.indexed = column, [term] if digits is None else [term, digits], indexed
+
+
+class Compiled(NamedTuple):
+    """A statement's text on one dialect, and how its call's arguments become the driver's parameters."""
+
+    sql: str
+    parameters: Callable[[tuple[Any, ...]], tuple[Any, ...]]
+
+
+class Prepared(Generic[T]):
+    """One shape of a statement: its construct, the maker of its rows, and its text per dialect, compiled at first use."""
+
+    __slots__ = ("binds", "compiled", "construct", "make", "table")
+
+    def __init__(self, construct: Executable, binds: Iterable[str], make: Callable[[Any], T]) -> None:
+        self.construct = construct
+        self.binds = tuple(binds)
+        self.make = make
+        table = getattr(construct, "table", None)
+        self.table = table.name if isinstance(table, Table) else first_table(construct)
+        self.compiled: dict[str, Compiled] = {}
+
+    def on(self, dialect: Dialect, part: str = "") -> Compiled:
+        """The text for a dialect. `part` is "page" or "count" for the two halves of a list."""
+        construct = self.construct
+        binds = self.binds
+        if part == "page":
+            assert isinstance(construct, Select)
+            construct = construct.limit(bindparam("limit", type_=Integer())).offset(
+                bindparam("offset", type_=Integer())
+            )
+            binds = (*binds, "limit", "offset")
+        elif part == "count":
+            assert isinstance(construct, Select)
+            construct = construct.order_by(None).with_only_columns(func.count(), maintain_column_froms=True)
+        text = construct.compile(dialect=dialect)  # type: ignore[attr-defined]
+        wanted: list[str] = text.positiontup or []
+        constants = {name: text.params[name] for name in wanted if name not in binds}
+        if missing := [name for name in constants if text.binds[name].required]:
+            raise TypeError(f"{missing} are neither arguments nor constants of {text}")
+        places = {name: place for place, name in enumerate([*binds, *constants])}
+        tail = tuple(constants.values())
+        if not wanted:
+            pick: Callable[[tuple[Any, ...]], tuple[Any, ...]] = lambda values: ()  # noqa: E731
+        elif len(wanted) == 1:
+            only = places[wanted[0]]
+            pick = lambda values: ((*values, *tail)[only],)  # noqa: E731
+        else:
+            getter = itemgetter(*(places[name] for name in wanted))
+            pick = (lambda values: getter((*values, *tail))) if tail else getter
+        compiled = self.compiled[dialect.name + part] = Compiled(str(text), pick)
+        return compiled
+
+
+class Bound(Generic[T]):
+    """A statement with its arguments, ready to run. Made by calling a `@query` or `@command` function."""
+
+    __slots__ = ("prepared", "values")
+
+    def __init__(self, prepared: Prepared[T], values: tuple[Any, ...]) -> None:
+        self.prepared = prepared
+        self.values = values
+
+
+class Session(Protocol):
+    """One connection within one transaction. The only thing that a handler may await."""
+
+    async def one(self, statement: Bound[T]) -> T | None:
+        """The first row, or None."""
+
+    async def all(self, statement: Bound[T]) -> list[T]:
+        """Every row."""
+
+    async def page(self, statement: Bound[T], page: int, limit: int, *, long: bool = False) -> tuple[list[T], int]:
+        """Page number `page` (from 1) of at most `limit` rows, and the exact number of rows on all pages.
+
+        `long` says that no index helps, so the event loop must not wait for it.
+        """
+
+    async def run(self, statement: Bound[Any]) -> int:
+        """Runs a statement that returns no rows; answers how many it changed."""
+
+
+class Database(Protocol):
+    """Where sessions come from. `work` is called with a session and may be called again when its transaction must be repeated."""
+
+    async def read(
+        self, work: Callable[[Session], Coroutine[Any, Any, T]], organization_id: str | None = None
+    ) -> T: ...
+
+    async def write(
+        self, work: Callable[[Session], Coroutine[Any, Any, T]], organization_id: str | None = None
+    ) -> T: ...
+
+
+def first_table(construct: Any) -> str:
+    """The table whose rows a SELECT lists: that of its first column."""
+    columns: Any = construct.selected_columns if isinstance(construct, Select) else []
+    return next((str(column.table.name) for column in columns if isinstance(getattr(column, "table", None), Table)), "")
+
+
+def row_maker(kind: type[T]) -> Callable[[Any], T]:
+    """A function from a driver's row to a record, written for this record type: one expression, no loop.
+
+    Flags become bool, moments are cut to the seconds that are shown, stored JSON is passed through unread.
+    """
+    if not (isinstance(kind, type) and issubclass(kind, msgspec.Struct)):
+        return itemgetter(0)
+    hints = get_type_hints(kind, include_extras=True)
+    cells = []
+    for place, name in enumerate(kind.__struct_fields__):
+        cell, hint = f"row[{place}]", hints[name]
+        if hint is bool:
+            cells.append(f"{cell} == 1")
+        elif hint is msgspec.Raw:
+            cells.append(f"Raw({cell})")
+        elif hint == Timestamp:
+            cells.append(f"{cell}[:19] + 'Z'")
+        elif hint == Timestamp | None:
+            cells.append(f"{cell} and {cell}[:19] + 'Z'")
+        else:
+            cells.append(cell)
+    made: Callable[[Any], T] = eval(f"lambda row: Kind({', '.join(cells)})", {"Kind": kind, "Raw": msgspec.Raw})
+    return made
+
+
+def statement(
+    function: Callable[P, Executable], make: Callable[[Any], T], fields: tuple[str, ...] | None
+) -> Callable[P, Bound[T]]:
+    parameters = inspect.signature(function).parameters.values()
+    binds = [each.name for each in parameters if each.kind is not each.KEYWORD_ONLY]
+    optional = [each.name for each in parameters if each.default is None and each.kind is not each.KEYWORD_ONLY]
+    required = len(binds) - len(optional)
+    shapes: dict[Any, Prepared[T]] = {}
+
+    def prepare(key: Any, values: tuple[Any, ...], shape: dict[str, Any]) -> Prepared[T]:
+        given: list[Any] = [
+            None if name in optional and values[place] is None else bindparam(name) for place, name in enumerate(binds)
+        ]
+        construct = function(*given, **shape)
+        if fields is not None and isinstance(construct, Select) and tuple(construct.selected_columns.keys()) != fields:
+            raise TypeError(
+                f"{function.__qualname__} selects {construct.selected_columns.keys()}, its record has {fields}"
+            )
+        made = shapes[key] = Prepared(construct, binds, make)
+        return made
+
+    def bound(*values: Any, **shape: Any) -> Bound[T]:
+        if len(values) < len(binds):
+            values += tuple(shape.pop(name, None) for name in binds[len(values) :])
+        key = (
+            (tuple(shape.values()), tuple([value is None for value in values[required:]]))
+            if shape or optional
+            else None
+        )
+        return Bound(shapes.get(key) or prepare(key, values, shape), values)
+
+    bound.__doc__, bound.__name__, bound.__wrapped__ = function.__doc__, function.__name__, function  # type: ignore[attr-defined]
+    bound.shapes = shapes  # type: ignore[attr-defined]
+    return bound
+
+
+def query(kind: type[T]) -> Callable[[Callable[P, Executable]], Callable[P, Bound[T]]]:
+    """Declares a statement whose rows are `kind`: a record, or the plain type of its only column."""
+    make = row_maker(kind)
+    fields = kind.__struct_fields__ if isinstance(kind, type) and issubclass(kind, msgspec.Struct) else None
+    return lambda function: statement(function, make, fields)
+
+
+def command(function: Callable[P, Executable]) -> Callable[P, Bound[None]]:
+    """Declares a statement that returns no rows."""
+    return statement(function, lambda row: None, None)
+
+
+@lru_cache(maxsize=1024)
+def _insert(table: Table, columns: tuple[str, ...]) -> Prepared[None]:
+    construct = insert_into(table).values({name: bindparam(f"v_{name}") for name in columns})
+    return Prepared(construct, [f"v_{name}" for name in columns], lambda row: None)
+
+
+@lru_cache(maxsize=1024)
+def _update(table: Table, key: tuple[str, ...], columns: tuple[str, ...]) -> Prepared[None]:
+    construct = update_table(table).where(*(table.c[name] == bindparam(f"k_{name}") for name in key))
+    construct = construct.values({name: bindparam(f"v_{name}") for name in columns})
+    return Prepared(construct, [*(f"k_{name}" for name in key), *(f"v_{name}" for name in columns)], lambda row: None)
+
+
+def insert(table: Table, values: Mapping[str, Any]) -> Bound[None]:
+    """Stores one row; the columns that are given make the shape."""
+    return Bound(_insert(table, tuple(values)), tuple(values.values()))
+
+
+def update(table: Table, key: Mapping[str, Any], values: Mapping[str, Any]) -> Bound[None]:
+    """Changes the given columns of the rows whose key columns equal the given ones."""
+    return Bound(_update(table, tuple(key), tuple(values)), (*key.values(), *values.values()))

@@ -1,0 +1,260 @@
+"""Work that leaves the request: enqueued in the caller's transaction, done at least once, ended in the handler's own transaction.
+
+One column says when a job is due. A delay sets it ahead; a claim moves it ahead by the lease, so that a dead worker's job
+becomes due again; a failure moves it ahead by the backoff. A handler that records its effect with `Work.finish` has effect and
+end in one transaction, hence the effect exactly once. Failed jobs stay, with their traceback.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import traceback
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from typing import Any, TypeVar
+
+import msgspec
+from sqlalchemy import Column, Delete, Index, Integer, Select, Table, Text, Update, delete, func, select, update
+
+from deskbell.foundation import clock
+from deskbell.foundation.db import ID, INSTANT, JSON, Database, DatabaseFailure, Session, command, insert, query, schema
+from deskbell.foundation.ids import new_id
+
+T = TypeVar("T")
+log = logging.getLogger(__name__)
+
+LEASE = 60.0  # seconds until a claimed job is taken to be orphaned
+BACKOFF = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 60.0, 300.0)  # seconds before each further attempt
+AT_ONCE = 16
+POLL = 0.2  # seconds between looks at the clock and at other processes' writes
+
+jobs = Table(
+    "jobs",
+    schema,
+    Column("id", ID, primary_key=True),
+    Column("organization_id", ID),
+    Column("kind", Text, nullable=False),
+    Column("payload", JSON, nullable=False),
+    Column("due_at", INSTANT, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("dedupe", Text),
+    Column("claim", Text),
+    Column("error", Text),
+    Column("failed_at", INSTANT),
+    Column("created_at", INSTANT, nullable=False),
+)
+Index("jobs_due", jobs.c.due_at, jobs.c.id)
+Index("jobs_dedupe", jobs.c.dedupe, unique=True)
+
+
+class Job(msgspec.Struct):
+    """A claimed job. `attempts` counts this one; `claim` is this attempt's own mark."""
+
+    id: str
+    organization_id: str | None
+    kind: str
+    payload: msgspec.Raw
+    attempts: int
+    claim: str | None
+
+
+@query(Job)
+def due_jobs(moment: str, most: int) -> Select[Any]:
+    columns = (jobs.c.id, jobs.c.organization_id, jobs.c.kind, jobs.c.payload, jobs.c.attempts, jobs.c.claim)
+    due = select(*columns).where(jobs.c.due_at <= moment, jobs.c.failed_at.is_(None))
+    return due.order_by(jobs.c.due_at, jobs.c.id).limit(most).with_for_update(skip_locked=True)
+
+
+@query(str)
+def next_due() -> Select[Any]:
+    return select(func.min(jobs.c.due_at)).where(jobs.c.failed_at.is_(None))
+
+
+@query(str)
+def live_job(dedupe: str) -> Select[Any]:
+    return select(jobs.c.id).where(jobs.c.dedupe == dedupe, jobs.c.failed_at.is_(None))
+
+
+@command
+def claim_job(id: str, claim: str, lease_end: str) -> Update:
+    return update(jobs).where(jobs.c.id == id).values(claim=claim, due_at=lease_end, attempts=jobs.c.attempts + 1)
+
+
+@command
+def end_job(id: str, claim: str) -> Delete:
+    return delete(jobs).where(jobs.c.id == id, jobs.c.claim == claim)
+
+
+@command
+def postpone_job(id: str, claim: str, due_at: str, error: str) -> Update:
+    return update(jobs).where(jobs.c.id == id, jobs.c.claim == claim).values(due_at=due_at, error=error)
+
+
+@command
+def fail_job(id: str, claim: str, moment: str, error: str) -> Update:
+    return update(jobs).where(jobs.c.id == id, jobs.c.claim == claim).values(failed_at=moment, error=error)
+
+
+@command
+def release_claims(moment: str) -> Update:
+    return update(jobs).where(jobs.c.claim.is_not(None), jobs.c.failed_at.is_(None)).values(due_at=moment, claim=None)
+
+
+async def enqueue(
+    session: Session,
+    kind: str,
+    payload: Mapping[str, Any],
+    *,
+    organization_id: str | None = None,
+    delay: float = 0,
+    dedupe: str | None = None,
+) -> None:
+    """Adds a job in the present transaction, due after `delay` seconds. At most one live job has a given `dedupe` key."""
+    if dedupe is not None and await session.one(live_job(dedupe)) is not None:
+        return
+    row = {
+        "id": new_id(),
+        "organization_id": organization_id,
+        "kind": kind,
+        "payload": msgspec.json.encode(payload).decode(),
+        "attempts": 0,
+    }
+    row |= {"due_at": clock.seconds_from_now(delay), "dedupe": dedupe, "created_at": clock.now()}
+    await session.run(insert(jobs, row))
+
+
+async def release(session: Session) -> None:
+    """Makes claimed jobs due at once. For a start after which no earlier process can still be at work."""
+    await session.run(release_claims(clock.now()))
+
+
+class Again(Exception):
+    """Raised by a handler whose job must be tried again later; says why, in words for the log."""
+
+
+class ClaimLost(Exception):
+    """The lease ran out and the job belongs to another attempt; what this one wanted to record is undone."""
+
+
+class Work:
+    """What a handler is given: its job, and the database to act on it."""
+
+    def __init__(self, job: Job, database: Database) -> None:
+        self.job = job
+        self.database = database
+        self.ended = False
+
+    def payload(self, kind: type[T]) -> T:
+        return msgspec.json.decode(self.job.payload, type=kind)
+
+    async def record(self, work: Callable[[Session], Coroutine[Any, Any, T]]) -> T:
+        """Runs a transaction of the job's organization without ending the job."""
+        return await self.database.write(work, self.job.organization_id)
+
+    async def finish(self, work: Callable[[Session], Coroutine[Any, Any, T]]) -> T:
+        """Records the outcome and ends the job, in one transaction; refused when the claim was lost."""
+
+        async def unit(session: Session) -> T:
+            if not await session.run(end_job(self.job.id, self.job.claim or "")):
+                raise ClaimLost(self.job.id)
+            return await work(session)
+
+        result = await self.database.write(unit, self.job.organization_id)
+        self.ended = True
+        return result
+
+
+Handler = Callable[[Work], Awaitable[None]]
+
+
+class Worker:
+    """Claims due jobs and runs their handlers, at most `AT_ONCE` at a time, until it is stopped."""
+
+    def __init__(self, database: Database, handlers: Mapping[str, Handler]) -> None:
+        self.database = database
+        self.handlers = handlers
+        self.running: set[asyncio.Task[None]] = set()
+        self.woken = asyncio.Event()
+        self.stopping = False
+
+    def wake(self) -> None:
+        """Says that a job may have become due."""
+        self.woken.set()
+
+    async def run(self) -> None:
+        while not self.stopping:
+            try:
+                claimed = await self.claim()
+            except DatabaseFailure as error:
+                log.warning("jobs: %s", error)
+                claimed = 0
+            if not claimed:
+                await self.idle()
+
+    async def idle(self) -> None:
+        """Sleeps until woken, or for the poll interval."""
+        self.woken.clear()
+        try:
+            async with asyncio.timeout(POLL):
+                await self.woken.wait()
+        except TimeoutError:
+            return
+
+    async def stop(self, patience: float) -> None:
+        """Takes no more jobs and gives those that run `patience` seconds; what is left becomes due again elsewhere."""
+        self.stopping = True
+        self.wake()
+        if self.running:
+            await asyncio.wait(self.running, timeout=patience)
+        for task in self.running:
+            task.cancel()
+
+    async def claim(self) -> int:
+        room = AT_ONCE - len(self.running)
+        if room <= 0:
+            return 0
+        due = await self.database.read(lambda session: session.one(next_due()))
+        if due is None or due > clock.now():
+            return 0
+        claimed = await self.database.write(lambda session: self.take(session, room))
+        for job in claimed:
+            task = asyncio.create_task(self.perform(job))
+            self.running.add(task)
+            task.add_done_callback(self.done)
+        return len(claimed)
+
+    async def take(self, session: Session, most: int) -> list[Job]:
+        found = await session.all(due_jobs(clock.now(), most))
+        for job in found:
+            job.claim = new_id()
+            job.attempts += 1
+            await session.run(claim_job(job.id, job.claim, clock.seconds_from_now(LEASE)))
+        return found
+
+    def done(self, task: asyncio.Task[None]) -> None:
+        self.running.discard(task)
+        self.wake()
+
+    async def perform(self, job: Job) -> None:
+        work = Work(job, self.database)
+        claim = job.claim or ""
+        try:
+            await self.handlers[job.kind](work)
+            if not work.ended:
+                await self.database.write(lambda session: session.run(end_job(job.id, claim)))
+        except ClaimLost:
+            log.warning("job %s %s: the lease ran out before it ended", job.kind, job.id)
+        except (Again, DatabaseFailure) as reason:
+            wait = clock.seconds_from_now(BACKOFF[min(job.attempts, len(BACKOFF)) - 1])
+            await self.settle(postpone_job(job.id, claim, wait, str(reason)))
+        except Exception:
+            text = traceback.format_exc()
+            log.error("job %s %s failed\n%s", job.kind, job.id, text)
+            await self.settle(fail_job(job.id, claim, clock.now(), text))
+
+    async def settle(self, statement: Any) -> None:
+        """Records what became of an attempt; if even that fails, the lease will bring the job back."""
+        try:
+            await self.database.write(lambda session: session.run(statement))
+        except DatabaseFailure as error:
+            log.warning("jobs: %s", error)

@@ -1,0 +1,146 @@
+"""What can be done with leads."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from msgspec import UNSET
+
+from deskbell.errors import Problem
+from deskbell.foundation.db import Violation, insert, update
+from deskbell.foundation.ids import new_id
+from deskbell.foundation.pages import Page
+from deskbell.leads import numbers, rules, store
+from deskbell.leads.model import Lead, LeadChanges, LeadFilter, NewLead
+from deskbell.operation import Context, Operation
+from deskbell.organizations.rules import e164, number_hash
+
+
+async def list_leads(ctx: Context, filter: LeadFilter) -> Page[Lead]:
+    """List leads, newest first unless sorted otherwise. Archived leads are left out."""
+    term, digits = rules.search_terms(filter.search) if filter.search else (None, None)
+    indexed = min(len(term or ""), len(digits or term or "")) >= rules.INDEXED
+    statement = store.lead_list(
+        ctx.organization_id,
+        filter.status or None,
+        filter.temperature or None,
+        filter.created_after or None,
+        filter.created_before or None,
+        term,
+        digits,
+        indexed=indexed,
+        sort_by=filter.sort_by,
+        descending=filter.sort_dir == "desc",
+    )
+    rows, total = await ctx.db.page(statement, filter.page, filter.limit, long=term is not None and not indexed)
+    return Page(rows, total, filter)
+
+
+async def get_lead(ctx: Context, id: str) -> Lead:
+    """One lead by its id."""
+    found = await ctx.db.one(store.lead_row(ctx.organization_id, id))
+    if found is None:
+        raise Problem("not_found", "No lead of your organization has this id")
+    return found
+
+
+async def create_lead(ctx: Context, new: NewLead) -> Lead:
+    """Record a new lead. Fails if its phone or e-mail address already belongs to a lead of this organization."""
+    return await add_lead(ctx, new)
+
+
+async def add_lead(ctx: Context, new: NewLead) -> Lead:
+    moment = ctx.now
+    row = {
+        **msgspec.structs.asdict(new),
+        "organization_id": ctx.organization_id,
+        "id": new_id(),
+        "lead_score": 0,
+        "created_at": moment,
+        "updated_at": moment,
+    }
+    try:
+        await ctx.db.run(insert(store.leads, row | stored(ctx, row)))
+    except Violation as violation:
+        raise rules.duplicate(violation.index) from None
+    return await get_lead(ctx, str(row["id"]))
+
+
+async def update_lead(ctx: Context, id: str, changes: LeadChanges) -> Lead:
+    """Change some fields of a lead: absent fields stay, null clears a nullable one."""
+    given = {name: value for name, value in msgspec.structs.asdict(changes).items() if value is not UNSET}
+    if given.get("phone"):
+        given["phone"] = e164(given["phone"], ctx.country)
+    lead = await get_lead(ctx, id)
+    row = {"first_name": lead.first_name, "last_name": lead.last_name, "email": lead.email, "phone": lead.phone} | given
+    try:
+        await ctx.db.run(
+            update(
+                store.leads,
+                {"organization_id": ctx.organization_id, "id": id},
+                row | stored(ctx, row) | {"updated_at": ctx.now},
+            )
+        )
+    except Violation as violation:
+        raise rules.duplicate(violation.index) from None
+    return await get_lead(ctx, id)
+
+
+def stored(ctx: Context, row: dict[str, Any]) -> dict[str, Any]:
+    """The columns of a lead that are derived from others or kept in another form."""
+    phone, email = row["phone"], row["email"]
+    phone = None if phone is None else e164(phone, ctx.country)
+    derived = {
+        "phone": phone,
+        "number_hash": None if phone is None else number_hash(ctx.organization_id, phone),
+        "email_key": None if email is None else email.lower(),
+        "first_name_key": rules.folded(row["first_name"]),
+        "last_name_key": rules.folded(row["last_name"]),
+        "search_text": rules.search_text(row["first_name"], row["last_name"], email, phone),
+    }
+    return derived | {
+        name: msgspec.json.encode(row[name]).decode() for name in ("tags", "custom_fields") if name in row
+    }
+
+
+async def archive_lead(ctx: Context, id: str) -> Lead:
+    """Archive a lead: it is hidden from now on, never deleted, and its phone and e-mail address are free again."""
+    await get_lead(ctx, id)
+    await ctx.db.run(
+        update(
+            store.leads,
+            {"organization_id": ctx.organization_id, "id": id},
+            {"archived_at": ctx.now, "updated_at": ctx.now},
+        )
+    )
+    found = await ctx.db.one(store.any_lead_row(ctx.organization_id, id))
+    assert found is not None
+    return found
+
+
+async def find_lead_by_phone(ctx: Context, phone: str) -> Lead | None:
+    """The lead that has this number (E.164), if one has."""
+    return await ctx.db.one(store.lead_with_phone(ctx.organization_id, phone))
+
+
+async def forget_lead(ctx: Context, id: str) -> str | None:
+    """Erases a lead's identity for good, and archives what is left. Answers the number that it had."""
+    lead = await ctx.db.one(store.any_lead_row(ctx.organization_id, id))
+    if lead is None:
+        raise Problem("not_found", f"No lead has the id {id}")
+    empty = NewLead(first_name="Erased", source=lead.source, status=lead.status)
+    row = {**msgspec.structs.asdict(empty), "archived_at": lead.archived_at or ctx.now, "updated_at": ctx.now}
+    await ctx.db.run(update(store.leads, {"organization_id": ctx.organization_id, "id": id}, row | stored(ctx, row)))
+    if lead.phone is not None:
+        await numbers.forget_number(ctx, lead.phone)
+    return lead.phone
+
+
+OPERATIONS = [
+    Operation("leads.list", list_leads, "GET /api/v1/leads", scope="leads:read"),
+    Operation("leads.create", create_lead, "POST /api/v1/leads", scope="leads:write", errors=("duplicate",)),
+    Operation("leads.get", get_lead, "GET /api/v1/leads/{id}", scope="leads:read"),
+    Operation("leads.update", update_lead, "PUT /api/v1/leads/{id}", scope="leads:write", errors=("duplicate",)),
+    Operation("leads.archive", archive_lead, "DELETE /api/v1/leads/{id}", scope="leads:write"),
+]

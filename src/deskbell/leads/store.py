@@ -1,0 +1,142 @@
+"""The leads table, the do-not-contact list that belongs to numbers, and every query on them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Column, Index, Integer, Select, Table, Text, and_, case, select
+
+from deskbell.foundation.db import ID, INSTANT, JSON, Contains, query, schema
+from deskbell.leads.model import Lead, SortBy, Standing
+
+leads = Table(
+    "leads",
+    schema,
+    Column("organization_id", ID, primary_key=True),
+    Column("id", ID, primary_key=True),
+    Column("first_name", Text, nullable=False),
+    Column("last_name", Text),
+    Column("phone", Text),
+    Column("number_hash", Text),
+    Column("email", Text),
+    Column("email_key", Text),
+    Column("company", Text),
+    Column("address_street", Text),
+    Column("city", Text),
+    Column("state", Text),
+    Column("zip", Text),
+    Column("status", Text, nullable=False),
+    Column("temperature", Text),
+    Column("source", Text, nullable=False),
+    Column("lead_score", Integer, nullable=False),
+    Column("notes", Text),
+    Column("tags", JSON, nullable=False),
+    Column("custom_fields", JSON, nullable=False),
+    Column("first_name_key", Text, nullable=False),
+    Column("last_name_key", Text),
+    Column("search_text", Text, nullable=False),
+    Column("archived_at", INSTANT),
+    Column("created_at", INSTANT, nullable=False),
+    Column("updated_at", INSTANT, nullable=False),
+)
+Index("leads_phone", leads.c.organization_id, leads.c.phone, unique=True)
+Index("leads_email", leads.c.organization_id, leads.c.email_key, unique=True)
+
+#: Opt-outs and do-not-call entries, kept by number and outliving leads. `phone` is null once the person was erased.
+suppressions = Table(
+    "suppressions",
+    schema,
+    Column("organization_id", ID, primary_key=True),
+    Column("number_hash", Text, primary_key=True),
+    Column("phone", Text),
+    Column("opted_out_at", INSTANT),
+    Column("on_dnc_at", INSTANT),
+)
+
+_suppressed = and_(
+    suppressions.c.organization_id == leads.c.organization_id, suppressions.c.number_hash == leads.c.number_hash
+)
+_with_flags = leads.outerjoin(suppressions, _suppressed)
+_flags = {
+    "sms_opted_out": case((suppressions.c.opted_out_at.is_not(None), 1), else_=0).label("sms_opted_out"),
+    "on_dnc_list": case((suppressions.c.on_dnc_at.is_not(None), 1), else_=0).label("on_dnc_list"),
+}
+_lead = [_flags[name] if name in _flags else leads.c[name] for name in Lead.__struct_fields__]
+_keys = {"first_name": "first_name_key", "last_name": "last_name_key"}
+
+
+@query(Lead)
+def lead_row(organization_id: str, id: str) -> Select[Any]:
+    """A lead that is not archived."""
+    return (
+        select(*_lead)
+        .select_from(_with_flags)
+        .where(leads.c.organization_id == organization_id, leads.c.id == id, leads.c.archived_at.is_(None))
+    )
+
+
+@query(Lead)
+def any_lead_row(organization_id: str, id: str) -> Select[Any]:
+    """A lead, archived or not."""
+    return select(*_lead).select_from(_with_flags).where(leads.c.organization_id == organization_id, leads.c.id == id)
+
+
+@query(Lead)
+def lead_with_phone(organization_id: str, phone: str) -> Select[Any]:
+    return (
+        select(*_lead)
+        .select_from(_with_flags)
+        .where(leads.c.organization_id == organization_id, leads.c.phone == phone, leads.c.archived_at.is_(None))
+    )
+
+
+@query(str)
+def organization_of_lead(id: str) -> Select[Any]:
+    """For the operator's commands, which are given a lead's id alone."""
+    return select(leads.c.organization_id).where(leads.c.id == id)
+
+
+@query(Standing)
+def standing_of(organization_id: str, number_hash: str) -> Select[Any]:
+    """Locked until the transaction ends, where the database has row locks."""
+    standing = select(*(suppressions.c[name] for name in Standing.__struct_fields__))
+    return standing.where(
+        suppressions.c.organization_id == organization_id, suppressions.c.number_hash == number_hash
+    ).with_for_update()
+
+
+@query(Lead)
+def lead_list(
+    organization_id: str,
+    status: str | None = None,
+    temperature: str | None = None,
+    created_after: str | None = None,
+    created_before: str | None = None,
+    term: str | None = None,
+    digits: str | None = None,
+    *,
+    indexed: bool,
+    sort_by: SortBy,
+    descending: bool,
+) -> Select[Any]:
+    """Leads that are not archived. `indexed` says that the search terms are long enough for the trigram index."""
+    found = (
+        select(*_lead)
+        .select_from(_with_flags)
+        .where(leads.c.organization_id == organization_id, leads.c.archived_at.is_(None))
+    )
+    if status is not None:
+        found = found.where(leads.c.status == status)
+    if temperature is not None:
+        found = found.where(leads.c.temperature == temperature)
+    if created_after is not None:
+        found = found.where(leads.c.created_at >= created_after)
+    if created_before is not None:
+        found = found.where(leads.c.created_at < created_before)
+    if term is not None:
+        found = found.where(Contains(leads.c.search_text, term, digits, indexed=indexed))
+    column = leads.c[_keys.get(sort_by, sort_by)]
+    ordered = [column.desc(), leads.c.id.desc()] if descending else [column.asc(), leads.c.id.asc()]
+    if column.nullable:
+        ordered[0] = ordered[0].nulls_last()
+    return found.order_by(*ordered)

@@ -1,0 +1,91 @@
+"""API keys of the CRM API: `brk_` and 48 hex digits. Only their SHA-256 is stored; a change holds within a second (contract 1.2)."""
+
+from __future__ import annotations
+
+import re
+import secrets
+import time
+from hashlib import sha256
+from zlib import crc32
+
+import msgspec
+
+from deskbell.foundation import clock
+from deskbell.foundation.db import Database, Session
+from deskbell.operation import Caller
+from deskbell.organizations.store import credential, mark_used
+
+FRESH = 0.5  # seconds that a look-up is believed; revocation holds within 1 s
+MOST_CACHED = 10_000
+_well_formed = re.compile(rb"brk_[0-9a-f]{48}\Z").match
+
+
+def new_key() -> str:
+    """A fresh key: 20 random bytes and their CRC32, so that a scanner can tell a real key from a look-alike."""
+    random = secrets.token_bytes(20)
+    return f"brk_{random.hex()}{crc32(random):08x}"
+
+
+def key_hash(key: str) -> str:
+    return sha256(key.encode()).hexdigest()
+
+
+class Keys:
+    """Who calls, by key. Look-ups are believed for half a second; last use is noted in memory and written now and then."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+        self.cache: dict[bytes, tuple[float, Caller | None]] = {}
+        self.used: dict[str, str] = {}
+
+    async def caller(self, authorization: bytes) -> Caller | None:
+        """The key's caller, or None for a key that is malformed, unknown, inactive or expired."""
+        kept = self.cache.get(authorization)
+        if kept is None or kept[0] < time.monotonic():
+            kept = (time.monotonic() + FRESH, await self.look_up(authorization))
+            if len(self.cache) >= MOST_CACHED:
+                self.cache.clear()
+            if kept[1] is not None:
+                self.cache[authorization] = kept
+        caller = kept[1]
+        if caller is None or (caller.expires_at is not None and caller.expires_at <= clock.now()):
+            return None
+        return caller
+
+    async def look_up(self, authorization: bytes) -> Caller | None:
+        scheme, _, token = authorization.partition(b" ")
+        token = token.strip(b" ")
+        if scheme.lower() != b"bearer" or _well_formed(token) is None:
+            return None
+        digest = sha256(token).hexdigest()
+        found = await self.database.read(lambda session: session.one(credential(digest)))
+        if found is None or not found.active:
+            return None
+        self.used[found.key_id] = clock.now()
+        return Caller(
+            organization_id=found.organization_id,
+            key_id=found.key_id,
+            key_prefix=found.prefix,
+            scopes=frozenset(msgspec.json.decode(found.scopes)),
+            person_id=found.person_id,
+            country=found.country,
+            reads_per_minute=found.reads_per_minute,
+            writes_per_minute=found.writes_per_minute,
+            expires_at=found.expires_at,
+        )
+
+    def forget(self) -> None:
+        """Another process may have changed a key."""
+        self.cache.clear()
+
+    async def note_use(self) -> None:
+        """Writes when each key was last used, for those used since the last call."""
+        used, self.used = self.used, {}
+        if not used:
+            return
+
+        async def unit(session: Session) -> None:
+            for id, moment in used.items():
+                await session.run(mark_used(id, moment))
+
+        await self.database.write(unit)

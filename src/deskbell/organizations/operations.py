@@ -1,0 +1,204 @@
+"""What can be done with organizations, people and keys. The API reads; everything else is the operator's, by the CLI."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from msgspec import UNSET
+
+from deskbell.errors import Problem, invalid
+from deskbell.foundation import clock
+from deskbell.foundation.clock import Instant
+from deskbell.foundation.db import Session, Violation, insert, update
+from deskbell.foundation.ids import new_id
+from deskbell.operation import Context, Operation
+from deskbell.organizations import keys, rules, store
+from deskbell.organizations.model import (
+    READS_PER_MINUTE,
+    WRITES_PER_MINUTE,
+    ApiKey,
+    Organization,
+    OrganizationChanges,
+    Person,
+    Role,
+)
+
+USUAL_HOURS = {
+    day: {"start": "08:00", "end": "17:00"} for day in ("monday", "tuesday", "wednesday", "thursday", "friday")
+}
+
+
+async def get_organization(ctx: Context) -> Organization:
+    """Your organization: identity, opening hours, plan and AI persona."""
+    found = await ctx.db.one(store.organization_row(ctx.organization_id))
+    if found is None:
+        raise Problem("not_found", "No such organization")
+    return found
+
+
+async def context_of(session: Session, organization_id: str, via: str = "user") -> Context:
+    """A context of work that no key asked for: a command, a job, a text that came in."""
+    country = await session.one(store.organization_country(organization_id))
+    if country is None:
+        raise Problem("not_found", f"No organization has the id {organization_id}")
+    return Context(session, organization_id, country=country, via=via)
+
+
+async def create_organization(
+    session: Session, name: str, *, timezone: str = "America/Chicago", country: str = "US"
+) -> Organization:
+    """A new business, open on weekdays from eight to five."""
+    if not name.strip():
+        raise invalid("name", "must not be blank")
+    moment = clock.now()
+    row = {
+        "id": new_id(),
+        "name": name,
+        "business_hours": rules.checked_hours(USUAL_HOURS),
+        "payment_status": "active",
+        "plan_tier": "starter",
+        "ai_name": "Sarah",
+        "ai_tone": "friendly_professional",
+        "timezone": rules.checked_timezone(timezone),
+        "country": rules.checked_country(country),
+        "created_at": moment,
+        "updated_at": moment,
+    }
+    await session.run(insert(store.organizations, row))
+    return await get_organization(Context(session, str(row["id"])))
+
+
+async def update_organization(ctx: Context, changes: OrganizationChanges) -> Organization:
+    """Changes the organization's contact details, hours, time zone or AI persona; absent fields stay."""
+    await get_organization(ctx)
+    given = {name: value for name, value in msgspec.structs.asdict(changes).items() if value is not UNSET}
+    if given.get("primary_phone"):
+        given["primary_phone"] = rules.e164(given["primary_phone"], ctx.country, "primary_phone")
+    if given.get("primary_email"):
+        given["primary_email"] = parsed("primary_email", rules.Email, given["primary_email"])
+    if "business_hours" in given:
+        given["business_hours"] = rules.checked_hours(msgspec.json.decode(given["business_hours"]))
+    if "timezone" in given:
+        given["timezone"] = rules.checked_timezone(given["timezone"])
+    await ctx.db.run(update(store.organizations, {"id": ctx.organization_id}, {**given, "updated_at": ctx.now}))
+    return await get_organization(ctx)
+
+
+def parsed(field: str, kind: Any, text: str) -> str:
+    """A value of one of our string types, or a `validation_error` that names the field."""
+    try:
+        return str(kind.parse(text))
+    except ValueError as error:
+        raise invalid(field, str(error)) from None
+
+
+async def add_person(ctx: Context, name: str, email: str, role: Role = "member") -> Person:
+    """Adds a member of the team; tasks can be assigned to their id."""
+    row = {
+        "organization_id": ctx.organization_id,
+        "id": new_id(),
+        "name": name,
+        "email": parsed("email", rules.Email, email).lower(),
+    }
+    try:
+        await ctx.db.run(insert(store.people, {**row, "role": role, "created_at": ctx.now}))
+    except Violation:
+        raise Problem("duplicate", f"{email} is already a member of this organization") from None
+    return await get_person(ctx, str(row["id"]))
+
+
+async def get_person(ctx: Context, id: str) -> Person:
+    found = await ctx.db.one(store.person_row(ctx.organization_id, id))
+    if found is None:
+        raise Problem("not_found", "No member of your organization has this id")
+    return found
+
+
+async def remove_person(ctx: Context, id: str) -> Person:
+    """Takes a member off the team. Their tasks keep their id."""
+    person = await get_person(ctx, id)
+    await ctx.db.run(update(store.people, {"organization_id": ctx.organization_id, "id": id}, {"removed_at": ctx.now}))
+    return person
+
+
+async def create_key(
+    ctx: Context,
+    name: str,
+    *,
+    scopes: list[str],
+    reads: int = READS_PER_MINUTE,
+    writes: int = WRITES_PER_MINUTE,
+    expires_at: Instant | None = None,
+    person_id: str | None = None,
+) -> tuple[ApiKey, str]:
+    """A new API key and, this once, its plaintext. No scopes means full access."""
+    if person_id is not None:
+        await get_person(ctx, person_id)
+    plaintext = keys.new_key()
+    row = {
+        "organization_id": ctx.organization_id,
+        "id": new_id(),
+        "name": name,
+        "key_hash": keys.key_hash(plaintext),
+        "prefix": plaintext[:12],
+        "scopes": msgspec.json.encode(rules.checked_scopes(scopes)).decode(),
+        "person_id": person_id,
+        "active": True,
+        "expires_at": expires_at,
+        "reads_per_minute": positive("reads", reads),
+        "writes_per_minute": positive("writes", writes),
+        "created_at": ctx.now,
+    }
+    await ctx.db.run(insert(store.api_keys, row))
+    return await get_key(ctx.db, str(row["id"])), plaintext
+
+
+def positive(field: str, number: int) -> int:
+    if not 0 < number < 2**31:
+        raise invalid(field, "must be a positive number of requests per minute")
+    return number
+
+
+async def get_key(session: Session, id: str) -> ApiKey:
+    found = await session.one(store.key_row(id))
+    if found is None:
+        raise Problem("not_found", f"No API key has the id {id}")
+    return found
+
+
+async def update_key(
+    session: Session,
+    id: str,
+    *,
+    scopes: list[str] | None = None,
+    reads: int | None = None,
+    writes: int | None = None,
+    expires_at: Instant | None = None,
+) -> ApiKey:
+    """Changes what a key may do; holds within a second in a running server."""
+    await get_key(session, id)
+    changes: dict[str, Any] = {}
+    if scopes is not None:
+        changes["scopes"] = msgspec.json.encode(rules.checked_scopes(scopes)).decode()
+    if reads is not None:
+        changes["reads_per_minute"] = positive("reads", reads)
+    if writes is not None:
+        changes["writes_per_minute"] = positive("writes", writes)
+    if expires_at is not None:
+        changes["expires_at"] = expires_at
+    if changes:
+        await session.run(update(store.api_keys, {"id": id}, changes))
+    return await get_key(session, id)
+
+
+async def revoke_key(session: Session, id: str) -> ApiKey:
+    """Ends a key; holds within a second in a running server."""
+    await get_key(session, id)
+    await session.run(update(store.api_keys, {"id": id}, {"active": False}))
+    return await get_key(session, id)
+
+
+OPERATIONS = [
+    Operation("org.get", get_organization, "GET /api/v1/org", scope="org:read"),
+]

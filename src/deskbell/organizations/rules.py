@@ -1,0 +1,102 @@
+"""What a well-formed organization, person, phone number and e-mail address is."""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from hashlib import sha256
+from typing import Any
+from zoneinfo import ZoneInfo, available_timezones
+
+import msgspec
+
+from deskbell.errors import invalid
+from deskbell.organizations.model import DAYS, SCOPES
+
+_north_american = re.compile(r"\+1[2-9]\d{2}[2-9]\d{6}\Z", re.ASCII).match
+_email = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+").fullmatch
+_clock = re.compile(r"([01]\d|2[0-3]):[0-5]\d").fullmatch
+
+
+class Email(str):
+    """An e-mail address, kept as it was written. Form: an address as HTML's `input type=email` takes it, with a dotted domain."""
+
+    __slots__ = ()
+    schema = {"type": "string", "format": "email", "maxLength": 254}
+    expected = "must be an e-mail address such as ann@example.com"
+
+    @classmethod
+    def parse(cls, text: str) -> Email:
+        local, _, domain = text.partition("@")
+        if (
+            len(text) > 254
+            or len(local) > 64
+            or _email(text) is None
+            or ".." in text
+            or local.startswith(".")
+            or local.endswith(".")
+        ):
+            raise ValueError(cls.expected)
+        if any(label.startswith("-") or label.endswith("-") or len(label) > 63 for label in domain.split(".")):
+            raise ValueError(cls.expected)
+        return cls(text)
+
+
+@lru_cache(maxsize=4096)
+def e164(text: str, country: str, field: str = "phone") -> str:
+    """A phone number in E.164 (ITU-T), read as one dialled in `country` unless it begins with `+`."""
+    if _north_american(text):
+        return text
+    import phonenumbers
+
+    try:
+        number = phonenumbers.parse(text, country)
+    except phonenumbers.NumberParseException:
+        number = None
+    if (
+        number is None
+        or phonenumbers.is_possible_number_with_reason(number) != phonenumbers.ValidationResult.IS_POSSIBLE
+    ):
+        raise invalid(field, "must be a phone number, best with its country code: +15125550123")
+    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+
+
+def number_hash(organization_id: str, phone: str) -> str:
+    """How an opt-out remembers a number without holding it; it stays when the person is erased."""
+    return sha256(f"{organization_id}:{phone}".encode()).hexdigest()[:32]
+
+
+def checked_timezone(name: str) -> str:
+    if name not in available_timezones():
+        raise invalid("timezone", "must be an IANA time zone such as America/Chicago")
+    return ZoneInfo(name).key
+
+
+def checked_country(code: str) -> str:
+    import phonenumbers
+
+    if code.upper() not in phonenumbers.SUPPORTED_REGIONS:
+        raise invalid("country", "must be a two-letter country code (ISO 3166) such as US")
+    return code.upper()
+
+
+def checked_hours(hours: Any) -> str:
+    """Business hours as stored JSON: every day present, opening before closing, null when closed."""
+    if not isinstance(hours, dict) or set(hours) - set(DAYS):
+        raise invalid("business_hours", f"must be an object with the keys {', '.join(DAYS)}")
+    for day, times in hours.items():
+        if times is None:
+            continue
+        start, end = (str(times.get("start")), str(times.get("end"))) if isinstance(times, dict) else ("", "")
+        if not (_clock(start) and _clock(end) and start < end):
+            raise invalid(
+                f"business_hours.{day}", 'must be null or {"start": "08:00", "end": "17:00"}, the start first'
+            )
+    return msgspec.json.encode({day: hours.get(day) for day in DAYS}).decode()
+
+
+def checked_scopes(scopes: list[str]) -> list[str]:
+    unknown = [scope for scope in scopes if scope not in SCOPES]
+    if unknown:
+        raise invalid("scopes", f"has no scope {unknown[0]!r}; there are {', '.join(SCOPES)}")
+    return sorted(set(scopes))

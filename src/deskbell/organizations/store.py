@@ -1,0 +1,137 @@
+"""The tables of organizations, people and keys, and every query on them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Column, Index, Integer, Select, Table, Text, Update, select, update
+
+from deskbell.foundation.db import FLAG, ID, INSTANT, JSON, command, query, schema
+from deskbell.organizations.model import ApiKey, Credential, Organization, Person
+
+organizations = Table(
+    "organizations",
+    schema,
+    Column("id", ID, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("logo_url", Text),
+    Column("primary_phone", Text),
+    Column("primary_email", Text),
+    Column("address", Text),
+    Column("business_hours", JSON, nullable=False),
+    Column("payment_status", Text, nullable=False),
+    Column("plan_tier", Text, nullable=False),
+    Column("ai_name", Text, nullable=False),
+    Column("ai_tone", Text, nullable=False),
+    Column("timezone", Text, nullable=False),
+    Column("country", Text, nullable=False),
+    Column("created_at", INSTANT, nullable=False),
+    Column("updated_at", INSTANT, nullable=False),
+)
+
+people = Table(
+    "people",
+    schema,
+    Column("organization_id", ID, primary_key=True),
+    Column("id", ID, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("email", Text, nullable=False),
+    Column("role", Text, nullable=False),
+    Column("created_at", INSTANT, nullable=False),
+    Column("removed_at", INSTANT),
+)
+Index("people_email", people.c.organization_id, people.c.email, unique=True)
+
+api_keys = Table(
+    "api_keys",
+    schema,
+    Column("organization_id", ID, primary_key=True),
+    Column("id", ID, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("key_hash", Text, nullable=False),
+    Column("prefix", Text, nullable=False),
+    Column("scopes", JSON, nullable=False),
+    Column("person_id", ID),
+    Column("active", FLAG, nullable=False),
+    Column("expires_at", INSTANT),
+    Column("reads_per_minute", Integer, nullable=False),
+    Column("writes_per_minute", Integer, nullable=False),
+    Column("last_used_at", INSTANT),
+    Column("created_at", INSTANT, nullable=False),
+)
+Index("api_keys_hash", api_keys.c.key_hash, unique=True)
+Index("api_keys_id", api_keys.c.id, unique=True)
+
+_organization = [organizations.c[name] for name in Organization.__struct_fields__]
+_person = [people.c[name] for name in Person.__struct_fields__]
+_key = [api_keys.c[name] for name in ApiKey.__struct_fields__]
+
+
+@query(Organization)
+def organization_row(id: str) -> Select[Any]:
+    return select(*_organization).where(organizations.c.id == id)
+
+
+@query(str)
+def organization_country(id: str) -> Select[Any]:
+    return select(organizations.c.country).where(organizations.c.id == id)
+
+
+@query(Organization)
+def all_organizations() -> Select[Any]:
+    return select(*_organization).order_by(organizations.c.created_at, organizations.c.id)
+
+
+@query(Organization)
+def organization_named(name: str) -> Select[Any]:
+    return select(*_organization).where(organizations.c.name == name).order_by(organizations.c.created_at)
+
+
+@query(Person)
+def person_row(organization_id: str, id: str) -> Select[Any]:
+    return select(*_person).where(
+        people.c.organization_id == organization_id, people.c.id == id, people.c.removed_at.is_(None)
+    )
+
+
+@query(Person)
+def people_of(organization_id: str) -> Select[Any]:
+    return (
+        select(*_person)
+        .where(people.c.organization_id == organization_id, people.c.removed_at.is_(None))
+        .order_by(people.c.id)
+    )
+
+
+@query(Credential)
+def credential(key_hash: str) -> Select[Any]:
+    """By the key's hash alone: the one query that finds the organization, where all others start from it."""
+    columns = [
+        api_keys.c.organization_id,
+        api_keys.c.id.label("key_id"),
+        api_keys.c.prefix,
+        api_keys.c.scopes,
+        api_keys.c.person_id,
+        api_keys.c.active,
+        api_keys.c.expires_at,
+        api_keys.c.reads_per_minute,
+        api_keys.c.writes_per_minute,
+        organizations.c.country,
+    ]
+    joined = api_keys.join(organizations, organizations.c.id == api_keys.c.organization_id)
+    return select(*columns).select_from(joined).where(api_keys.c.key_hash == key_hash)
+
+
+@query(ApiKey)
+def key_row(id: str) -> Select[Any]:
+    return select(*_key).where(api_keys.c.id == id)
+
+
+@query(ApiKey)
+def keys_of(organization_id: str) -> Select[Any]:
+    return select(*_key).where(api_keys.c.organization_id == organization_id).order_by(api_keys.c.id)
+
+
+@command
+def mark_used(id: str, moment: str) -> Update:
+    return update(api_keys).where(api_keys.c.id == id).values(last_used_at=moment)

@@ -1,0 +1,19 @@
+"""Erasing a person for good: content and identity go, the number's opt-out stays as a hash (contract 3.1.24)."""
+
+from __future__ import annotations
+
+from deskbell.appointments import operations as appointments_operations
+from deskbell.conversations import operations as conversations_operations
+from deskbell.foundation import idempotency
+from deskbell.leads import operations as leads_operations
+from deskbell.operation import Context
+from deskbell.tasks import operations as tasks_operations
+
+
+async def erase_lead(ctx: Context, lead_id: str) -> None:
+    """Erases what is known of a lead, archived or not. Appointments and tasks stay as facts without words."""
+    phone = await leads_operations.forget_lead(ctx, lead_id)
+    await conversations_operations.forget_lead(ctx, lead_id, phone)
+    await appointments_operations.forget_lead(ctx, lead_id)
+    await tasks_operations.forget_lead(ctx, lead_id)
+    await ctx.db.run(idempotency.forget_answers_about(ctx.organization_id, lead_id))

@@ -1,0 +1,37 @@
+"""Settings, read from the environment here and nowhere else."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+
+import msgspec
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """What an installation decides. Each field is the environment variable `DESKBELL_` + its name in capitals."""
+
+    database: str = "sqlite:///deskbell.db"
+    """Where the data is: `sqlite:///FILE` (relative) or `sqlite:////FILE` (absolute)."""
+    host: str = "127.0.0.1"
+    """The address that `deskbell serve` listens on."""
+    port: int = 8000
+    """The port that `deskbell serve` listens on."""
+    metrics_token: str = ""
+    """Bearer token for `/metrics`. Without one, only the same machine may read it."""
+    access_log: bool = True
+    """One JSON line per request on standard output."""
+    drain_seconds: float = 10.0
+    """How long a stopping server waits for requests and jobs that are under way."""
+
+
+def load(environment: Mapping[str, str] = os.environ) -> Settings:
+    """The settings of this process. A value that cannot be read names its variable."""
+    values: dict[str, str] = {}
+    for field in msgspec.structs.fields(Settings):
+        if text := environment.get(f"DESKBELL_{field.name.upper()}"):
+            values[field.name] = text
+    try:
+        return msgspec.convert(values, Settings, strict=False)
+    except msgspec.ValidationError as error:
+        raise SystemExit(f"A setting is not valid: {str(error).replace('$.', 'DESKBELL_').upper()}") from None

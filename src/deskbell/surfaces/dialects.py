@@ -1,0 +1,91 @@
+"""The two ways in which Deskbell speaks HTTP, chosen by path prefix: the CRM API's and the agent API's, errors side by side."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from http import HTTPStatus
+from typing import Any, Protocol
+
+import msgspec
+
+from deskbell.errors import Problem
+from deskbell.foundation.pages import Page
+
+_encode = msgspec.json.Encoder().encode
+
+
+class Dialect(Protocol):
+    """How one API words what operations answer. `reads` and `writes` are a keyless caller's allowance per minute."""
+
+    prefix: str
+    challenge: bytes
+    reads: int
+    writes: int
+
+    @staticmethod
+    def render(result: Any) -> bytes: ...
+
+    @staticmethod
+    def envelope(problem: Problem) -> bytes: ...
+
+    @staticmethod
+    def unauthorized() -> Problem: ...
+
+    @staticmethod
+    def database_failure(*, reads: bool) -> Problem: ...
+
+
+class Crm:
+    """`/api/v1`: `{"data"}`, `{"data","meta"}`, `{"error":{"code","message","retryable"}}`, snake_case, whole seconds."""
+
+    prefix: str = "/api/v1"
+    challenge: bytes = b'Bearer realm="brightly"'
+    reads: int = 60
+    writes: int = 30
+
+    @staticmethod
+    def render(result: Any) -> bytes:
+        if isinstance(result, Page):
+            return b'{"data":' + _encode(result.rows) + b',"meta":' + _encode(result.meta) + b"}"
+        return b'{"data":' + _encode(result) + b"}"
+
+    @staticmethod
+    def envelope(problem: Problem) -> bytes:
+        return _encode({"error": {"code": problem.code, "message": problem.message, "retryable": problem.retryable}})
+
+    @staticmethod
+    def unauthorized() -> Problem:
+        return Problem(
+            "unauthorized",
+            "Missing, invalid or expired API key. Send `Authorization: Bearer brk_...` with an active key",
+        )
+
+    @staticmethod
+    def database_failure(*, reads: bool) -> Problem:
+        return Problem("query_failed" if reads else "create_failed")
+
+
+class Agent:
+    """`/v1`: bare objects and `{"error","message","timestamp"}` with the reason phrase, camelCase, milliseconds."""
+
+    prefix: str = "/v1"
+    challenge: bytes = b"Bearer"
+    reads: int = 600
+    writes: int = 600
+
+    @staticmethod
+    def render(result: Any) -> bytes:
+        return _encode(result)
+
+    @staticmethod
+    def envelope(problem: Problem) -> bytes:
+        timestamp = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        return _encode({"error": HTTPStatus(problem.status).phrase, "message": problem.message, "timestamp": timestamp})
+
+    @staticmethod
+    def unauthorized() -> Problem:
+        return Problem("unauthorized", "Invalid or revoked API key")
+
+    @staticmethod
+    def database_failure(*, reads: bool) -> Problem:
+        return Problem("query_failed", "The service is temporarily unavailable", status=503)

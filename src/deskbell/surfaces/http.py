@@ -1,0 +1,254 @@
+"""The ASGI dispatcher: from a request to an operation and back, in one dialect. Nothing under its prefix ever answers otherwise.
+
+Order of checks (contract 3.1.14): 401, 404 and 405 of the route, 429, 403, idempotency, 413, 415 and 400, then the operation's own.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import time
+from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+from typing import Any, Protocol
+
+from deskbell.errors import Problem
+from deskbell.foundation import idempotency
+from deskbell.foundation.db import Database, DatabaseFailure
+from deskbell.foundation.ids import Id
+from deskbell.foundation.json import MAX_BODY
+from deskbell.foundation.limits import Allowance, Bucket, Limits
+from deskbell.operation import Answer, Caller, Operation
+from deskbell.surfaces.access_log import AccessLog
+from deskbell.surfaces.dialects import Dialect
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+log = logging.getLogger(__name__)
+
+NOBODY = "00000000-0000-0000-0000-000000000000"  # an id that no record has: what a malformed path id stands for
+_request_id = re.compile(rb"[A-Za-z0-9_-]{1,64}\Z").match
+_json_type = re.compile(rb"\s*application/([a-z0-9.+-]+\+)?json\s*(;|\Z)", re.IGNORECASE).match
+_tree_leaf = ""
+
+
+class Authenticator(Protocol):
+    async def caller(self, authorization: bytes) -> Caller | None: ...
+
+
+class Nobody:
+    """The authenticator of an API that has no keys yet."""
+
+    async def caller(self, authorization: bytes) -> Caller | None:
+        return None
+
+
+class Disconnected(Exception):
+    """The client went away before its body was whole."""
+
+
+class Call:
+    """One request: the headers that matter, and what is found out about it on the way."""
+
+    __slots__ = (
+        "allowance",
+        "authorization",
+        "caller",
+        "idempotency_key",
+        "length",
+        "media_type",
+        "method",
+        "operation",
+        "request_id",
+        "started",
+    )
+
+    def __init__(self, scope: Scope) -> None:
+        self.started = time.perf_counter()
+        self.method: str = scope["method"]
+        self.authorization: list[bytes] = []
+        self.idempotency_key: list[bytes] = []
+        self.media_type: bytes | None = None
+        self.length = 0
+        self.request_id = ""
+        self.caller: Caller | None = None
+        self.operation: Operation | None = None
+        self.allowance = Allowance(0, 0, 0)
+        for name, value in scope["headers"]:
+            if name == b"authorization":
+                self.authorization.append(value)
+            elif name == b"content-type":
+                self.media_type = value
+            elif name == b"content-length":
+                self.length = int(value)
+            elif name == b"idempotency-key":
+                self.idempotency_key.append(value)
+            elif name == b"x-request-id" and _request_id(value):
+                self.request_id = value.decode("ascii")
+        if not self.request_id:
+            self.request_id = os.urandom(8).hex()
+
+
+class Dispatcher:
+    """Serves a table of operations under one prefix."""
+
+    def __init__(
+        self,
+        dialect: Dialect,
+        operations: Sequence[Operation],
+        *,
+        authenticator: Authenticator,
+        limits: Limits,
+        database: Database,
+        access_log: AccessLog,
+    ) -> None:
+        self.dialect = dialect
+        self.authenticator = authenticator
+        self.limits = limits
+        self.database = database
+        self.access_log = access_log
+        self.tree: dict[str, Any] = {}
+        for operation in operations:
+            node = self.tree
+            for part in operation.path.removeprefix(dialect.prefix).split("/")[1:]:
+                node = node.setdefault("{}" if part.startswith("{") else part, {})
+            node.setdefault(_tree_leaf, {})[operation.method] = operation
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        call = Call(scope)
+        extra: list[tuple[bytes, bytes]] = []
+        try:
+            answer = await self.answer(call, scope, receive)
+        except Problem as problem:
+            answer = self.refusal(call, problem, extra)
+        except DatabaseFailure as failure:
+            log.error("%s: %s", call.request_id, failure)
+            reads = call.caller is None or call.method in ("GET", "HEAD")
+            answer = self.refusal(call, self.dialect.database_failure(reads=reads), extra)
+        except Disconnected:
+            return
+        except Exception:
+            log.exception("request %s failed", call.request_id)
+            answer = self.refusal(call, Problem("internal_error"), extra)
+        status, body, replayed = answer
+        limit, remaining, reset, _ = call.allowance
+        headers = [
+            (b"content-type", b"application/json"),
+            (b"content-length", b"%d" % len(body)),
+            (b"x-request-id", call.request_id.encode()),
+            (b"ratelimit-limit", b"%d" % limit),
+            (b"ratelimit-remaining", b"%d" % remaining),
+            (b"ratelimit-reset", b"%d" % reset),
+        ]
+        if replayed:
+            headers.append((b"idempotency-replayed", b"true"))
+        await send({"type": "http.response.start", "status": status, "headers": headers + extra})
+        await send({"type": "http.response.body", "body": b"" if call.method == "HEAD" else body})
+        self.access_log.add(
+            call.request_id, call.operation.name if call.operation else "-", call.caller, status, call.started
+        )
+
+    async def answer(self, call: Call, scope: Scope, receive: Receive) -> Answer:
+        """The way of a request through the checks, in the contract's order."""
+        bucket: Bucket = "read" if call.method in ("GET", "HEAD") else "write"
+        default = self.dialect.reads if bucket == "read" else self.dialect.writes
+        call.allowance = await self.limits.look("", bucket, default)
+        if len(call.authorization) == 1:
+            call.caller = await self.authenticator.caller(call.authorization[0])
+        caller = call.caller
+        if caller is None:
+            raise self.dialect.unauthorized()
+        limit = caller.reads_per_minute if bucket == "read" else caller.writes_per_minute
+        call.allowance = await self.limits.look(caller.key_id, bucket, limit)
+        operation, path = self.match(scope["path"], call.method)
+        call.operation = operation
+        call.allowance = await self.limits.take(caller.key_id, bucket, limit)
+        if not call.allowance.granted:
+            raise Problem("rate_limit_exceeded", f"API {bucket} rate limit exceeded ({limit}/min). Try again shortly.")
+        operation.authorize(caller)
+        if operation.reads:
+            arguments = operation.arguments(path, scope["query_string"], b"")
+            return await operation.run(self.database, caller, "api", arguments, self.dialect.render)
+        return await self.write(call, operation, caller, path, scope, receive)
+
+    async def write(
+        self, call: Call, operation: Operation, caller: Caller, path: list[str], scope: Scope, receive: Receive
+    ) -> Answer:
+        repeatable = None
+        body = await read_body(call, receive)
+        if call.idempotency_key:
+            key = b" ".join(call.idempotency_key)
+            request = idempotency.repeatable(caller.organization_id, call.method, scope["path"], key, body)
+            earlier = await self.database.read(
+                lambda session: idempotency.replay(session, request), caller.organization_id
+            )
+            if earlier:
+                return Answer(*earlier, replayed=True)
+            repeatable = request
+        if operation.from_body and call.media_type is not None and not _json_type(call.media_type):
+            raise Problem("validation_error", "`Content-Type` must be application/json", status=415)
+        arguments = operation.arguments(path, b"", body)
+        return await operation.run(self.database, caller, "api", arguments, self.dialect.render, repeatable)
+
+    def match(self, path: str, method: str) -> tuple[Operation, list[str]]:
+        """The operation of a route and the ids in its path; a malformed id becomes one that no record has."""
+        node: dict[str, Any] | None = self.tree
+        values: list[str] = []
+        for part in path[len(self.dialect.prefix) :].split("/")[1:]:
+            below = node.get(part) if part and part != "{}" else None  # type: ignore[union-attr]
+            if below is None and (below := node.get("{}")) is not None:  # type: ignore[union-attr]
+                values.append(part)
+            if below is None:
+                raise Problem("not_found", "There is no such route")
+            node = below
+        methods: dict[str, Operation] | None = node.get(_tree_leaf)  # type: ignore[union-attr]
+        if methods is None:
+            raise Problem("not_found", "There is no such route")
+        operation = methods.get("GET" if method == "HEAD" else method)
+        if operation is None:
+            problem = Problem("method_not_allowed", f"{method} is not allowed here; use {', '.join(methods)}")
+            problem.add_note(", ".join([*methods, "HEAD"] if "GET" in methods else methods))
+            raise problem
+        return operation, [canonical(value) for value in values]
+
+    def refusal(self, call: Call, problem: Problem, extra: list[tuple[bytes, bytes]]) -> Answer:
+        """A problem in this dialect, with the headers that go with its status."""
+        if problem.status == 401:
+            extra.append((b"www-authenticate", self.dialect.challenge))
+        elif problem.status == 405:
+            extra.append((b"allow", problem.__notes__[0].encode()))
+        elif problem.status == 413:
+            extra.append((b"connection", b"close"))
+        elif problem.status == 429:
+            extra.append((b"retry-after", b"%d" % max(1, call.allowance.reset - int(time.time()))))
+        elif problem.status == 503:
+            extra.append((b"retry-after", b"1"))
+        return Answer(problem.status, self.dialect.envelope(problem))
+
+
+def canonical(value: str) -> str:
+    try:
+        return Id.parse(value)
+    except ValueError:
+        return NOBODY
+
+
+async def read_body(call: Call, receive: Receive) -> bytes:
+    """The whole body; one that is too large is refused before it is read."""
+    if call.length > MAX_BODY:
+        raise Problem("payload_too_large")
+    chunks: list[bytes] = []
+    size = 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise Disconnected
+        chunk = message.get("body", b"")
+        size += len(chunk)
+        if size > MAX_BODY:
+            raise Problem("payload_too_large")
+        chunks.append(chunk)
+        if not message.get("more_body", False):
+            return chunks[0] if len(chunks) == 1 else b"".join(chunks)

@@ -1,0 +1,73 @@
+"""Tasks: what somebody has to do, perhaps about a lead."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+
+from deskbell.foundation.clock import Instant, Timestamp
+from deskbell.foundation.ids import Id
+from deskbell.foundation.pages import Paging
+
+Priority = Literal["low", "medium", "high", "urgent"]
+Status = Literal["open", "in_progress", "completed", "cancelled"]
+SortBy = Literal["due_date", "created_at", "priority"]
+SortDir = Literal["asc", "desc"]
+
+Title = Annotated[str, Meta(min_length=1, max_length=500, pattern=r"\S")]
+Description = Annotated[str, Meta(max_length=5000)]
+
+
+class Task(msgspec.Struct):
+    """A task. `contact_id` is a lead; `created_by_user_id` is the person who made the API key, where one did."""
+
+    id: str
+    organization_id: str
+    contact_id: str | None
+    title: str
+    description: str | None
+    priority: Priority
+    status: Status
+    due_date: Timestamp | None
+    assigned_to_user_id: str | None
+    created_by_user_id: str | None
+    created_by_ai: bool
+    created_at: Timestamp
+    updated_at: Timestamp
+
+
+class NewTask(msgspec.Struct, kw_only=True):
+    """What a task is made from. Only `title` is required."""
+
+    title: Title
+    description: Description | None = None
+    priority: Priority = "medium"
+    status: Status = "open"
+    due_date: Instant | None = None
+    contact_id: Id | None = None
+    assigned_to_user_id: Id | None = None
+
+
+class TaskChanges(msgspec.Struct, kw_only=True):
+    """A partial update: absent fields stay, null clears a nullable one."""
+
+    title: Title | UnsetType = UNSET
+    description: Description | UnsetType | None = UNSET
+    priority: Priority | UnsetType = UNSET
+    status: Status | UnsetType = UNSET
+    due_date: Instant | UnsetType | None = UNSET
+    contact_id: Id | UnsetType | None = UNSET
+    assigned_to_user_id: Id | UnsetType | None = UNSET
+
+
+class TaskFilter(Paging, kw_only=True):
+    """Which tasks to list, and in what order."""
+
+    status: Status | UnsetType = UNSET
+    assigned_to: Annotated[Id, Meta(description="The `assigned_to_user_id` of the tasks")] | UnsetType = UNSET
+    contact_id: Id | UnsetType = UNSET
+    due_before: Annotated[Instant, Meta(description="Exclusive")] | UnsetType = UNSET
+    sort_by: SortBy = "created_at"
+    sort_dir: SortDir = "desc"

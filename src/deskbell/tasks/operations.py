@@ -1,0 +1,111 @@
+"""What can be done with tasks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from msgspec import UNSET
+
+from deskbell.errors import Problem
+from deskbell.foundation.db import insert, update
+from deskbell.foundation.ids import new_id
+from deskbell.foundation.pages import Page
+from deskbell.leads.operations import get_lead
+from deskbell.operation import Context, Operation
+from deskbell.organizations.operations import get_person
+from deskbell.tasks import rules, store
+from deskbell.tasks.model import NewTask, Task, TaskChanges, TaskFilter
+
+
+async def list_tasks(ctx: Context, filter: TaskFilter) -> Page[Task]:
+    """List tasks, newest first unless sorted otherwise. Cancelled ones are included."""
+    statement = store.task_list(
+        ctx.organization_id,
+        filter.status or None,
+        filter.assigned_to or None,
+        filter.contact_id or None,
+        filter.due_before or None,
+        sort_by=filter.sort_by,
+        descending=filter.sort_dir == "desc",
+    )
+    rows, total = await ctx.db.page(statement, filter.page, filter.limit)
+    return Page(rows, total, filter)
+
+
+async def get_task(ctx: Context, id: str) -> Task:
+    """One task by its id."""
+    found = await ctx.db.one(store.task_row(ctx.organization_id, id))
+    if found is None:
+        raise Problem("not_found", "No task of your organization has this id")
+    return found
+
+
+async def create_task(ctx: Context, new: NewTask) -> Task:
+    """Create a task, perhaps about a lead (`contact_id`) and for a member of the team."""
+    await check_references(ctx, new.contact_id, new.assigned_to_user_id)
+    moment = ctx.now
+    row = {
+        **msgspec.structs.asdict(new),
+        "organization_id": ctx.organization_id,
+        "id": new_id(),
+        "priority_rank": rules.RANK[new.priority],
+    }
+    row |= {
+        "created_by_user_id": ctx.person_id,
+        "created_by_ai": ctx.via == "agent",
+        "created_at": moment,
+        "updated_at": moment,
+    }
+    await ctx.db.run(insert(store.tasks, row))
+    return await get_task(ctx, row["id"])
+
+
+async def check_references(ctx: Context, contact_id: Any, assigned_to: Any) -> None:
+    """Both, where given, belong to this organization."""
+    if contact_id:
+        await get_lead(ctx, contact_id)
+    if assigned_to:
+        await get_person(ctx, assigned_to)
+
+
+async def update_task(ctx: Context, id: str, changes: TaskChanges) -> Task:
+    """Change some fields of a task: absent fields stay, null clears a nullable one."""
+    await get_task(ctx, id)
+    await check_references(ctx, changes.contact_id, changes.assigned_to_user_id)
+    given = {name: value for name, value in msgspec.structs.asdict(changes).items() if value is not UNSET}
+    if "priority" in given:
+        given["priority_rank"] = rules.RANK[given["priority"]]
+    await ctx.db.run(
+        update(store.tasks, {"organization_id": ctx.organization_id, "id": id}, {**given, "updated_at": ctx.now})
+    )
+    return await get_task(ctx, id)
+
+
+async def cancel_task(ctx: Context, id: str) -> Task:
+    """Cancel a task. It stays readable; cancelling it again changes nothing."""
+    task = await get_task(ctx, id)
+    if task.status == "cancelled":
+        return task
+    await ctx.db.run(
+        update(
+            store.tasks,
+            {"organization_id": ctx.organization_id, "id": id},
+            {"status": "cancelled", "updated_at": ctx.now},
+        )
+    )
+    return await get_task(ctx, id)
+
+
+async def forget_lead(ctx: Context, lead_id: str) -> None:
+    """Takes what people wrote out of a lead's tasks, for good."""
+    await ctx.db.run(store.forget_words(ctx.organization_id, lead_id))
+
+
+OPERATIONS = [
+    Operation("tasks.list", list_tasks, "GET /api/v1/tasks", scope="tasks:read"),
+    Operation("tasks.create", create_task, "POST /api/v1/tasks", scope="tasks:write", errors=("not_found",)),
+    Operation("tasks.get", get_task, "GET /api/v1/tasks/{id}", scope="tasks:read"),
+    Operation("tasks.update", update_task, "PUT /api/v1/tasks/{id}", scope="tasks:write"),
+    Operation("tasks.cancel", cancel_task, "DELETE /api/v1/tasks/{id}", scope="tasks:write"),
+]

@@ -1,0 +1,167 @@
+"""A real Deskbell for tests: real sockets, a real file, the simulator as carrier. Nothing here reaches beyond this machine."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import threading
+from collections.abc import Callable, Coroutine, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import uvicorn
+
+from deskbell.app import Deskbell
+from deskbell.foundation import sqlite
+from deskbell.foundation.db import Session
+from deskbell.operation import Context
+from deskbell.organizations import operations as organizations
+from deskbell.settings import Settings
+
+PLENTY = 1_000_000  # requests per minute, for tests that are not about limits
+
+
+class Api:
+    """A client of the CRM API with one key. Answers are httpx2 responses; nothing is raised for an error status."""
+
+    def __init__(
+        self, server: Server, organization_id: str, key: str, key_id: str, person_id: str | None = None
+    ) -> None:
+        self.server = server
+        self.organization_id = organization_id
+        self.key = key
+        self.key_id = key_id
+        self.person_id = person_id
+        self.http = httpx2.Client(
+            base_url=server.url + "/api/v1", headers={"Authorization": f"Bearer {key}"}, timeout=30, trust_env=False
+        )
+        server.clients.append(self.http)
+
+    def get(self, path: str, **params: Any) -> httpx2.Response:
+        return self.http.get(path, params=params)
+
+    def post(self, path: str, body: Any = None, **headers: str) -> httpx2.Response:
+        return self.http.post(path, json={} if body is None else body, headers=named(headers))
+
+    def put(self, path: str, body: Any = None, **headers: str) -> httpx2.Response:
+        return self.http.put(path, json={} if body is None else body, headers=named(headers))
+
+    def delete(self, path: str, **headers: str) -> httpx2.Response:
+        return self.http.delete(path, headers=named(headers))
+
+    def lead(self, **fields: Any) -> dict[str, Any]:
+        """A new lead, created by the API."""
+        answer = self.post("/leads", {"first_name": "Maria", **fields})
+        assert answer.status_code == 201, answer.text
+        lead: dict[str, Any] = answer.json()["data"]
+        return lead
+
+    def do(self, act: Callable[[Context], Coroutine[Any, Any, Any]]) -> Any:
+        """Something that only the operator can do, in this organization."""
+
+        async def unit(session: Session) -> Any:
+            return await act(await organizations.context_of(session, self.organization_id))
+
+        return self.server.do(unit)
+
+
+def named(headers: dict[str, str]) -> dict[str, str]:
+    """Header names from keyword arguments: `Idempotency_Key="k"` becomes `Idempotency-Key: k`."""
+    return {name.replace("_", "-"): value for name, value in headers.items()}
+
+
+class Server:
+    """A Deskbell in a thread of this process, on a free port of the loopback interface."""
+
+    def __init__(self, path: Path, settings: Settings | None = None) -> None:
+        self.path = str(path)
+        sqlite.prepare(self.path, migrate=True)
+        self.settings = settings or Settings(access_log=False)
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.clients: list[httpx2.Client] = []
+
+    def start(self) -> None:
+        self.app = Deskbell(self.settings, self.path)
+        config = uvicorn.Config(
+            self.app,
+            host="127.0.0.1",
+            port=self.port,
+            log_level="error",
+            access_log=False,
+            http="httptools",
+            lifespan="on",
+        )
+        self.uvicorn = uvicorn.Server(config)
+        self.thread = threading.Thread(target=lambda: asyncio.run(self.uvicorn.serve()), daemon=True)
+        self.thread.start()
+        eventually(lambda: self.uvicorn.started or not self.thread.is_alive())
+        assert self.uvicorn.started, "the server did not start"
+
+    def stop(self) -> None:
+        for client in self.clients:
+            client.close()
+        self.uvicorn.should_exit = True
+        self.thread.join(20)
+        assert not self.thread.is_alive(), "the server did not stop"
+
+    def do(self, work: Callable[[Session], Coroutine[Any, Any, Any]]) -> Any:
+        """A transaction as a command of the CLI would run it, beside the server."""
+        guest = sqlite.Guest(self.path)
+        try:
+            return guest.write(work)
+        finally:
+            guest.close()
+
+    def organization(self, name: str = "Acme Roofing", **options: Any) -> str:
+        created = self.do(lambda session: organizations.create_organization(session, name, **options))
+        return str(created.id)
+
+    def api(
+        self,
+        organization_id: str,
+        *,
+        scopes: list[str] | None = None,
+        reads: int = PLENTY,
+        writes: int = PLENTY,
+        **options: Any,
+    ) -> Api:
+        """A client with a fresh key."""
+
+        async def unit(session: Session) -> Any:
+            ctx = await organizations.context_of(session, organization_id)
+            return await organizations.create_key(
+                ctx, "test", scopes=scopes or [], reads=reads, writes=writes, **options
+            )
+
+        key, plaintext = self.do(unit)
+        return Api(self, organization_id, plaintext, key.id, options.get("person_id"))
+
+
+def eventually(condition: Callable[[], Any], seconds: float = 15) -> Any:
+    """Looks again and again until the condition holds, and answers what it gave; fails after `seconds`."""
+    pause = threading.Event()
+    for _ in range(int(seconds / 0.02)):
+        if found := condition():
+            return found
+        pause.wait(0.02)
+    raise AssertionError(f"it did not come true within {seconds} s")
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextlib.contextmanager
+def running(path: Path, settings: Settings | None = None) -> Iterator[Server]:
+    """A server that runs for the length of a block."""
+    server = Server(path, settings)
+    server.start()
+    try:
+        yield server
+    finally:
+        server.stop()
