@@ -1,0 +1,40 @@
+"""SQLite: inline reads, one writer thread with group commit, and the manners of several processes on one file.
+
+Reads run in the event loop on one connection, long ones on a small thread pool. Writes queue for one thread, which puts all
+that wait into one transaction, each in its savepoint, and answers after the one commit. Other processes (the CLI) are short
+guests: they write in small transactions and raise the epoch, which tells this process that its caches are stale.
+"""
+
+from deskbell.foundation.sqlite.database import Guest, SqliteDatabase
+from deskbell.foundation.sqlite.files import (
+    AlreadyServed,
+    MigrationFailed,
+    MigrationNeeded,
+    connect,
+    exclusive,
+    prepare,
+    put_back,
+    schema_version,
+    snapshot,
+    verify,
+)
+from deskbell.foundation.sqlite.session import DIALECT, SqliteSession, Totals, drive
+
+__all__ = [
+    "DIALECT",
+    "AlreadyServed",
+    "Guest",
+    "MigrationFailed",
+    "MigrationNeeded",
+    "SqliteDatabase",
+    "SqliteSession",
+    "Totals",
+    "connect",
+    "drive",
+    "exclusive",
+    "prepare",
+    "put_back",
+    "schema_version",
+    "snapshot",
+    "verify",
+]

@@ -1,0 +1,111 @@
+"""The two ways to hold a file: as the server that owns it, and as a command that is its guest."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import apsw
+
+from deskbell.foundation.db import TooLong
+from deskbell.foundation.sqlite.files import connect
+from deskbell.foundation.sqlite.session import SqliteSession, T, Totals, Work, drive, translated
+from deskbell.foundation.sqlite.writer import BATCH, Writer
+
+RESTART_WAL = 64 * 1024 * 1024  # bytes
+
+
+class SqliteDatabase:
+    """The server's hold on one file. Made inside the running event loop; `close` finishes the queued writes."""
+
+    def __init__(self, path: str, *, batch: int = BATCH) -> None:
+        self.path = path
+        self.totals = Totals()
+        self.reader = SqliteSession(connect(path), self.totals, inline=True)
+        self.reader.foreign_writes()
+        self.on_commit: dict[str, Callable[[], None]] = {}
+        self.writer = Writer(path, self.totals, batch, self.on_commit)
+        self.long = ThreadPoolExecutor(2, "long-read")
+        self.own = threading.local()
+        self.stopping = threading.Event()
+        self.checkpointer = threading.Thread(target=self.checkpoint, name="checkpoint", daemon=True)
+        self.checkpointer.start()
+
+    async def read(self, work: Work[T], organization_id: str | None = None) -> T:
+        self.reader.organization_id = organization_id
+        try:
+            return drive(work(self.reader))
+        except TooLong:
+            return await asyncio.get_running_loop().run_in_executor(self.long, self.read_apart, work, organization_id)
+        except apsw.Error as error:
+            raise translated(error) from error
+
+    def read_apart(self, work: Work[T], organization_id: str | None) -> T:
+        session = getattr(self.own, "session", None)
+        if session is None:
+            session = self.own.session = SqliteSession(connect(self.path), self.totals)
+        session.organization_id = organization_id
+        try:
+            return drive(work(session))
+        except apsw.Error as error:
+            raise translated(error) from error
+
+    async def write(self, work: Work[T], organization_id: str | None = None) -> T:
+        return await self.writer.submit(work, organization_id)
+
+    def foreign_writes(self) -> bool:
+        """Whether another process has written since the last call: time to look for jobs and to re-read keys."""
+        self.reader.connection.execute("SELECT 1 FROM epoch").get  # noqa: B018  data_version() moves with a read
+        return self.reader.foreign_writes()
+
+    def checkpoint(self) -> None:
+        """Moves the write-ahead log into the file beside the writer, so that no commit pays for it."""
+        connection = connect(self.path)
+        wal = self.path + "-wal"
+        while not self.stopping.wait(0.25):
+            with contextlib.suppress(apsw.Error, OSError):
+                large = os.stat(wal).st_size > RESTART_WAL
+                connection.wal_checkpoint(
+                    mode=apsw.SQLITE_CHECKPOINT_RESTART if large else apsw.SQLITE_CHECKPOINT_PASSIVE
+                )
+        connection.close()
+
+    def close(self) -> None:
+        self.writer.stop()
+        self.stopping.set()
+        self.checkpointer.join()
+        self.long.shutdown()
+        self.reader.connection.close()
+
+
+class Guest:
+    """A command's hold on a file that a server may be using: short transactions, each announced by the epoch."""
+
+    def __init__(self, path: str) -> None:
+        self.session = SqliteSession(connect(path), Totals())
+
+    def read(self, work: Work[T]) -> T:
+        with self.session.snapshot():
+            return drive(work(self.session))
+
+    def write(self, work: Work[T]) -> T:
+        connection = self.session.connection
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            value = drive(work(self.session))
+            connection.execute("UPDATE epoch SET value = value + 1")
+            connection.execute("COMMIT")
+        except BaseException:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            raise
+        time.sleep(0.002)  # lets the server's writer in between two transactions
+        return value
+
+    def close(self) -> None:
+        self.session.connection.close()

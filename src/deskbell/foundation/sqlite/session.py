@@ -1,0 +1,185 @@
+"""Statements on one connection: how they are worded for SQLite, run, counted, and how its errors are ours."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Coroutine, Iterator
+from typing import Any, TypeVar
+
+import apsw
+from sqlalchemy.dialects import sqlite as dialects
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
+
+from deskbell.foundation.db import Bound, Contains, DatabaseFailure, ForeignAwait, Session, TooLong, Violation, schema
+
+T = TypeVar("T")
+Work = Callable[[Session], Coroutine[Any, Any, T]]
+
+DIALECT = dialects.dialect(paramstyle="qmark")
+COUNTED_INLINE = 20_000  # rows: a longer count leaves the event loop
+MAX_OFFSET = 2**62
+
+
+@compiles(Contains, "sqlite")
+def contains(element: Contains, compiler: SQLCompiler, **options: Any) -> str:
+    """A phrase of trigrams in the table's own index (`leads_search` for `leads`), or a scan for short terms."""
+    column = element.column
+    terms = [compiler.process(term, **options) for term in element.terms]
+    if not element.indexed:
+        return "(" + " OR ".join(f"instr({compiler.process(column, **options)}, {term}) > 0" for term in terms) + ")"
+    phrases = " || ' OR ' || ".join(f"""'"' || replace({term}, '"', '""') || '"'""" for term in terms)
+    table = column.table.name
+    return f"{table}.number IN (SELECT rowid FROM {table}_search WHERE {table}_search MATCH {phrases})"
+
+
+def drive(coroutine: Coroutine[Any, Any, T]) -> T:
+    """Runs a coroutine that never suspends. One that does is stopped at the very await, and says so."""
+    try:
+        coroutine.send(None)
+    except StopIteration as done:
+        value: T = done.value
+        return value
+    name = getattr(coroutine, "__qualname__", "a handler")
+    try:
+        coroutine.throw(ForeignAwait(f"{name} awaited something other than ctx.db"))
+    except StopIteration:
+        raise ForeignAwait(f"{name} swallowed ForeignAwait") from None
+    finally:
+        coroutine.close()
+    raise ForeignAwait(f"{name} went on after ForeignAwait")
+
+
+def translated(error: apsw.Error) -> Exception:
+    """A driver's error as ours: a unique index's refusal, a failure of the database, or (SQL errors) a bug of our own."""
+    if isinstance(error, apsw.ConstraintError) and "UNIQUE" in str(error):
+        columns = [part.strip().split(".") for part in str(error).split(": ", 1)[1].split(",")]
+        table, names = columns[0][0], [column[-1] for column in columns]
+        for index in schema.tables[table].indexes:
+            if index.unique and [column.name for column in index.columns] == names:
+                return Violation(str(index.name))
+        return Violation(f"{table}_key")
+    if isinstance(error, (apsw.SQLError, apsw.MisuseError, apsw.RangeError, apsw.ConstraintError, apsw.MismatchError)):
+        return error
+    return DatabaseFailure(str(error))
+
+
+class Totals:
+    """How many rows each list has, kept while its table is unchanged for that organization. Shared by all threads."""
+
+    def __init__(self) -> None:
+        self.known: dict[Any, tuple[Any, int]] = {}
+        self.versions: dict[tuple[str, str | None], int] = {}
+        self.generation = 0
+        self.in_flight: set[tuple[str, str | None]] = set()
+
+    def version(self, table: str, organization_id: str | None) -> Any:
+        """What an answer is valid for; None while a commit that may change it is under way."""
+        place = (table, organization_id)
+        if place in self.in_flight or (table, None) in self.in_flight:
+            return None
+        return (self.generation, self.versions.get(place), self.versions.get((table, None)))
+
+    def committed(self, touched: set[tuple[str, str | None]]) -> None:
+        for place in touched:
+            self.versions[place] = self.versions.get(place, 0) + 1
+        if len(self.versions) > 50_000:
+            self.forget()
+
+    def keep(self, key: Any, version: Any, total: int) -> None:
+        if len(self.known) > 10_000:
+            self.known.clear()
+        self.known[key] = (version, total)
+
+    def forget(self) -> None:
+        """Another process has written."""
+        self.generation += 1
+        self.known.clear()
+        self.versions.clear()
+
+
+class SqliteSession:
+    """Runs statements on one connection, always from one thread at a time."""
+
+    def __init__(self, connection: apsw.Connection, totals: Totals, *, inline: bool = False) -> None:
+        self.connection = connection
+        self.totals = totals
+        self.inline = inline
+        self.organization_id: str | None = None
+        self.touched: set[tuple[str, str | None]] = set()
+        self.data_version = -1
+        self.epoch = -1
+
+    def fetch(self, statement: Bound[Any], part: str = "", extra: tuple[Any, ...] = ()) -> apsw.Cursor:
+        prepared = statement.prepared
+        compiled = prepared.compiled.get("sqlite" + part) or prepared.on(DIALECT, part)
+        try:
+            return self.connection.execute(compiled.sql, compiled.parameters(statement.values + extra))
+        except apsw.Error as error:
+            raise translated(error) from error
+
+    async def one(self, statement: Bound[T]) -> T | None:
+        row = self.rows(self.fetch(statement), first=True)
+        return None if row is None else statement.prepared.make(row)
+
+    async def all(self, statement: Bound[T]) -> list[T]:
+        make = statement.prepared.make
+        return [make(row) for row in self.rows(self.fetch(statement))]
+
+    def rows(self, cursor: apsw.Cursor, first: bool = False) -> Any:
+        try:
+            return cursor.fetchone() if first else cursor.fetchall()
+        except apsw.Error as error:
+            raise translated(error) from error
+
+    async def run(self, statement: Bound[Any]) -> int:
+        self.touched.add((statement.prepared.table, self.organization_id))
+        self.fetch(statement)
+        return self.connection.changes()
+
+    async def page(self, statement: Bound[T], page: int, limit: int, *, long: bool = False) -> tuple[list[T], int]:
+        if long and self.inline:
+            raise TooLong
+        window = (limit, min((page - 1) * limit, MAX_OFFSET))
+        key = (statement.prepared, statement.values)
+        table = statement.prepared.table
+        version = self.totals.version(table, self.organization_id)
+        known = self.totals.known.get(key)
+        make = statement.prepared.make
+        if known is not None and version is not None and known[0] == version:
+            rows = self.rows(self.fetch(statement, "page", window))
+            if not self.foreign_writes() and self.totals.version(table, self.organization_id) == version:
+                return [make(row) for row in rows], known[1]
+        if self.inline and (known is None or known[1] > COUNTED_INLINE):
+            raise TooLong
+        with self.snapshot():
+            rows = self.rows(self.fetch(statement, "page", window))
+            total: int = self.rows(self.fetch(statement, "count"), first=True)[0]
+        self.foreign_writes()
+        if version is not None and self.totals.version(table, self.organization_id) == version:
+            self.totals.keep(key, version, total)
+        return [make(row) for row in rows], total
+
+    @contextlib.contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """One read transaction around several statements."""
+        if self.connection.in_transaction:
+            yield
+            return
+        self.connection.execute("BEGIN")
+        try:
+            yield
+        finally:
+            self.connection.execute("COMMIT")
+
+    def foreign_writes(self) -> bool:
+        """Whether another process has written since this connection last looked; drops what was cached if so."""
+        version = self.connection.data_version()
+        if version == self.data_version:
+            return False
+        epoch = self.connection.execute("SELECT value FROM epoch").get
+        self.data_version, before, self.epoch = version, self.epoch, epoch
+        if before in (-1, epoch):
+            return False
+        self.totals.forget()
+        return True

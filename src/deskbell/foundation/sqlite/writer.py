@@ -1,0 +1,131 @@
+"""The one thread that writes, and its group commit."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import queue
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import apsw
+
+from deskbell.foundation.db import DatabaseFailure
+from deskbell.foundation.sqlite.files import connect
+from deskbell.foundation.sqlite.session import SqliteSession, T, Totals, Work, drive
+
+BATCH = 256
+
+
+class Unit:
+    """One write that waits for the writer: what to do, for whom, and where the answer goes."""
+
+    __slots__ = ("error", "future", "organization_id", "value", "work")
+
+    def __init__(self, work: Work[Any], organization_id: str | None, future: asyncio.Future[Any]) -> None:
+        self.work = work
+        self.organization_id = organization_id
+        self.future = future
+        self.value: Any = None
+        self.error: BaseException | None = None
+
+    def settle(self) -> None:
+        """Gives the waiting caller its value or its error."""
+        if self.future.done():
+            return
+        if self.error is None:
+            self.future.set_result(self.value)
+        elif isinstance(self.error, Exception):
+            self.future.set_exception(self.error)
+        else:
+            self.future.set_exception(RuntimeError(f"{type(self.error).__name__}: {self.error}"))
+
+
+class Writer:
+    """One thread and one connection: drain the queue, BEGIN IMMEDIATE, every unit in its savepoint, one COMMIT, answer all."""
+
+    def __init__(self, path: str, totals: Totals, batch: int, on_commit: dict[str, Callable[[], None]]) -> None:
+        self.path = path
+        self.on_commit = on_commit
+        self.totals = totals
+        self.batch = batch
+        self.queue: queue.SimpleQueue[Unit | None] = queue.SimpleQueue()
+        self.loop = asyncio.get_running_loop()
+        self.thread = threading.Thread(target=self.main, name="writer", daemon=True)
+        self.thread.start()
+
+    def submit(self, work: Work[T], organization_id: str | None) -> asyncio.Future[T]:
+        unit = Unit(work, organization_id, self.loop.create_future())
+        self.queue.put(unit)
+        return unit.future
+
+    def stop(self) -> None:
+        """Finishes what is queued, then ends the thread."""
+        self.queue.put(None)
+        self.thread.join()
+
+    def main(self) -> None:
+        session = SqliteSession(connect(self.path), self.totals)
+        session.connection.wal_autocheckpoint(0)
+        ended = False
+        while not ended and (first := self.queue.get()) is not None:
+            batch = [first]
+            while len(batch) < self.batch and not self.queue.empty():
+                unit = self.queue.get_nowait()
+                if unit is None:
+                    ended = True
+                    break
+                batch.append(unit)
+            self.commit(session, batch)
+            with contextlib.suppress(RuntimeError):  # the loop may be gone when the process ends
+                self.loop.call_soon_threadsafe(self.answer, batch, {table for table, _ in session.touched})
+        session.connection.close()
+
+    def answer(self, batch: list[Unit], touched: set[str]) -> None:
+        """In the event loop: settles the futures and tells whoever follows a table."""
+        for unit in batch:
+            unit.settle()
+        for table in touched & self.on_commit.keys():
+            self.on_commit[table]()
+
+    def commit(self, session: SqliteSession, batch: list[Unit]) -> None:
+        session.touched = set()
+        try:
+            session.connection.execute("BEGIN IMMEDIATE")
+            self.run(session, batch)
+            self.totals.in_flight = session.touched
+            session.connection.execute("COMMIT")
+            self.totals.committed(session.touched)
+        except BaseException as error:  # BEGIN or COMMIT failed: nobody is told yes
+            with contextlib.suppress(apsw.Error):
+                if session.connection.in_transaction:
+                    session.connection.execute("ROLLBACK")
+            for unit in batch:
+                unit.error = unit.error or DatabaseFailure(str(error))
+        finally:
+            self.totals.in_flight = set()
+
+    def run(self, session: SqliteSession, batch: list[Unit]) -> None:
+        connection = session.connection
+        for place, unit in enumerate(batch):
+            if unit.future.cancelled():  # the caller left before we began
+                continue
+            session.organization_id = unit.organization_id
+            connection.execute("SAVEPOINT unit")
+            try:
+                unit.value = drive(unit.work(session))
+                if not connection.in_transaction:
+                    raise DatabaseFailure("SQLite has ended the transaction")
+            except BaseException as error:  # a refusal, a bug, a foreign await: this unit alone is undone
+                unit.error = error
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK TO unit")
+                    connection.execute("RELEASE unit")
+                else:  # disk full, I/O error: SQLite has undone the whole batch
+                    for earlier in batch[:place]:
+                        earlier.error = earlier.error or DatabaseFailure("undone with its batch")
+                    session.touched.clear()
+                    connection.execute("BEGIN IMMEDIATE")
+            else:
+                connection.execute("RELEASE unit")
