@@ -8,7 +8,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from deskbell.foundation.clock import Instant, Timestamp
-from deskbell.foundation.ids import Id
+from deskbell.foundation.ids import Id, Uuid
 from deskbell.foundation.pages import Paging
 
 Status = Literal["scheduled", "confirmed", "completed", "cancelled", "no_show"]
@@ -16,6 +16,7 @@ BookedBy = Literal["api", "mcp", "agent", "user"]
 SortBy = Literal["start_time", "created_at"]
 SortDir = Literal["asc", "desc"]
 
+End = Annotated[Instant, Meta(description="Must be after `start_time`", examples=["2026-05-10T15:30:00Z"])]
 Type = Annotated[str, Meta(max_length=100, examples=["Estimate"])]
 Location = Annotated[str, Meta(max_length=500)]
 Notes = Annotated[str, Meta(max_length=5000)]
@@ -25,9 +26,9 @@ Outcome = Annotated[str, Meta(max_length=100)]
 class Appointment(msgspec.Struct):
     """An appointment. Cancelling keeps it, with status `cancelled`; `booked_by` says by which surface it was made."""
 
-    id: str
-    organization_id: str
-    lead_id: str
+    id: Uuid
+    organization_id: Uuid
+    lead_id: Uuid
     start_time: Timestamp
     end_time: Timestamp
     status: Status
@@ -53,7 +54,7 @@ class NewAppointment(msgspec.Struct, kw_only=True):
 
     lead_id: Id
     start_time: Instant
-    end_time: Instant
+    end_time: End
     type: Type | None = None
     location: Location | None = None
     notes: Notes | None = None
@@ -65,7 +66,7 @@ class AppointmentChanges(msgspec.Struct, kw_only=True):
 
     lead_id: Id | UnsetType = UNSET
     start_time: Instant | UnsetType = UNSET
-    end_time: Instant | UnsetType = UNSET
+    end_time: End | UnsetType = UNSET
     type: Type | UnsetType | None = UNSET
     location: Location | UnsetType | None = UNSET
     notes: Notes | UnsetType | None = UNSET
@@ -77,9 +78,9 @@ class AppointmentChanges(msgspec.Struct, kw_only=True):
 class AppointmentFilter(Paging, kw_only=True):
     """Which appointments to list, and in what order."""
 
-    status: Status | UnsetType = UNSET
-    lead_id: Id | UnsetType = UNSET
-    start_after: Annotated[Instant, Meta(description="Inclusive")] | UnsetType = UNSET
-    start_before: Annotated[Instant, Meta(description="Exclusive")] | UnsetType = UNSET
-    sort_by: SortBy = "start_time"
-    sort_dir: SortDir = "desc"
+    status: Annotated[Status, Meta(description="Exactly this status")] | UnsetType = UNSET
+    lead_id: Annotated[Id, Meta(description="Appointments of this lead")] | UnsetType = UNSET
+    start_after: Annotated[Instant, Meta(description="Starts at this moment or later")] | UnsetType = UNSET
+    start_before: Annotated[Instant, Meta(description="Starts before this moment")] | UnsetType = UNSET
+    sort_by: Annotated[SortBy, Meta(description="What to sort by; ties break by id")] = "start_time"
+    sort_dir: Annotated[SortDir, Meta(description="Ascending or descending")] = "desc"

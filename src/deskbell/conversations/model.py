@@ -8,6 +8,7 @@ import msgspec
 from msgspec import Meta
 
 from deskbell.foundation.clock import Timestamp
+from deskbell.foundation.ids import Uuid
 from deskbell.foundation.pages import Paging
 
 ThreadStatus = Literal["active", "closed"]
@@ -24,9 +25,9 @@ Body = Annotated[str, Meta(min_length=1, max_length=1600, pattern=r"\S", example
 class Thread(msgspec.Struct):
     """The conversation with one lead. Summary, sentiment and interest are the server's own readings."""
 
-    id: str
-    organization_id: str
-    lead_id: str
+    id: Uuid
+    organization_id: Uuid
+    lead_id: Uuid
     status: ThreadStatus
     ai_summary: str | None
     sentiment: Sentiment | None
@@ -39,7 +40,7 @@ class Thread(msgspec.Struct):
 class Message(msgspec.Struct):
     """A text. Outbound: queued, sending, sent, then delivered or undelivered; or failed, cancelled, unknown. Inbound: received."""
 
-    id: str
+    id: Uuid
     type: Literal["sms"]
     direction: Direction
     body: str

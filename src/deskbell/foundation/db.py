@@ -196,7 +196,7 @@ def row_maker(kind: type[T]) -> Callable[[Any], T]:
         cell, hint = f"row[{place}]", hints[name]
         if hint is bool:
             cells.append(f"{cell} == 1")
-        elif hint is msgspec.Raw:
+        elif getattr(hint, "__origin__", hint) is msgspec.Raw:
             cells.append(f"Raw({cell})")
         elif hint == Timestamp:
             cells.append(f"{cell}[:19] + 'Z'")

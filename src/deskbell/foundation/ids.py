@@ -6,16 +6,22 @@ import os
 import re
 import threading
 import time
+from typing import Annotated
+
+import msgspec
 
 UUID_PATTERN = r"^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$"
 _is_uuid = re.compile(UUID_PATTERN.replace("$", r"\Z")).match
+
+#: A UUID in canonical lower case, as a record shows it.
+Uuid = Annotated[str, msgspec.Meta(extra_json_schema={"format": "uuid"})]
 
 
 class Id(str):
     """A UUID that a client sent, in canonical lower case."""
 
     __slots__ = ()
-    schema = {"type": "string", "format": "uuid"}
+    schema = {"type": "string", "format": "uuid", "examples": ["01964f3a-9d2c-7c41-8e0b-5f1d2a6b7c88"]}
     expected = "must be a UUID"
 
     @classmethod

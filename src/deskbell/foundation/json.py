@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 from urllib.parse import parse_qsl
 
 import msgspec
 
 from deskbell.errors import Problem, invalid
+
+#: Stored JSON that a record passes through unread, exactly as it was written.
+Object = Annotated[msgspec.Raw, msgspec.Meta(extra_json_schema={"type": "object"})]
+Strings = Annotated[msgspec.Raw, msgspec.Meta(extra_json_schema={"type": "array", "items": {"type": "string"}})]
 
 T = TypeVar("T")
 S = TypeVar("S", bound=msgspec.Struct)

@@ -8,6 +8,8 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from deskbell.foundation.clock import Instant, Timestamp
+from deskbell.foundation.ids import Uuid
+from deskbell.foundation.json import Object, Strings
 from deskbell.foundation.pages import Paging
 from deskbell.organizations.rules import Email
 
@@ -16,15 +18,24 @@ Source = Literal["manual", "api", "website", "referral", "import", "other"]
 SortBy = Literal["created_at", "updated_at", "first_name", "last_name", "lead_score"]
 SortDir = Literal["asc", "desc"]
 
-Name = Annotated[str, Meta(max_length=100)]
+Name = Annotated[str, Meta(max_length=100, examples=["Lopez"])]
 FirstName = Annotated[str, Meta(min_length=1, max_length=100, pattern=r"\S", examples=["Maria"])]
-Phone = Annotated[str, Meta(max_length=64, description="A phone number; stored in E.164", examples=["+15125550123"])]
+Phone = Annotated[
+    str,
+    Meta(
+        max_length=64,
+        extra_json_schema={"format": "phone"},
+        description="A phone number, read as one of the organization's country unless it begins with `+`; stored in E.164",
+        examples=["+15125550123"],
+    ),
+]
 Company = Annotated[str, Meta(max_length=200)]
 Street = Annotated[str, Meta(max_length=200)]
 State = Annotated[str, Meta(max_length=2, examples=["TX"])]
 Zip = Annotated[str, Meta(max_length=10, examples=["78701"])]
 Status = Annotated[str, Meta(max_length=50, examples=["new"])]
 Notes = Annotated[str, Meta(max_length=5000)]
+Search = Annotated[str, Meta(description="Part of a name, e-mail address or phone number", examples=["lopez"])]
 
 
 class Lead(msgspec.Struct):
@@ -33,8 +44,8 @@ class Lead(msgspec.Struct):
     `lead_score` is 0 until scored. Archived leads are never shown.
     """
 
-    id: str
-    organization_id: str
+    id: Uuid
+    organization_id: Uuid
     first_name: str
     last_name: str | None
     phone: str | None
@@ -49,8 +60,8 @@ class Lead(msgspec.Struct):
     source: Source
     lead_score: int
     notes: str | None
-    tags: msgspec.Raw
-    custom_fields: msgspec.Raw
+    tags: Strings
+    custom_fields: Object
     sms_opted_out: bool
     on_dnc_list: bool
     archived_at: Timestamp | None
@@ -101,13 +112,13 @@ class LeadChanges(msgspec.Struct, kw_only=True):
 class LeadFilter(Paging, kw_only=True):
     """Which leads to list, and in what order."""
 
-    status: str | UnsetType = UNSET
-    temperature: Temperature | UnsetType = UNSET
-    search: Annotated[str, Meta(description="Part of a name, e-mail address or phone number")] | UnsetType = UNSET
-    created_after: Annotated[Instant, Meta(description="Inclusive")] | UnsetType = UNSET
-    created_before: Annotated[Instant, Meta(description="Exclusive")] | UnsetType = UNSET
-    sort_by: SortBy = "created_at"
-    sort_dir: SortDir = "desc"
+    status: Annotated[str, Meta(description="Exactly this status")] | UnsetType = UNSET
+    temperature: Annotated[Temperature, Meta(description="Exactly this temperature")] | UnsetType = UNSET
+    search: Search | UnsetType = UNSET
+    created_after: Annotated[Instant, Meta(description="Created at this moment or later")] | UnsetType = UNSET
+    created_before: Annotated[Instant, Meta(description="Created before this moment")] | UnsetType = UNSET
+    sort_by: Annotated[SortBy, Meta(description="What to sort by; ties break by id")] = "created_at"
+    sort_dir: Annotated[SortDir, Meta(description="Ascending or descending")] = "desc"
 
 
 class Standing(msgspec.Struct):

@@ -8,6 +8,8 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from deskbell.foundation.clock import Timestamp
+from deskbell.foundation.ids import Uuid
+from deskbell.foundation.json import Strings
 
 PaymentStatus = Literal["active", "past_due", "cancelled"]
 PlanTier = Literal["starter", "growth", "scale"]
@@ -31,20 +33,33 @@ READS_PER_MINUTE = 60
 WRITES_PER_MINUTE = 30
 
 
+_time = {"type": "string", "pattern": r"^([01]\d|2[0-3]):[0-5]\d$"}
+_opening = {"type": ["object", "null"], "properties": {"start": _time, "end": _time}, "required": ["start", "end"]}
+
+#: When each day's business begins and ends, as stored: local times `HH:MM`, null when closed.
+Hours = Annotated[
+    msgspec.Raw,
+    Meta(
+        extra_json_schema={"type": "object", "properties": dict.fromkeys(DAYS, _opening), "required": [*DAYS]},
+        examples=[{day: {"start": "08:00", "end": "17:00"} for day in DAYS[:5]} | dict.fromkeys(DAYS[5:])],
+    ),
+]
+
+
 class Organization(msgspec.Struct):
     """A business: its identity, opening hours and AI persona. `business_hours` has a key per day, null when closed."""
 
-    id: str
-    name: str
+    id: Uuid
+    name: Annotated[str, Meta(examples=["Acme Roofing"])]
     logo_url: str | None
     primary_phone: str | None
     primary_email: str | None
     address: str | None
-    business_hours: msgspec.Raw
+    business_hours: Hours
     payment_status: PaymentStatus
     plan_tier: PlanTier
-    ai_name: str
-    ai_tone: str
+    ai_name: Annotated[str, Meta(examples=["Sarah"])]
+    ai_tone: Annotated[str, Meta(examples=["friendly_professional"])]
     timezone: Annotated[str, Meta(description="IANA name", examples=["America/Chicago"])]
     created_at: Timestamp
     updated_at: Timestamp
@@ -66,7 +81,7 @@ class OrganizationChanges(msgspec.Struct, kw_only=True):
 class Person(msgspec.Struct):
     """A member of the business's team."""
 
-    id: str
+    id: Uuid
     name: str
     email: str
     role: Role
@@ -76,12 +91,12 @@ class Person(msgspec.Struct):
 class ApiKey(msgspec.Struct):
     """An API key as it may be shown: never the key itself, of which only a SHA-256 is stored. Empty `scopes` is full access."""
 
-    id: str
-    organization_id: str
+    id: Uuid
+    organization_id: Uuid
     name: str
     prefix: str
-    scopes: msgspec.Raw
-    person_id: str | None
+    scopes: Strings
+    person_id: Uuid | None
     active: bool
     expires_at: Timestamp | None
     reads_per_minute: int
@@ -96,7 +111,7 @@ class Credential(msgspec.Struct):
     organization_id: str
     key_id: str
     prefix: str
-    scopes: msgspec.Raw
+    scopes: Strings
     person_id: str | None
     active: bool
     expires_at: str | None

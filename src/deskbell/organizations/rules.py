@@ -22,7 +22,7 @@ class Email(str):
     """An e-mail address, kept as it was written. Form: an address as HTML's `input type=email` takes it, with a dotted domain."""
 
     __slots__ = ()
-    schema = {"type": "string", "format": "email", "maxLength": 254}
+    schema = {"type": "string", "format": "email", "maxLength": 254, "examples": ["maria@example.com"]}
     expected = "must be an e-mail address such as ann@example.com"
 
     @classmethod

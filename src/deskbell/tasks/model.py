@@ -8,7 +8,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from deskbell.foundation.clock import Instant, Timestamp
-from deskbell.foundation.ids import Id
+from deskbell.foundation.ids import Id, Uuid
 from deskbell.foundation.pages import Paging
 
 Priority = Literal["low", "medium", "high", "urgent"]
@@ -16,23 +16,23 @@ Status = Literal["open", "in_progress", "completed", "cancelled"]
 SortBy = Literal["due_date", "created_at", "priority"]
 SortDir = Literal["asc", "desc"]
 
-Title = Annotated[str, Meta(min_length=1, max_length=500, pattern=r"\S")]
+Title = Annotated[str, Meta(min_length=1, max_length=500, pattern=r"\S", examples=["Call about the estimate"])]
 Description = Annotated[str, Meta(max_length=5000)]
 
 
 class Task(msgspec.Struct):
     """A task. `contact_id` is a lead; `created_by_user_id` is the person who made the API key, where one did."""
 
-    id: str
-    organization_id: str
-    contact_id: str | None
+    id: Uuid
+    organization_id: Uuid
+    contact_id: Uuid | None
     title: str
     description: str | None
     priority: Priority
     status: Status
     due_date: Timestamp | None
-    assigned_to_user_id: str | None
-    created_by_user_id: str | None
+    assigned_to_user_id: Uuid | None
+    created_by_user_id: Uuid | None
     created_by_ai: bool
     created_at: Timestamp
     updated_at: Timestamp
@@ -65,9 +65,9 @@ class TaskChanges(msgspec.Struct, kw_only=True):
 class TaskFilter(Paging, kw_only=True):
     """Which tasks to list, and in what order."""
 
-    status: Status | UnsetType = UNSET
-    assigned_to: Annotated[Id, Meta(description="The `assigned_to_user_id` of the tasks")] | UnsetType = UNSET
-    contact_id: Id | UnsetType = UNSET
-    due_before: Annotated[Instant, Meta(description="Exclusive")] | UnsetType = UNSET
-    sort_by: SortBy = "created_at"
-    sort_dir: SortDir = "desc"
+    status: Annotated[Status, Meta(description="Exactly this status")] | UnsetType = UNSET
+    assigned_to: Annotated[Id, Meta(description="Tasks whose `assigned_to_user_id` is this")] | UnsetType = UNSET
+    contact_id: Annotated[Id, Meta(description="Tasks about this lead")] | UnsetType = UNSET
+    due_before: Annotated[Instant, Meta(description="Due before this moment")] | UnsetType = UNSET
+    sort_by: Annotated[SortBy, Meta(description="What to sort by; ties break by id")] = "created_at"
+    sort_dir: Annotated[SortDir, Meta(description="Ascending or descending")] = "desc"
