@@ -15,12 +15,12 @@ _encode = msgspec.json.Encoder().encode
 
 
 class Dialect(Protocol):
-    """How one API words what operations answer. `reads` and `writes` are a keyless caller's allowance per minute."""
+    """How one API words what operations answer. The limits are a keyless caller's."""
 
     prefix: str
     challenge: bytes
-    reads: int
-    writes: int
+    reads_per_minute: int
+    writes_per_minute: int
 
     @staticmethod
     def render(result: Any) -> bytes: ...
@@ -40,8 +40,8 @@ class Crm:
 
     prefix: str = "/api/v1"
     challenge: bytes = b'Bearer realm="brightly"'
-    reads: int = 60
-    writes: int = 30
+    reads_per_minute: int = 60
+    writes_per_minute: int = 30
 
     @staticmethod
     def render(result: Any) -> bytes:
@@ -70,8 +70,8 @@ class Agent:
 
     prefix: str = "/v1"
     challenge: bytes = b"Bearer"
-    reads: int = 600
-    writes: int = 600
+    reads_per_minute: int = 600
+    writes_per_minute: int = 600
 
     @staticmethod
     def render(result: Any) -> bytes:

@@ -75,7 +75,7 @@ class Call:
         self.request_id = ""
         self.caller: Caller | None = None
         self.operation: Operation | None = None
-        self.allowance = Allowance(0, 0, 0)
+        self.allowance: Allowance | None = None
         for name, value in scope["headers"]:
             if name == b"authorization":
                 self.authorization.append(value)
@@ -133,7 +133,7 @@ class Dispatcher:
             log.exception("request %s failed", call.request_id)
             answer = self.refusal(call, Problem("internal_error"), extra)
         status, body, replayed = answer
-        limit, remaining, reset, _ = call.allowance
+        limit, remaining, reset, _ = call.allowance or await self.allowance(call)
         headers = [
             (b"content-type", b"application/json"),
             (b"content-length", b"%d" % len(body)),
@@ -152,18 +152,14 @@ class Dispatcher:
 
     async def answer(self, call: Call, scope: Scope, receive: Receive) -> Answer:
         """The way of a request through the checks, in the contract's order."""
-        bucket: Bucket = "read" if call.method in ("GET", "HEAD") else "write"
-        default = self.dialect.reads if bucket == "read" else self.dialect.writes
-        call.allowance = await self.limits.look("", bucket, default)
         if len(call.authorization) == 1:
             call.caller = await self.authenticator.caller(call.authorization[0])
         caller = call.caller
         if caller is None:
             raise self.dialect.unauthorized()
-        limit = caller.reads_per_minute if bucket == "read" else caller.writes_per_minute
-        call.allowance = await self.limits.look(caller.key_id, bucket, limit)
         operation, path = self.match(scope["path"], call.method)
         call.operation = operation
+        bucket, limit = self.bucket(call)
         call.allowance = await self.limits.take(caller.key_id, bucket, limit)
         if not call.allowance.granted:
             raise Problem("rate_limit_exceeded", f"API {bucket} rate limit exceeded ({limit}/min). Try again shortly.")
@@ -191,6 +187,17 @@ class Dispatcher:
             raise Problem("validation_error", "`Content-Type` must be application/json", status=415)
         arguments = operation.arguments(path, b"", body)
         return await operation.run(self.database, caller, "api", arguments, self.dialect.render, repeatable)
+
+    def bucket(self, call: Call) -> tuple[Bucket, int]:
+        """What a request counts as, and its key's limit for that; without a key, the usual one."""
+        limits = call.caller or self.dialect
+        return (
+            ("read", limits.reads_per_minute) if call.method in ("GET", "HEAD") else ("write", limits.writes_per_minute)
+        )
+
+    async def allowance(self, call: Call) -> Allowance:
+        """What the caller has left, for an answer that was given before anything was counted."""
+        return await self.limits.look(call.caller.key_id if call.caller else "", *self.bucket(call))
 
     def match(self, path: str, method: str) -> tuple[Operation, list[str]]:
         """The operation of a route and the ids in its path; a malformed id becomes one that no record has."""
@@ -222,7 +229,9 @@ class Dispatcher:
         elif problem.status == 413:
             extra.append((b"connection", b"close"))
         elif problem.status == 429:
-            extra.append((b"retry-after", b"%d" % max(1, call.allowance.reset - int(time.time()))))
+            extra.append(
+                (b"retry-after", b"%d" % max(1, (call.allowance.reset if call.allowance else 0) - int(time.time())))
+            )
         elif problem.status == 503:
             extra.append((b"retry-after", b"1"))
         return Answer(problem.status, self.dialect.envelope(problem))

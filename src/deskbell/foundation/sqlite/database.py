@@ -98,6 +98,7 @@ class Guest:
         connection.execute("BEGIN IMMEDIATE")
         try:
             value = drive(work(self.session))
+            self.session.settle()
             connection.execute("UPDATE epoch SET value = value + 1")
             connection.execute("COMMIT")
         except BaseException:

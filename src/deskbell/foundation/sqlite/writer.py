@@ -94,6 +94,7 @@ class Writer:
         try:
             session.connection.execute("BEGIN IMMEDIATE")
             self.run(session, batch)
+            session.settle()
             self.totals.in_flight = session.touched
             session.connection.execute("COMMIT")
             self.totals.committed(session.touched)
