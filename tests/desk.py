@@ -14,6 +14,7 @@ import httpx2
 import uvicorn
 
 from deskbell.app import Deskbell
+from deskbell.errors import CATALOGUE
 from deskbell.foundation import sqlite
 from deskbell.foundation.db import Session
 from deskbell.operation import Context
@@ -138,6 +139,16 @@ class Server:
 
         key, plaintext = self.do(unit)
         return Api(self, organization_id, plaintext, key.id, options.get("person_id"))
+
+
+def refused(answer: httpx2.Response, status: int, code: str, *words: str) -> None:
+    """Fails unless the answer is exactly this refusal of the CRM API, with the headers of every answer and these words in its message."""
+    assert answer.headers["content-type"] == "application/json", answer.text
+    message = answer.json().get("error", {}).get("message", "")
+    error = {"code": code, "message": message, "retryable": CATALOGUE[code].retryable}
+    assert (answer.status_code, answer.json()) == (status, {"error": error})
+    assert all(word in message for word in words), f"{words} in {message!r}"
+    assert {"x-request-id", "ratelimit-limit", "ratelimit-remaining", "ratelimit-reset"} <= set(answer.headers)
 
 
 def eventually(condition: Callable[[], Any], seconds: float = 15) -> Any:

@@ -1,0 +1,114 @@
+"""Searching leads: a part of a name or e-mail address in any case, or the digits of a phone number."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.desk import Api
+
+MARIA = {"first_name": "Maria", "last_name": "da Silva", "email": "roofs@Example.com", "phone": "+15125550123"}
+
+
+def found(api: Api, search: str) -> list[str]:
+    answer = api.get("/leads", search=search, sort_by="first_name", sort_dir="asc")
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["meta"]["total"] == len(answer.json()["data"])
+    return [lead["first_name"] for lead in answer.json()["data"]]
+
+
+@pytest.fixture
+def maria(alice: Api) -> Api:
+    """Alice, with Maria among her leads and somebody else."""
+    alice.lead(**MARIA, company="Acme", notes="wants gutters", city="Austin", tags=["hail"])
+    alice.lead(first_name="Xi", email="q@w.io", phone="+442079460958")
+    return alice
+
+
+@pytest.mark.parametrize(
+    "term",
+    ["Maria", "maria", "MARIA", "ari", "M", "ma", "da Silva", "SILVA", "lva", "a da S", "Maria da Silva", "ia da",
+     "roofs@example.com", "ROOFS@", "@exam", ".com", "fs"],
+)  # fmt: skip
+def test_any_part_of_name_or_email_is_found_in_any_case(maria: Api, term: str) -> None:
+    assert found(maria, term) == ["Maria"]
+
+
+@pytest.mark.parametrize(
+    "term", ["+1 (512) 555-0123", "15125550123", "512.555", "512-555", "(512)", "0123", "23", "3", "+1512"]
+)
+def test_a_phone_is_found_by_its_digits(maria: Api, term: str) -> None:
+    assert found(maria, term) == ["Maria"]
+
+
+@pytest.mark.parametrize(
+    "term",
+    ["512x", "tel 512", "Acme", "gutters", "Austin", "hail", "Silva Maria", "Silvaroofs", "com1512", "+1 513", "99",
+     "Mariada", "Mar%", "M_ria", "%", "_", "-", "+", "()", "zz"],
+)  # fmt: skip
+def test_nothing_else_is_found(maria: Api, term: str) -> None:
+    assert found(maria, term) == []
+
+
+def test_an_empty_or_absent_term_finds_everybody(maria: Api) -> None:
+    assert found(maria, "") == ["Maria", "Xi"]
+
+
+@pytest.mark.parametrize(
+    "mark", ["%", "_", "%%", "100%", "a_b", "\\", "\\%", "*", "?", "[a]", "'", "''", '"', '""', '"x']
+)
+def test_wildcards_and_quotes_are_ordinary_characters(alice: Api, mark: str) -> None:
+    for name in (f"one {mark} two", "one two", "100 a b axb"):
+        alice.lead(first_name=name)
+    assert found(alice, mark) == [f"one {mark} two"]
+    assert found(alice, f"e {mark} t") == [f"one {mark} two"]
+
+
+@pytest.mark.parametrize(
+    "words", ["cat AND dog", "cat OR dog", "NOT", "cat NOT dog", "NEAR(cat dog)", "cat*", "^cat", "search_text:cat", "-cat",
+              "cat + dog", "{cat dog}", "(cat", "cat)", "cat;--", "' OR 1=1", "leads_search", "AND", "cat\tdog"]
+)  # fmt: skip
+def test_the_words_of_a_query_language_mean_themselves(alice: Api, words: str) -> None:
+    alice.lead(first_name="cat dog")
+    alice.lead(first_name="cat")
+    assert found(alice, words) == []
+    alice.lead(first_name=f"x{words}y")
+    assert found(alice, words) == [f"x{words}y"]
+
+
+@pytest.mark.parametrize(
+    ("name", "term"),
+    [("Straße", "STRASSE"), ("ÉCOLE", "école"), ("İpek", "i̇pek"), ("Ωμέγα", "ΩΜΈΓΑ"), ("ﬁne", "FINE"), ("Ǆ", "ǆ"), ("中村", "村"),
+     ("🏠 Roofs", "🏠"), ("🏠🏠🏠", "🏠🏠🏠"), ("👩‍👩‍👧", "👩‍👩"), ("مريم", "ريم")],
+)  # fmt: skip
+def test_every_script_is_searched_by_its_folded_form(alice: Api, name: str, term: str) -> None:
+    alice.lead(first_name=name)
+    alice.lead(first_name="zzz")
+    assert found(alice, term) == [name]
+
+
+def test_a_name_of_digits_is_found_too(alice: Api) -> None:
+    alice.lead(first_name="Studio 54", email="99@x.io")
+    alice.lead(first_name="Other", phone="+15125405499")
+    assert found(alice, "54") == ["Other", "Studio 54"]
+    assert found(alice, "99") == ["Other", "Studio 54"]
+    assert found(alice, "5-4") == ["Other"]
+
+
+def test_the_search_follows_changes(maria: Api) -> None:
+    lead = maria.get("/leads", search="Maria").json()["data"][0]
+    maria.put(f"/leads/{lead['id']}", {"last_name": None, "email": "new@mail.org", "phone": "+15129990000"})
+    for gone in ("Silva", "Maria da", "example", "5550123", "lv"):
+        assert found(maria, gone) == []
+    for present in ("Maria", "mail.org", "999-0000", "w@"):
+        assert found(maria, present) == ["Maria"]
+
+
+def test_a_very_long_term_is_a_term(alice: Api) -> None:
+    alice.lead(first_name="x" * 100, last_name="y" * 100)
+    assert found(alice, "x" * 100 + " " + "y" * 100) == ["x" * 100]
+    assert found(alice, "x" * 20_000) == []
+
+
+def test_the_lists_of_two_organizations_are_searched_apart(maria: Api, charlie: Api) -> None:
+    for term in ("M", "Maria", "5125550123"):
+        assert found(charlie, term) == []
