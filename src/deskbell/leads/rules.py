@@ -8,6 +8,9 @@ from deskbell.errors import Problem
 
 SEPARATOR = "\x1f"  # between the parts of a search text; a term cannot hold it, so no hit spans two parts
 INDEXED = 3  # characters that a trigram index needs
+PHONE_DIGITS = str.maketrans(
+    "0123456789", "".join(map(chr, range(0xE030, 0xE03A)))
+)  # no name or e-mail address has these
 _phone_like = re.compile(r"[0-9 +\-().]+").fullmatch
 
 
@@ -21,17 +24,17 @@ def digits(text: str) -> str:
 
 
 def search_text(first_name: str, last_name: str | None, email: str | None, phone: str | None) -> str:
-    """Everything that a search looks at, folded: `first last`, e-mail, phone digits (contract 3.1.5)."""
+    """Everything that a search looks at, folded: `first last`, e-mail, and the phone in digits of its own (contract 3.1.5)."""
     name = first_name if last_name is None else f"{first_name} {last_name}"
-    parts = (name, email or "", digits(phone or ""))
+    parts = (name, email or "", digits(phone or "").translate(PHONE_DIGITS))
     return SEPARATOR.join(part.replace(SEPARATOR, " ").casefold() for part in parts)
 
 
 def search_terms(search: str) -> tuple[str, str | None]:
-    """The folded term and, where it can only be a phone number, its digits as well."""
+    """The folded term and, where it can only be a phone number, its digits as a phone's are kept."""
     term = search.replace(SEPARATOR, " ").casefold()
     number = digits(term) if _phone_like(term) else ""
-    return term, number if number and number != term else None
+    return term, number.translate(PHONE_DIGITS) or None
 
 
 def duplicate(index: str) -> Problem:
