@@ -91,7 +91,7 @@ class Deskbell:
         self.worker = Worker(self.database, {sending.SEND: sender.send, simulator.REPORT: sender.report, PURGE: purge})
         self.database.on_commit["jobs"] = self.worker.wake
         await self.database.write(opening)
-        self.background = [asyncio.create_task(self.worker.run()), asyncio.create_task(self.keep_house())]
+        self.background = [asyncio.create_task(task()) for task in (self.worker.run, self.keep_house, self.write_log)]
 
     async def stop(self) -> None:
         """Lets what is under way finish, then closes the database."""
@@ -104,13 +104,18 @@ class Deskbell:
         self.database.close()
         self.access_log.flush()
 
+    async def write_log(self) -> None:
+        """Brings the access log to its reader, in a thread: one that reads slowly must not hold requests up."""
+        while True:
+            await asyncio.sleep(TICK)
+            await asyncio.to_thread(self.access_log.flush)
+
     async def keep_house(self) -> None:
-        """What has to be done now and then: notice other processes' writes, write the log, note the use of keys."""
+        """What has to be done now and then: notice other processes' writes, note the use of keys."""
         noted = time.monotonic()
         while True:
             await asyncio.sleep(TICK)
             try:
-                self.access_log.flush()
                 if self.database.foreign_writes():
                     self.keys.forget()
                     self.worker.wake()

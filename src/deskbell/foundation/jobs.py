@@ -188,6 +188,9 @@ class Worker:
             except DatabaseFailure as error:
                 log.warning("jobs: %s", error)
                 claimed = 0
+            except Exception:
+                log.exception("jobs could not be claimed; it is tried again")
+                claimed = 0
             if not claimed:
                 await self.idle()
 

@@ -8,6 +8,8 @@ from typing import Any
 
 import msgspec
 
+MOST_WAITING = 100_000  # lines
+
 _encode = msgspec.json.Encoder().encode
 
 
@@ -29,6 +31,8 @@ class AccessLog:
         if self.descriptor is None:
             return
         organization, key = (caller.organization_id, caller.key_prefix) if caller else (None, None)
+        if len(self.lines) >= MOST_WAITING:  # whoever reads the log has stopped reading
+            return
         self.lines.append(
             _encode(
                 {
@@ -42,10 +46,9 @@ class AccessLog:
                 }
             )
         )
-        if len(self.lines) >= 4096:
-            self.flush()
 
     def flush(self) -> None:
+        """Writes what waits. It blocks as long as the reader of the log does: call it from a thread."""
         if self.lines and self.descriptor is not None:
             lines, self.lines = self.lines, []
             try:

@@ -205,7 +205,7 @@ class Dispatcher:
         values: list[str] = []
         for part in path[len(self.dialect.prefix) :].split("/")[1:]:
             below = node.get(part) if part and part != "{}" else None  # type: ignore[union-attr]
-            if below is None and (below := node.get("{}")) is not None:  # type: ignore[union-attr]
+            if below is None and part and (below := node.get("{}")) is not None:  # type: ignore[union-attr]
                 values.append(part)
             if below is None:
                 raise Problem("not_found", "There is no such route")

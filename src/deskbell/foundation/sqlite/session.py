@@ -97,6 +97,8 @@ class Totals:
     def keep(self, key: Any, version: Any, total: int) -> None:
         if len(self.known) > 10_000:
             self.known.clear()
+        if sum(len(str(value)) for value in key[1]) > 1000:  # somebody's long search is not worth the memory
+            return
         self.known[key] = (version, total)
 
     def forget(self) -> None:
