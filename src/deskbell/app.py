@@ -102,13 +102,14 @@ class Deskbell:
         with contextlib.suppress(DatabaseFailure):
             await self.keys.note_use()
         self.database.close()
-        self.access_log.flush()
+        self.access_log.write(self.access_log.take())
 
     async def write_log(self) -> None:
         """Brings the access log to its reader, in a thread: one that reads slowly must not hold requests up."""
         while True:
             await asyncio.sleep(TICK)
-            await asyncio.to_thread(self.access_log.flush)
+            if text := self.access_log.take():
+                await asyncio.to_thread(self.access_log.write, text)
 
     async def keep_house(self) -> None:
         """What has to be done now and then: notice other processes' writes, note the use of keys."""

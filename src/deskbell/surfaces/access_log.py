@@ -14,7 +14,7 @@ _encode = msgspec.json.Encoder().encode
 
 
 class AccessLog:
-    """Lines wait here for `flush`. None holds a body, a whole key or a phone number."""
+    """Lines wait here for `take` and `write`. None holds a body, a whole key or a phone number."""
 
     def __init__(self, descriptor: int | None) -> None:
         self.descriptor = descriptor
@@ -47,11 +47,15 @@ class AccessLog:
             )
         )
 
-    def flush(self) -> None:
-        """Writes what waits. It blocks as long as the reader of the log does: call it from a thread."""
-        if self.lines and self.descriptor is not None:
-            lines, self.lines = self.lines, []
-            try:
-                os.write(self.descriptor, b"\n".join(lines) + b"\n")
-            except OSError:  # nobody reads the log any more; the service goes on
-                self.descriptor = None
+    def take(self) -> bytes:
+        """The lines that wait, which are then no longer kept here."""
+        lines, self.lines = self.lines, []
+        return b"".join(line + b"\n" for line in lines)
+
+    def write(self, text: bytes) -> None:
+        """Blocks as long as the reader of the log does."""
+        try:
+            while text and self.descriptor is not None:
+                text = text[os.write(self.descriptor, text) :]
+        except OSError:  # nobody reads the log any more; the service goes on
+            self.descriptor = None
