@@ -1,0 +1,123 @@
+"""deskbell backup, restore and migrate: the database as a file."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from pathlib import Path
+
+import apsw
+import click
+
+from deskbell.foundation import clock, sqlite
+from deskbell.foundation.db import DatabaseFailure
+from deskbell.foundation.migrations import SchemaTooNew, latest
+from deskbell.settings import Settings
+from deskbell.surfaces.cli.database import file_of, is_empty, program
+
+BESIDE = ("", "-wal", "-shm", ".lock")  # what belongs to a database file
+
+
+@click.command()
+@click.argument("target", metavar="FILE", type=click.Path(dir_okay=False))
+@click.option("--force", is_flag=True, help="Replace FILE if it exists.")
+@click.pass_obj
+def backup(settings: Settings, target: str, force: bool) -> None:
+    """Copy the database into FILE, whole and verified. A server may go on writing meanwhile."""
+    path = existing(settings)
+    refuse_own(path, target)
+    if os.path.exists(target) and not force:
+        raise click.ClickException(f"{target} exists already; --force replaces it.")
+    partial = target + ".partial"
+    try:
+        sqlite.snapshot(path, partial)
+        os.replace(partial, target)
+    finally:
+        Path(partial).unlink(missing_ok=True)
+    click.echo(f"Copied {path} to {target} ({os.path.getsize(target):,} bytes, verified).")
+
+
+@click.command()
+@click.argument("source", metavar="FILE", type=click.Path(exists=True, dir_okay=False))
+@click.pass_obj
+def restore(settings: Settings, source: str) -> None:
+    """Replace the database by the backup FILE. The replaced file is kept beside it.
+
+    No server may run. What came in after the backup is gone from the restored file, opt-outs too.
+    """
+    path = file_of(settings.database)
+    refuse_own(path, source)
+    version = check_backup(source)
+    with sqlite.exclusive(path):
+        kept = set_aside(path)
+        sqlite.put_back(source, path)
+    click.echo(f"Restored {path} from {source}.")
+    if kept:
+        click.echo(f"The replaced file is {kept}.")
+    if version < latest():
+        click.echo(
+            f"Its schema is older ({version} of {latest()}): `{program(settings)} migrate` or `serve` upgrades it."
+        )
+
+
+@click.command()
+@click.pass_obj
+def migrate(settings: Settings) -> None:
+    """Create the database, or bring its schema up to date. No server may run; `serve` does the same when it starts."""
+    path = file_of(settings.database)
+    with sqlite.exclusive(path):
+        before = version_of(path) if not is_empty(path) else 0
+        sqlite.prepare(path, migrate=True)
+    if before == latest():
+        click.echo(f"{path} is up to date (schema {latest()}).")
+    else:
+        click.echo(f"{path} went from schema {before} to {latest()}.")
+
+
+def existing(settings: Settings) -> str:
+    path = file_of(settings.database)
+    if not os.path.exists(path):
+        raise click.ClickException(f"There is no database at {path}.")
+    return path
+
+
+def refuse_own(path: str, other: str) -> None:
+    """A database is neither its own backup nor its source."""
+    if os.path.realpath(other) in [os.path.realpath(path + suffix) for suffix in BESIDE]:
+        raise click.ClickException(f"{other} belongs to the database in use.")
+
+
+def check_backup(source: str) -> int:
+    """The schema version of a sound backup that this program can use."""
+    if os.path.exists(source + "-wal") and os.path.getsize(source + "-wal"):
+        raise DatabaseFailure(f"{source} is not a whole copy: {source}-wal holds a part of it. Use `deskbell backup`.")
+    sqlite.verify(source)
+    version = version_of(source)
+    if not version:
+        raise DatabaseFailure(f"{source} is not a Deskbell database")
+    if version > latest():
+        raise SchemaTooNew(version)
+    return version
+
+
+def version_of(path: str) -> int:
+    connection = apsw.Connection(path, flags=apsw.SQLITE_OPEN_READONLY)
+    try:
+        return sqlite.schema_version(connection)
+    finally:
+        connection.close()
+
+
+def set_aside(path: str) -> str | None:
+    """Renames the present file, with its log where that cannot be moved into it: a damaged file may still be wanted."""
+    if not os.path.exists(path):
+        return None
+    with contextlib.suppress(apsw.Error):
+        connection = sqlite.connect(path)
+        connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+        connection.close()
+    kept = f"{path}.before-restore-{clock.now()[:19].replace(':', '').replace('-', '')}"
+    os.rename(path, kept)
+    if os.path.exists(path + "-wal"):
+        os.rename(path + "-wal", kept + "-wal")
+    return kept

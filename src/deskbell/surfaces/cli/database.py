@@ -1,0 +1,124 @@
+"""What the commands share: the file that a URL names, the hold on it as a guest, and failures in one line."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shlex
+import shutil
+import sys
+import time
+from collections.abc import Callable, Coroutine, Iterator
+from typing import Any, TypeVar
+
+import apsw
+import click
+
+from deskbell.errors import Problem
+from deskbell.foundation import sqlite
+from deskbell.foundation.db import DatabaseFailure, Session
+from deskbell.foundation.migrations import SchemaTooNew
+from deskbell.settings import Settings
+
+T = TypeVar("T")
+EXPECTED = (
+    Problem,
+    DatabaseFailure,
+    SchemaTooNew,
+    sqlite.AlreadyServed,
+    sqlite.MigrationNeeded,
+    sqlite.MigrationFailed,
+    apsw.Error,
+    OSError,
+)
+
+
+def explained(error: Exception) -> str | None:
+    """An expected failure in one line; None for a bug, whose traceback is wanted."""
+    if isinstance(error, apsw.ReadOnlyError):
+        return "The database cannot be written: the file or its folder is read-only."
+    if isinstance(error, apsw.NotADBError):
+        return "The database is damaged, or another kind of file. `deskbell restore` puts a backup in its place."
+    return " ".join(str(error).split()) if isinstance(error, EXPECTED) else None
+
+
+def file_of(url: str) -> str:
+    """The path of a database file: relative in `sqlite:///FILE`, absolute in `sqlite:////FILE`."""
+    path = url.removeprefix("sqlite:///")
+    if path == url or path in ("", ":memory:"):
+        raise click.ClickException(
+            f"The database {url!r} is not supported. Use sqlite:///FILE (relative) or sqlite:////FILE (absolute)."
+        )
+    if os.path.isdir(path) or not os.path.isdir(os.path.dirname(path) or "."):
+        raise click.ClickException(f"The database {url!r} cannot be a file: check that its folder exists.")
+    return path
+
+
+def is_empty(path: str) -> bool:
+    """Whether there is no schema yet. A file of somebody else's is refused, lest our tables end up in it."""
+    if not os.path.exists(path) or not os.path.getsize(path):
+        return True
+    connection = sqlite.connect(path)
+    try:
+        if sqlite.schema_version(connection):
+            return False
+        tables = connection.execute("SELECT group_concat(name, ', ') FROM sqlite_schema WHERE name <> 'migrations'").get
+    finally:
+        connection.close()
+    if tables:
+        raise DatabaseFailure(f"{path} is not a Deskbell database: it holds {tables[:80]}")
+    return True
+
+
+def make_ready(path: str) -> None:
+    """Creates an empty file's schema, under the lock; refuses one that is older or newer than this program."""
+    patience = time.monotonic() + 10
+    while is_empty(path):
+        try:
+            with sqlite.exclusive(path):
+                sqlite.prepare(path, migrate=False)
+        except sqlite.AlreadyServed:  # another command is creating it right now
+            if time.monotonic() > patience:
+                raise
+            time.sleep(0.02)
+    sqlite.prepare(path, migrate=False)
+
+
+@contextlib.contextmanager
+def guest(settings: Settings) -> Iterator[sqlite.Guest]:
+    """The database of these settings, beside a server that may be running on it."""
+    path = file_of(settings.database)
+    make_ready(path)
+    held = sqlite.Guest(path)
+    try:
+        yield held
+    finally:
+        held.close()
+
+
+def read(settings: Settings, work: Callable[[Session], Coroutine[Any, Any, T]]) -> T:
+    """One reading transaction."""
+    with guest(settings) as held:
+        return held.read(work)
+
+
+def write(settings: Settings, work: Callable[[Session], Coroutine[Any, Any, T]]) -> T:
+    """One writing transaction."""
+    with guest(settings) as held:
+        return held.write(work)
+
+
+def program(settings: Settings) -> str:
+    """How to call this program again on the same database, for commands that are shown."""
+    if shutil.which("deskbell"):
+        name = "deskbell"
+    elif os.path.basename(sys.argv[0]) == "deskbell":
+        name = shlex.quote(os.path.relpath(sys.argv[0]))
+    else:
+        name = f"{shlex.quote(sys.executable)} -m deskbell"
+    context: click.Context | None = click.get_current_context(silent=True)
+    while context is not None:
+        if context.params.get("database"):
+            return f"{name} --database {shlex.quote(settings.database)}"
+        context = context.parent
+    return name

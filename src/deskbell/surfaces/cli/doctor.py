@@ -1,0 +1,179 @@
+"""deskbell doctor: what is wrong, and what to do."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Literal
+
+import apsw
+import click
+import msgspec
+
+from deskbell.foundation import clock, sqlite
+from deskbell.foundation.migrations import latest
+from deskbell.settings import Settings
+from deskbell.surfaces.cli import lookups
+from deskbell.surfaces.cli.database import explained, file_of
+from deskbell.surfaces.cli.output import as_json, show_json
+
+LARGE_LOG = 256 * 1024 * 1024  # bytes; a server cuts its log above 64 MiB
+LITTLE_SPACE = 512 * 1024 * 1024  # bytes
+MARKS = {"ok": "ok   ", "note": "note ", "wrong": "WRONG"}
+
+
+class Finding(msgspec.Struct):
+    """One thing that was looked at. A note is worth knowing; only what is wrong makes the command fail."""
+
+    subject: str
+    state: Literal["ok", "note", "wrong"]
+    found: str
+    fix: str = ""
+
+
+@click.command()
+@as_json
+@click.pass_obj
+def doctor(settings: Settings, as_json: bool) -> None:
+    """Look at the database, the disk, the jobs, the keys and the clock; say what is wrong and what to do."""
+    findings = list(examine(settings))
+    if as_json:
+        show_json(findings)
+    else:
+        for finding in findings:
+            click.echo(f"{MARKS[finding.state]}  {finding.subject}: {finding.found}")
+            if finding.fix:
+                click.echo(f"       {finding.fix}")
+    if any(finding.state == "wrong" for finding in findings):
+        click.get_current_context().exit(1)
+
+
+def examine(settings: Settings) -> Iterator[Finding]:
+    """The file first; what is in it only if it can be read."""
+    path = file_of(settings.database)
+    yield look_at_clock()
+    if not os.path.exists(path):
+        yield Finding("database", "wrong", f"there is none at {path}", "Run `deskbell serve` or `deskbell org create`.")
+        return
+    yield look_at_disk(path)
+    yield look_at_log(path)
+    yield look_at_lock(path)
+    try:
+        connection = sqlite.connect(path)
+        version = sqlite.schema_version(connection)
+        yield look_at_access(path, connection)
+        yield look_at_schema(version)
+        yield look_at_integrity(connection)
+        connection.close()
+        if version == latest():
+            yield from look_inside(path)
+    except Exception as error:
+        if (line := explained(error)) is None:
+            raise
+        yield Finding(
+            "database", "wrong", line, "If the file is damaged, stop the server and `deskbell restore` a backup."
+        )
+
+
+def look_at_clock() -> Finding:
+    year = datetime.now(UTC).year
+    if 2026 <= year < 2100:
+        return Finding("clock", "ok", clock.now()[:19] + "Z")
+    return Finding("clock", "wrong", f"it is set to the year {year}", "Set the machine's clock; use NTP.")
+
+
+def look_at_disk(path: str) -> Finding:
+    free, size = shutil.disk_usage(os.path.dirname(os.path.abspath(path))).free, os.path.getsize(path)
+    told = f"{mebibytes(free)} free, the database has {mebibytes(size)}"
+    if free < max(LITTLE_SPACE, size):
+        return Finding("disk", "wrong", told, "Make room: backups and upgrades need as much again as the database.")
+    return Finding("disk", "ok", told)
+
+
+def look_at_log(path: str) -> Finding:
+    size = os.path.getsize(path + "-wal") if os.path.exists(path + "-wal") else 0
+    if size > LARGE_LOG:
+        return Finding(
+            "write-ahead log",
+            "wrong",
+            mebibytes(size),
+            "A long reader holds it up: end old processes, restart the server.",
+        )
+    return Finding("write-ahead log", "ok", mebibytes(size))
+
+
+def look_at_lock(path: str) -> Finding:
+    """Asks for the lock without taking the holder's name out of the file."""
+    try:
+        descriptor = os.open(path + ".lock", os.O_RDONLY)
+    except FileNotFoundError:
+        return Finding("server", "note", "none has run on this file yet")
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        return Finding("server", "note", "none is running; texts wait until one does")
+    except BlockingIOError:
+        return Finding("server", "ok", f"process {os.pread(descriptor, 32, 0).decode('ascii', 'replace').strip()}")
+    finally:
+        os.close(descriptor)
+
+
+def look_at_access(path: str, connection: apsw.Connection) -> Finding:
+    try:
+        connection.execute("BEGIN IMMEDIATE")
+        connection.execute("ROLLBACK")
+    except apsw.Error as error:
+        return Finding(
+            "database", "wrong", f"{path} cannot be written: {error}", "Check the owner of the file and its folder."
+        )
+    return Finding("database", "ok", f"{path} can be read and written")
+
+
+def look_at_schema(version: int) -> Finding:
+    if version == latest():
+        return Finding("schema", "ok", f"version {version}")
+    found = f"version {version}, this program needs {latest()}"
+    if version > latest():
+        return Finding("schema", "wrong", found, "Use the newer deskbell that wrote it.")
+    return Finding("schema", "wrong", found, "Run `deskbell migrate`, or start `deskbell serve`.")
+
+
+def look_at_integrity(connection: apsw.Connection) -> Finding:
+    complaint = connection.execute("PRAGMA quick_check(1)").get
+    if complaint == "ok":
+        return Finding("integrity", "ok", "the file is sound")
+    return Finding("integrity", "wrong", str(complaint), "Stop the server and `deskbell restore` the last good backup.")
+
+
+def look_inside(path: str) -> Iterator[Finding]:
+    guest = sqlite.Guest(path)
+    try:
+        failed, late, newest = guest.read(lookups.state_of_jobs)
+        organizations = guest.read(lookups.list_organizations)
+        keys = [key for one in organizations for key in guest.read(lookups.keys_of(one.id))]
+    finally:
+        guest.close()
+    if failed:
+        fix = f"The latest: {newest}. Report it with the server's log; a failed job is never tried again."
+        yield Finding("jobs", "wrong", f"{failed} failed", fix)
+    else:
+        yield Finding("jobs", "ok", f"none failed, {late} overdue")
+    now = clock.now()
+    live = [key for key in keys if key.active]
+    expired = [key.prefix for key in live if key.expires_at is not None and key.expires_at <= now]
+    unused = [key.prefix for key in live if key.last_used_at is None and key.prefix not in expired]
+    yield Finding("organizations", "ok" if organizations else "note", f"{len(organizations)}")
+    yield Finding("keys", "ok", f"{len(live) - len(expired)} can be used")
+    if expired:
+        yield Finding("keys", "note", f"expired: {', '.join(expired)}", "`deskbell key update` or `key revoke` them.")
+    if unused:
+        yield Finding("keys", "note", f"never used: {', '.join(unused)}", "Revoke those that nobody needs.")
+    ahead = [one.name for one in organizations if one.updated_at > clock.seconds_from_now(300)]
+    if ahead:
+        yield Finding("clock", "wrong", f"records are from the future: {ahead[0]}", "Set the machine's clock; use NTP.")
+
+
+def mebibytes(size: int) -> str:
+    return f"{size / 2**20:,.1f} MiB"

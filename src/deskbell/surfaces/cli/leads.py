@@ -1,0 +1,43 @@
+"""deskbell lead: what only the operator may do with a person's data."""
+
+from __future__ import annotations
+
+import contextlib
+
+import apsw
+import click
+
+from deskbell.foundation.db import Session
+from deskbell.privacy.operations import erase_lead
+from deskbell.settings import Settings
+from deskbell.surfaces.cli import lookups
+from deskbell.surfaces.cli.database import guest
+
+
+@click.group()
+def lead() -> None:
+    """Erase a person for good."""
+
+
+@lead.command()
+@click.argument("lead_id")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.pass_obj
+def erase(settings: Settings, lead_id: str, yes: bool) -> None:
+    """Erase a lead, archived or not: name, contact, notes and texts go; an opt-out of the number stays as a hash."""
+    id = lookups.canonical(lead_id)
+    with guest(settings) as held:
+        held.read(lambda session: lookups.context_of_lead(session, id))
+        if not yes:
+            click.confirm(f"Erase lead {id} for good?", abort=True)
+
+        async def unit(session: Session) -> None:
+            await erase_lead(await lookups.context_of_lead(session, id), id)
+
+        connection = held.session.connection
+        connection.pragma("secure_delete", True)
+        held.write(unit)
+        # The log still holds the old pages until it is moved into the file and cut.
+        with contextlib.suppress(apsw.BusyError):
+            connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+    click.echo(f"Erased lead {id}. An opt-out of its number still holds. Backups from before still have the data.")

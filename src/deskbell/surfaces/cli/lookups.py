@@ -1,0 +1,98 @@
+"""What only the operator may ask: questions across organizations, and records by a name or an id alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from sqlalchemy import Select, func, select
+
+from deskbell.errors import Problem
+from deskbell.foundation import clock
+from deskbell.foundation.db import Session, query
+from deskbell.foundation.ids import Id
+from deskbell.foundation.jobs import jobs
+from deskbell.leads import store as leads_store
+from deskbell.operation import Context
+from deskbell.organizations import operations, store
+from deskbell.organizations.model import ApiKey, Organization, Person
+
+
+async def list_organizations(session: Session) -> list[Organization]:
+    """Every organization, oldest first."""
+    return await session.all(store.all_organizations())
+
+
+async def find_organization(session: Session, given: str) -> Organization:
+    """The organization with this id, or the only one with exactly this name."""
+    found = await session.one(store.organization_row(canonical(given)))
+    if found is not None:
+        return found
+    named = await session.all(store.organization_named(given))
+    if not named:
+        raise Problem("not_found", f"No organization has the id or the name {given!r}; `deskbell org list` shows all")
+    if len(named) > 1:
+        raise Problem("not_found", f"{len(named)} organizations are named {given!r}; give the id of one")
+    return named[0]
+
+
+async def context(session: Session, given: str) -> Context:
+    """A context of the organization with this id or name."""
+    return await operations.context_of(session, (await find_organization(session, given)).id)
+
+
+async def context_of_lead(session: Session, lead_id: str) -> Context:
+    """A context of the organization that has this lead, archived or not."""
+    organization_id = await session.one(leads_store.organization_of_lead(lead_id))
+    if organization_id is None:
+        raise Problem("not_found", f"No lead has the id {lead_id}")
+    return await operations.context_of(session, organization_id)
+
+
+async def list_people(ctx: Context) -> list[Person]:
+    return await ctx.db.all(store.people_of(ctx.organization_id))
+
+
+async def list_keys(ctx: Context) -> list[ApiKey]:
+    """Every key of the organization, revoked ones too."""
+    return await ctx.db.all(store.keys_of(ctx.organization_id))
+
+
+def canonical(id: str) -> str:
+    """An id as it is stored; what is no UUID stays as it is and finds nothing."""
+    try:
+        return Id.parse(id)
+    except ValueError:
+        return id
+
+
+def keys_of(organization_id: str) -> Callable[[Session], Coroutine[Any, Any, list[ApiKey]]]:
+    """The keys of an organization, as a transaction of their own."""
+
+    async def unit(session: Session) -> list[ApiKey]:
+        return await session.all(store.keys_of(organization_id))
+
+    return unit
+
+
+@query(int)
+def count_failed_jobs() -> Select[Any]:
+    return select(func.count()).select_from(jobs).where(jobs.c.failed_at.is_not(None))
+
+
+@query(int)
+def count_late_jobs(moment: str) -> Select[Any]:
+    return select(func.count()).select_from(jobs).where(jobs.c.failed_at.is_(None), jobs.c.due_at < moment)
+
+
+@query(str)
+def newest_failure() -> Select[Any]:
+    return select(jobs.c.error).where(jobs.c.failed_at.is_not(None)).order_by(jobs.c.failed_at.desc()).limit(1)
+
+
+async def state_of_jobs(session: Session) -> tuple[int, int, str]:
+    """How many jobs failed, how many are a minute overdue, and the last line of the newest failure."""
+    failed = await session.one(count_failed_jobs()) or 0
+    late = await session.one(count_late_jobs(clock.seconds_from_now(-60))) or 0
+    error = (await session.one(newest_failure()) or "").strip().splitlines()
+    return failed, late, error[-1] if error else ""
