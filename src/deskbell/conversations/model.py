@@ -14,7 +14,7 @@ from deskbell.foundation.pages import Paging
 ThreadStatus = Literal["active", "closed"]
 Sentiment = Literal["positive", "neutral", "negative"]
 InterestLevel = Literal["low", "medium", "high"]
-Direction = Literal["inbound", "outbound"]
+Direction = Literal["outbound", "inbound"]
 MessageStatus = Literal[
     "queued", "sending", "sent", "delivered", "undelivered", "failed", "cancelled", "unknown", "received"
 ]

@@ -1,0 +1,81 @@
+"""JSON Schemas of records and inputs, from their types: as msgspec gives them, put into the words of OpenAPI 3.1."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Sequence
+from typing import Any, get_type_hints
+
+import msgspec
+
+from deskbell.foundation.json import unwrapped
+from deskbell.foundation.pages import Meta
+from deskbell.operation import Operation
+
+Schema = dict[str, Any]
+
+_place = "#/components/schemas/{name}"
+
+
+def reference(name: str) -> Schema:
+    return {"$ref": _place.format(name=name)}
+
+
+def components(operations: Sequence[Operation]) -> dict[str, Schema]:
+    """The schema of each record and body, by the name of its type, sorted."""
+    kinds: list[type] = [Meta]
+    for operation in operations:
+        kinds.append(operation.record)
+        if operation.from_body and operation.input:
+            kinds.append(operation.input)
+    found = {kind.__name__: of(kind) for kind in dict.fromkeys(kinds)}
+    for operation in operations:
+        if operation.partial and operation.input:
+            schema = found[operation.input.__name__]
+            schema["anyOf"] = [{"required": [name]} for name in schema["properties"]]
+    return dict(sorted(found.items()))
+
+
+def of(kind: type) -> Schema:
+    """The schema of one struct, its enumerations in the order in which they are declared."""
+    _, made = msgspec.json.schema_components([kind], schema_hook=own, ref_template=_place)
+    schema = worded(made[kind.__name__])
+    hints = get_type_hints(kind, include_extras=True)
+    for name, member in schema["properties"].items():
+        if "enum" in member:
+            declared = unwrapped(hints[name])
+            member["enum"].sort(key=lambda value: declared.index(value) if value in declared else len(declared))
+    if not schema["required"]:
+        del schema["required"]
+    return schema
+
+
+def own(kind: type) -> Schema:
+    """Our string types carry their schema."""
+    schema: Schema = kind.schema  # type: ignore[attr-defined]
+    return schema
+
+
+def worded(schema: Schema) -> Schema:
+    """The same schema in fewer words: no titles, `null` among the types, whole numbers of 64 bits."""
+    made = {name: value for name, value in schema.items() if name not in ("title", "anyOf")}
+    if choice := [worded(part) for part in schema.get("anyOf", [])]:
+        made = nullable(choice[0]) | made if choice[-1] == {"type": "null"} and len(choice) == 2 else {"anyOf": choice}
+    if "description" in made:
+        made["description"] = inspect.cleandoc(made["description"])
+    if "examples" in made:  # of a type of our own, msgspec lists the type's first and the annotation's last
+        made["examples"] = made["examples"][-1:]
+    if "enum" in made:
+        made.setdefault("type", "string")
+    if made.get("type") == "integer":
+        made["format"] = "int64"
+    if "properties" in made:
+        made["properties"] = {name: worded(member) for name, member in made["properties"].items()}
+    return made
+
+
+def nullable(schema: Schema) -> Schema:
+    made = schema | {"type": [schema["type"], "null"]}
+    if "enum" in made:
+        made["enum"] = [*made["enum"], None]
+    return made
