@@ -84,6 +84,13 @@ class Contains(ColumnElement[Any]):
         self.column, self.terms, self.indexed = column, [term] if digits is None else [term, digits], indexed
 
 
+class DatabaseSize(ColumnElement[Any]):
+    """How many bytes the database takes."""
+
+    inherit_cache = True
+    type = Integer()
+
+
 class Compiled(NamedTuple):
     """A statement's text on one dialect, and how its call's arguments become the driver's parameters."""
 

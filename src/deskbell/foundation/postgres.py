@@ -8,7 +8,7 @@ from sqlalchemy.dialects.postgresql import asyncpg as dialects
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 
-from deskbell.foundation.db import Contains
+from deskbell.foundation.db import Contains, DatabaseSize
 
 DIALECT = dialects.dialect()  # type: ignore[no-untyped-call]
 
@@ -22,3 +22,8 @@ def contains(element: Contains, compiler: SQLCompiler, **options: Any) -> str:
         return "(" + " OR ".join(f"strpos({column}, {term}) > 0" for term in terms) + ")"
     escaped = [rf"replace(replace(replace({term}, '\', '\\'), '%', '\%'), '_', '\_')" for term in terms]
     return "(" + " OR ".join(f"{column} LIKE '%' || {term} || '%'" for term in escaped) + ")"
+
+
+@compiles(DatabaseSize, "postgresql")
+def database_size(element: DatabaseSize, compiler: SQLCompiler, **options: Any) -> str:
+    return "pg_database_size(current_database())"

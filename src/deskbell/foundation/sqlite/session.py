@@ -11,7 +11,17 @@ from sqlalchemy.dialects import sqlite as dialects
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 
-from deskbell.foundation.db import Bound, Contains, DatabaseFailure, ForeignAwait, Session, TooLong, Violation, schema
+from deskbell.foundation.db import (
+    Bound,
+    Contains,
+    DatabaseFailure,
+    DatabaseSize,
+    ForeignAwait,
+    Session,
+    TooLong,
+    Violation,
+    schema,
+)
 
 T = TypeVar("T")
 Work = Callable[[Session], Coroutine[Any, Any, T]]
@@ -39,6 +49,11 @@ def contains(element: Contains, compiler: SQLCompiler, **options: Any) -> str:
     phrases = " || ' OR ' || ".join(f"""'"' || replace({term}, '"', '""') || '"'""" for term in terms)
     table = column.table.name
     return f"{table}.number IN (SELECT rowid FROM {table}_search WHERE {table}_search MATCH {phrases})"
+
+
+@compiles(DatabaseSize, "sqlite")
+def database_size(element: DatabaseSize, compiler: SQLCompiler, **options: Any) -> str:
+    return "(SELECT page_count * page_size FROM pragma_page_count, pragma_page_size)"
 
 
 def drive(coroutine: Coroutine[Any, Any, T]) -> T:
