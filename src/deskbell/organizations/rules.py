@@ -66,6 +66,7 @@ def number_hash(organization_id: str, phone: str) -> str:
     return sha256(f"{organization_id}:{phone}".encode()).hexdigest()[:32]
 
 
+@lru_cache(maxsize=64)
 def checked_timezone(name: str) -> str:
     if name not in available_timezones():
         raise invalid("timezone", "must be an IANA time zone such as America/Chicago")
