@@ -18,6 +18,7 @@ from deskbell.app import Deskbell
 from deskbell.foundation import sqlite
 from deskbell.settings import Settings
 from deskbell.surfaces.cli import lookups
+from deskbell.surfaces.cli.addresses import address_of
 from deskbell.surfaces.cli.database import file_of, is_empty, program
 
 BACKLOG = 2048
@@ -122,9 +123,3 @@ def greeting(settings: Settings, path: str, port: int) -> str:
         organization = found[0].id if len(found) == 1 else "ORG"
         lines.append(f"  make a key     {call} key create --org {organization} --name NAME")
     return "\n".join(lines)
-
-
-def address_of(host: str, port: int) -> str:
-    """The URL under which this machine reaches a listener."""
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}.get(host, host)
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

@@ -1,0 +1,92 @@
+"""deskbell demo: an organization to try things on, and the commands to try."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from datetime import timedelta
+
+import click
+
+from deskbell.demo import loader
+from deskbell.demo.data import NAME, generate, today
+from deskbell.demo.making import ORGANIZATION
+from deskbell.foundation import sqlite
+from deskbell.foundation.db import Session
+from deskbell.leads.model import Lead, LeadFilter
+from deskbell.leads.operations import list_leads
+from deskbell.operation import Context
+from deskbell.settings import Settings
+from deskbell.surfaces.cli.addresses import address_of
+from deskbell.surfaces.cli.database import guest, program
+
+
+@click.command()
+@click.option("--reset", is_flag=True, help="Make the demo organization anew; no other is touched.")
+@click.pass_obj
+def demo(settings: Settings, reset: bool) -> None:
+    """Make a roofing business with leads, appointments, tasks and texts, once; print commands to try."""
+    address = address_of(settings.host, settings.port)
+    with guest(settings) as held:
+        key = None if not reset and held.read(loader.is_whole) else fill(held)
+        lead = held.read(somebody)
+    if key:
+        click.echo(f"Made the demo organization {NAME} ({ORGANIZATION}).\n")
+        click.echo(f"Address: {address}\nAPI key: {key}   (keep it: it is not shown again)\n")
+    else:
+        click.echo(
+            f"The demo organization {NAME} goes on with its data; `{program(settings)} demo --reset` makes it anew.\n"
+        )
+        click.echo(f"Address: {address}\nAPI key: yours, in DESKBELL_KEY. Another one:")
+        click.echo(f"  {program(settings)} key create --org {ORGANIZATION} --name NAME\n")
+    click.echo(f"To try while `{program(settings)} serve` runs:\n")
+    for title, line in commands(address, key or "$DESKBELL_KEY", lead):
+        click.echo(f"# {title}\n{line}\n")
+
+
+def fill(held: sqlite.Guest) -> str:
+    """The demo organization from scratch, also after an attempt that was cut short; answers its new key."""
+    loader.clear(held)
+    return loader.load(held, generate(today()))[1]
+
+
+async def somebody(session: Session) -> Lead | None:
+    """The hottest lead that can be texted."""
+    ctx = Context(session, ORGANIZATION)
+    for temperature in ("hot", "warm", "cold"):
+        page = await list_leads(ctx, LeadFilter(temperature=temperature, sort_by="lead_score", limit=100))
+        for lead in page.rows:
+            if lead.phone and not lead.sms_opted_out and not lead.on_dnc_list:
+                return lead
+    return None
+
+
+def commands(address: str, key: str, lead: Lead | None) -> list[tuple[str, str]]:
+    """Four commands that work when pasted, each with what it does."""
+    call = f'curl -sS -H "Authorization: Bearer {key}"'
+    body = f"{call} -H 'Content-Type: application/json'"
+    new = {"first_name": "Jordan", "last_name": "Ellis", "temperature": "warm", "notes": "Hail on Tuesday."}
+    shown = [
+        ("List hot leads", f"{call} '{address}/api/v1/leads?temperature=hot&limit=3'"),
+        (
+            "Create a lead (each time another one; a phone or an e-mail would have to be new)",
+            f"{body} {address}/api/v1/leads -d {quoted(new)}",
+        ),
+    ]
+    if lead is None:
+        return [*shown, ("No lead is left that can be texted. Start again: deskbell demo --reset", "")]
+    day = (today() + timedelta(days=1)).isoformat()
+    visit = {"lead_id": lead.id, "start_time": f"{day}T15:00:00Z", "end_time": f"{day}T16:00:00Z", "type": "Inspection"}
+    text = {"body": f"Hi {lead.first_name}, this is {NAME}. Does tomorrow at ten suit you?"}
+    return [
+        *shown,
+        (f"Book an appointment with {lead.first_name}", f"{body} {address}/api/v1/appointments -d {quoted(visit)}"),
+        (
+            f"Send {lead.first_name} a text (the simulator is the carrier: no real phone rings)",
+            f"{body} {address}/api/v1/conversations/{lead.id}/messages -d {quoted(text)}",
+        ),
+    ]
+
+
+def quoted(body: dict[str, str]) -> str:
+    return shlex.quote(json.dumps(body))
