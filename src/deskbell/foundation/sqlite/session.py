@@ -210,7 +210,7 @@ class SqliteSession:
             return False
         epoch = self.connection.execute("SELECT value FROM epoch").get
         self.data_version, before, self.epoch = version, self.epoch, epoch
-        if before in (-1, epoch):
+        if before == epoch:
             return False
         self.totals.forget()
         return True
