@@ -1,0 +1,110 @@
+"""Two organizations never learn of each other: another's id answers, byte for byte, like an id that never existed."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from typing import Any
+
+import pytest
+
+from deskbell.app import OPERATIONS
+from deskbell.foundation.sqlite import SqliteSession
+from deskbell.operation import Operation
+from tests.desk import Api
+from tests.promises.world import Answer, Place, World, places
+
+CASES = [(operation, place) for operation in OPERATIONS for place in places(operation)]
+LISTS = [operation for operation in OPERATIONS if operation.lists]
+VARYING = {"x-request-id", "date", "ratelimit-remaining", "ratelimit-reset"}
+
+
+def named(case: Any) -> str:
+    return case.name if isinstance(case, Operation) else " ".join(case)
+
+
+@pytest.fixture
+def ours(alice: Api) -> World:
+    return World(alice)
+
+
+@pytest.fixture
+def theirs(charlie: Api) -> World:
+    return World(charlie)
+
+
+@pytest.mark.parametrize(("operation", "place"), CASES, ids=named)
+def test_an_id_of_another_organization_is_an_id_that_never_was(
+    ours: World, theirs: World, operation: Operation, place: Place
+) -> None:
+    before = everything(theirs)
+    assert leaks(ours, theirs, operation, place) == []
+    assert everything(theirs) == before
+
+
+@pytest.mark.parametrize("operation", LISTS, ids=named)
+def test_lists_show_their_own_organization_alone(ours: World, theirs: World, operation: Operation) -> None:
+    assert strangers(ours, theirs, operation) == set()
+
+
+def test_an_idempotency_key_replays_for_its_own_organization_alone(alice: Api, charlie: Api) -> None:
+    first = alice.post("/leads", {"first_name": "Ada"}, Idempotency_Key="same")
+    second = charlie.post("/leads", {"first_name": "Ada"}, Idempotency_Key="same")
+    assert "Idempotency-Replayed" not in second.headers
+    assert second.json()["data"]["organization_id"] == charlie.organization_id
+    assert first.json()["data"]["id"] != second.json()["data"]["id"]
+
+
+def test_every_operation_is_looked_at() -> None:
+    alone = {"org.get", "leads.list", "leads.create", "conversations.list"}
+    assert {operation.name for operation, _ in CASES} | alone == {operation.name for operation in OPERATIONS}
+
+
+def test_control_without_the_organization_filter_every_place_leaks(
+    ours: World, theirs: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    remove_the_filter(monkeypatch)
+    for operation in LISTS:
+        if not operation.path_parameters:
+            assert strangers(ours, theirs, operation), f"{operation.name}: the matrix is blind"
+    for operation, place in sorted(CASES, key=lambda case: case[0].method == "DELETE"):
+        assert leaks(ours, theirs, operation, place), f"{operation.name}: the matrix is blind to {place}"
+
+
+def remove_the_filter(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every statement now finds the rows of every organization."""
+    execute = SqliteSession.fetch
+
+    def fetch(self: SqliteSession, statement: Any, part: str = "", extra: tuple[Any, ...] = ()) -> Any:
+        prepared = statement.prepared
+        compiled = prepared.compiled.get("sqlite" + part)
+        if compiled is None:
+            execute(self, statement, part, extra).close()
+            compiled = prepared.compiled["sqlite" + part]
+        sql = re.sub(r"(\w+\.organization_id = \?)", r"(\1 OR 1)", compiled.sql)
+        return self.connection.execute(sql, compiled.parameters(statement.values + extra))
+
+    monkeypatch.setattr(SqliteSession, "fetch", fetch)
+
+
+def leaks(ours: World, theirs: World, operation: Operation, place: Place) -> list[str]:
+    """Their ids that our key can tell from an id that never was."""
+    nobody = seen(ours.send(operation, place, str(uuid.uuid4())))
+    return [id for id in theirs.ids() if seen(ours.send(operation, place, id)) != nobody]
+
+
+def seen(answer: Answer) -> tuple[Any, ...]:
+    headers = {name: value for name, value in answer.headers.items() if name not in VARYING}
+    return (answer.status, headers, answer.body)
+
+
+def strangers(ours: World, theirs: World, operation: Operation) -> set[str]:
+    """Their rows in our list. Both organizations have rows of every kind."""
+    ids = [set(re.findall(rb'"id":"([^"]+)"', world.send(operation).body)) for world in (ours, theirs)]
+    assert all(ids), "an empty list shows nothing"
+    return {id.decode() for id in ids[0] & ids[1]}
+
+
+def everything(world: World) -> list[bytes]:
+    paths = ["/org", "/leads", "/appointments", "/tasks", f"/conversations/{world.lead}"]
+    return [re.sub(rb'"(status|sent_at)":\w*"?[^,]*', b"", world.api.get(path).content) for path in paths]

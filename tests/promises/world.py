@@ -1,0 +1,116 @@
+"""Every operation with a request that works: what the matrices multiply. A new operation needs its body here and nothing else."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import socket
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import msgspec
+
+from deskbell.foundation.ids import Id
+from deskbell.foundation.json import unwrapped
+from deskbell.operation import Operation
+from deskbell.organizations.operations import add_person
+from tests.desk import Api
+
+TIMES = {"start_time": "2030-01-01T10:00:00Z", "end_time": "2030-01-01T11:00:00Z"}
+
+
+class Answer(NamedTuple):
+    """A response as it came over the wire, header names in lower case."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+
+class World:
+    """An organization with one record of every kind."""
+
+    def __init__(self, api: Api, phone: str = "+15125550100") -> None:
+        self.api = api
+        self.lead: str = api.lead(first_name="Ada", phone=phone)["id"]
+        self.person: str = api.do(lambda ctx: add_person(ctx, "Pat", f"pat{phone}@example.com")).id
+        self.appointment = self.made("/appointments", {"lead_id": self.lead, **TIMES})
+        task = {"title": "Call", "contact_id": self.lead, "assigned_to_user_id": self.person}
+        self.task = self.made("/tasks", task)
+        self.made(f"/conversations/{self.lead}/messages", {"body": "Hello"})
+
+    def made(self, path: str, body: dict[str, Any]) -> str:
+        answer = self.api.post(path, body)
+        assert answer.status_code == 201, answer.text
+        return str(answer.json()["data"]["id"])
+
+    def ids(self) -> list[str]:
+        return [self.lead, self.person, self.appointment, self.task]
+
+    def own(self, operation: Operation) -> str:
+        """The id that belongs into the operation's path."""
+        return {"appointments": self.appointment, "tasks": self.task}.get(operation.name.split(".")[0], self.lead)
+
+    def body(self, operation: Operation) -> dict[str, Any] | None:
+        if operation.from_body is None:
+            return None
+        bodies: dict[str, dict[str, Any]] = {
+            "leads.create": {"first_name": "Maria"},
+            "leads.update": {"last_name": "Lopez"},
+            "appointments.create": {"lead_id": self.lead, **TIMES},
+            "appointments.update": {"lead_id": self.lead},
+            "tasks.create": {"title": "Call", "contact_id": self.lead, "assigned_to_user_id": self.person},
+            "tasks.update": {"contact_id": self.lead, "assigned_to_user_id": self.person},
+            "messages.send": {"body": "We can be there at nine."},
+        }
+        return bodies[operation.name]
+
+    def path(self, operation: Operation, id: str | None = None) -> str:
+        path = operation.path
+        for name in operation.path_parameters:
+            path = path.replace("{" + name + "}", id or self.own(operation))
+        return path
+
+    def send(self, operation: Operation, place: Place | None = None, id: str = "") -> Answer:
+        """The operation with this organization's own records, or with another id in one place."""
+        path, body, query = self.path(operation), self.body(operation), ""
+        if place and place.where == "path":
+            path = self.path(operation, id)
+        elif place and place.where == "query":
+            query = f"?{place.name}={id}"
+        elif place and body is not None:
+            body[place.name] = id
+        return exchange(
+            self.api.server.port, operation.method, path + query, [b"Bearer " + self.api.key.encode()], body
+        )
+
+
+class Place(NamedTuple):
+    """Where a request holds an id: in its path, query or body, under a name."""
+
+    where: str
+    name: str
+
+
+def places(operation: Operation) -> Iterator[Place]:
+    """Every place of an operation that takes a record's id, found in its signature."""
+    for name in operation.path_parameters:
+        yield Place("path", name)
+    for field in msgspec.structs.fields(operation.input) if operation.input else ():
+        if Id in unwrapped(field.type):
+            yield Place("query" if operation.reads else "body", field.encode_name)
+
+
+def exchange(
+    port: int, method: str, path: str, authorization: list[bytes], body: Any = None, extra: bytes = b""
+) -> Answer:
+    """One request, written byte by byte: a client library would refuse half of what the tests send."""
+    text = b"" if body is None else json.dumps(body).encode()
+    lines = [f"{method} {path} HTTP/1.1".encode(), b"Host: 127.0.0.1", b"Connection: close"]
+    lines += [b"Authorization: " + value for value in authorization]
+    lines += [b"Content-Type: application/json", b"Content-Length: %d" % len(text)]
+    with socket.create_connection(("127.0.0.1", port), timeout=30) as connection:
+        connection.sendall(b"\r\n".join(lines) + b"\r\n" + extra + b"\r\n" + text)
+        response = http.client.HTTPResponse(connection, method=method)
+        response.begin()
+        return Answer(response.status, {name.lower(): value for name, value in response.getheaders()}, response.read())
