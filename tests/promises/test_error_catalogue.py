@@ -1,0 +1,68 @@
+"""Every error that the program can answer is in the catalogue, and the contract's are there as the contract says."""
+
+from __future__ import annotations
+
+import ast
+
+import pytest
+
+from deskbell.app import OPERATIONS
+from deskbell.errors import CATALOGUE, Problem
+from tests.promises.test_imports import trees
+
+#: Contract 1.4: code, status, whether a retry can help.
+CONTRACT = [
+    ("unauthorized", 401, False),
+    ("insufficient_scope", 403, False),
+    ("session_mismatch", 403, False),
+    ("validation_error", 400, False),
+    ("not_found", 404, False),
+    ("lead_not_found", 404, False),
+    ("duplicate", 409, False),
+    ("compliance_blocked", 422, False),
+    ("rate_limit_exceeded", 429, True),
+    ("query_failed", 500, True),
+    ("create_failed", 500, True),
+    ("internal_error", 500, True),
+    ("no_session", 400, False),
+    ("too_many_sessions", 503, True),
+]
+
+
+@pytest.mark.parametrize(("code", "status", "retryable"), CONTRACT)
+def test_the_contracts_codes_keep_their_status(code: str, status: int, retryable: bool) -> None:
+    problem = Problem(code)
+    assert (problem.status, problem.retryable) == (status, retryable)
+
+
+def test_every_code_says_what_happened_and_how_to_fix_it() -> None:
+    for code, entry in CATALOGUE.items():
+        assert entry.happened.endswith("."), code
+        assert entry.fix.endswith("."), code
+        assert 400 <= entry.status < 600, code
+
+
+DESCRIBES = "surfaces.openapi"  # words every code of the catalogue, one after the other
+
+
+def raised() -> dict[str, str]:
+    """The codes that the source gives to Problem, and where."""
+    found = {}
+    for name, tree in trees():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "Problem" and name != DESCRIBES:
+                words = [part.value for part in ast.walk(node.args[0]) if isinstance(part, ast.Constant)]
+                assert words, f"{name}:{node.lineno}: the code of a Problem is written where it is raised"
+                found |= {str(word): f"{name}:{node.lineno}" for word in words}
+    return found
+
+
+def test_every_code_that_is_raised_is_in_the_catalogue() -> None:
+    codes = raised()
+    assert len(codes) > 10
+    assert {code: place for code, place in codes.items() if code not in CATALOGUE} == {}
+
+
+def test_operations_declare_codes_of_the_catalogue() -> None:
+    for operation in OPERATIONS:
+        assert set(operation.errors) <= set(CATALOGUE), operation.name

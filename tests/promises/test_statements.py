@@ -1,0 +1,156 @@
+"""Every statement, in every shape, is good SQL on both databases; the lists find their rows by an index."""
+
+from __future__ import annotations
+
+import inspect
+import itertools
+import pkgutil
+import re
+from collections.abc import Collection, Iterator
+from importlib import import_module
+from typing import Any, get_args, get_type_hints
+
+import apsw
+import pytest
+
+import deskbell
+from deskbell.app import OPERATIONS
+from deskbell.foundation import db, postgres, sqlite
+
+
+def statements() -> dict[str, Any]:
+    """Every `@query` and `@command` of the program, by module and name."""
+    names = [module.name for module in pkgutil.walk_packages(deskbell.__path__, "deskbell.")]
+    found = {}
+    for name in names:
+        if not name.endswith("__main__"):
+            for member in vars(import_module(name)).values():
+                if inspect.isfunction(member) and hasattr(member, "shapes") and origin(member).__module__ == name:
+                    found[f"{name.removeprefix('deskbell.')}.{member.__name__}"] = member
+    return found
+
+
+def origin(statement: Any) -> Any:
+    """The function that the decorator was given."""
+    return statement.__wrapped__
+
+
+STATEMENTS = statements()
+LISTS = {
+    f"{operation.name.split('.')[0]}.store.{name}"
+    for operation in OPERATIONS
+    if operation.lists
+    for name in re.findall(r"store\.(\w+)\(", inspect.getsource(operation.handler))
+}
+#: The filters that lists are used with most, in their usual order.
+USUAL = {
+    "leads.store.lead_list": ("status", "temperature", "created_after", "created_before"),
+    "appointments.store.appointment_list": ("status", "lead_id", "start_after", "start_before"),
+    "tasks.store.task_list": ("status", "assigned_to", "contact_id"),
+}
+ORDER = {"leads": "created_at", "appointments": "start_time", "tasks": "created_at"}
+#: What may look at every row: an operator's rare commands, and the release of claims when a server starts.
+WHOLE = {"all_organizations", "organization_named", "organization_of_lead", "forget_recipient", "release_claims"}
+
+
+def split(statement: Any) -> tuple[list[str], list[str], list[str]]:
+    """The names of a statement's required binds, optional filters and choosers of a shape."""
+    parameters = list(inspect.signature(origin(statement)).parameters.values())
+    positional = [each for each in parameters if each.kind is not each.KEYWORD_ONLY]
+    return (
+        [each.name for each in positional if each.default is each.empty],
+        [each.name for each in positional if each.default is None],
+        [each.name for each in parameters if each.kind is each.KEYWORD_ONLY],
+    )
+
+
+def call(statement: Any, given: Collection[str] = (), **shape: Any) -> db.Bound[Any]:
+    required, optional, _ = split(statement)
+    return statement(*["x" for _ in required], *["x" if name in given else None for name in optional], **shape)
+
+
+def shapes(statement: Any) -> Iterator[db.Bound[Any]]:
+    """Every choice of a shape, with no, each and all optional filters; the first choice with every subset of them."""
+    _, optional, choosers = split(statement)
+    for number, shape in enumerate(choices(statement, choosers)):
+        for size in range(len(optional) + 1):
+            if number == 0 or size in (0, 1, len(optional)):
+                for given in itertools.combinations(optional, size):
+                    yield call(statement, given, **shape)
+
+
+def choices(statement: Any, choosers: list[str]) -> list[dict[str, Any]]:
+    hints = get_type_hints(origin(statement))
+    allowed = [(False, True) if hints[name] is bool else get_args(hints[name]) for name in choosers]
+    assert all(allowed), f"{hints}: the test cannot list what these allow"
+    return [dict(zip(choosers, choice, strict=True)) for choice in itertools.product(*allowed)]
+
+
+def parts(name: str) -> tuple[str, ...]:
+    return ("", "page", "count") if name in LISTS else ("",)
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory: pytest.TempPathFactory) -> Iterator[apsw.Connection]:
+    path = str(tmp_path_factory.mktemp("statements") / "deskbell.db")
+    sqlite.prepare(path, migrate=True)
+    connection = sqlite.connect(path)
+    yield connection
+    connection.close()
+
+
+def test_the_walk_finds_the_statements() -> None:
+    assert len(STATEMENTS) >= 40
+    assert LISTS - set(STATEMENTS) == set()
+    assert len(LISTS) == 5
+
+
+@pytest.mark.parametrize("name", STATEMENTS)
+def test_compiles_for_both_databases_and_prepares_on_sqlite(file: apsw.Connection, name: str) -> None:
+    for bound in shapes(STATEMENTS[name]):
+        for part in parts(name):
+            assert bound.prepared.on(postgres.DIALECT, part).sql
+            explain(file, bound, part, "EXPLAIN")
+
+
+@pytest.mark.parametrize("table", db.schema.tables.values(), ids=str)
+def test_rows_of_every_table_can_be_inserted_and_updated(file: apsw.Connection, table: Any) -> None:
+    row = dict.fromkeys((column.name for column in table.columns), "x")
+    key = {column.name: "x" for column in table.primary_key}
+    for bound in (db.insert(table, row), db.update(table, key, row)):
+        assert bound.prepared.on(postgres.DIALECT).sql
+        explain(file, bound, "", "EXPLAIN")
+
+
+@pytest.mark.parametrize("name", STATEMENTS)
+def test_no_statement_reads_a_whole_table(file: apsw.Connection, name: str) -> None:
+    scans = set()
+    for bound in shapes(STATEMENTS[name]):
+        for part in parts(name):
+            plan = explain(file, bound, part, "EXPLAIN QUERY PLAN")
+            scans |= {line for line in plan.splitlines() if line.startswith("SCAN") and "VIRTUAL TABLE" not in line}
+    assert not scans or name.rpartition(".")[2] in WHOLE, scans
+
+
+@pytest.mark.parametrize("name", sorted(LISTS))
+def test_an_index_gives_a_list_each_of_its_orders(file: apsw.Connection, name: str) -> None:
+    statement = STATEMENTS[name]
+    for shape in choices(statement, split(statement)[2]):
+        plan = explain(file, call(statement, **shape), "page", "EXPLAIN QUERY PLAN")
+        assert "TEMP B-TREE" not in plan, (shape, plan)
+
+
+@pytest.mark.parametrize(("name", "filter"), [(name, filter) for name, filters in USUAL.items() for filter in filters])
+def test_an_index_gives_a_filtered_list_its_usual_order(file: apsw.Connection, name: str, filter: str) -> None:
+    statement = STATEMENTS[name]
+    shape = {"indexed": True, "sort_by": ORDER[name.split(".")[0]], "descending": True}
+    bound = call(statement, [filter], **{name: shape[name] for name in split(statement)[2]})
+    plan = explain(file, bound, "page", "EXPLAIN QUERY PLAN")
+    assert "TEMP B-TREE" not in plan, plan
+
+
+def explain(file: apsw.Connection, bound: db.Bound[Any], part: str, how: str) -> str:
+    compiled = bound.prepared.on(sqlite.DIALECT, part)
+    window = (50, 0) if part == "page" else ()
+    rows = file.execute(f"{how} {compiled.sql}", compiled.parameters(bound.values + window)).fetchall()
+    return "\n".join(str(row[-1]) for row in rows)
