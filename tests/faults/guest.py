@@ -1,0 +1,42 @@
+"""A command that writes while a server runs: `python -m tests.faults.guest FILE ORGANIZATION COUNT [silent]`.
+
+Creates that many leads, each in a transaction of its own, and prints the seconds that each one took as a JSON list. A silent
+guest does not raise the epoch: the control that shows what the epoch is for.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from typing import Any
+
+from deskbell.foundation.sqlite import Guest, drive
+from deskbell.leads.model import NewLead
+from deskbell.leads.operations import create_lead
+from deskbell.organizations.operations import context_of
+
+
+def main(path: str, organization_id: str, count: str, manner: str = "") -> None:
+    guest = Guest(path)
+    write = silently if manner == "silent" else Guest.write
+    took = []
+    for _ in range(int(count)):
+        started = time.perf_counter()
+        write(guest, lambda session: create(session, organization_id))
+        took.append(time.perf_counter() - started)
+    guest.close()
+    print(json.dumps(took))
+
+
+async def create(session: Any, organization_id: str) -> None:
+    await create_lead(await context_of(session, organization_id), NewLead(first_name="Guest"))
+
+
+def silently(guest: Guest, work: Any) -> None:
+    with guest.session.connection:
+        drive(work(guest.session))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
