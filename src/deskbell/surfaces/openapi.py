@@ -66,7 +66,10 @@ def build(operations: Sequence[Operation]) -> dict[str, Any]:
     components = schemas.components(operations)
     components["Error"] = error_schema()
     paths: dict[str, dict[str, Any]] = {}
+    refusals: dict[str, Any] = {}
     for operation in operations:
+        for status, codes in errors(operation).items():
+            refusals[refusal_name(status, codes)] = refusal(status, codes)
         paths.setdefault(operation.path, {})[operation.method.lower()] = described(operation, components)
     return {
         "openapi": "3.1.0",
@@ -82,6 +85,7 @@ def build(operations: Sequence[Operation]) -> dict[str, Any]:
         "paths": paths,
         "components": {
             "schemas": components,
+            "responses": dict(sorted(refusals.items())),
             "parameters": {"IdempotencyKey": IDEMPOTENCY_KEY},
             "headers": HEADERS,
             "examples": {code: error_example(code) for code in CATALOGUE},
@@ -122,7 +126,10 @@ def described(operation: Operation, components: dict[str, Schema]) -> dict[str, 
         made["parameters"] = given
     if operation.from_body and operation.input:
         made["requestBody"] = body(operation, operation.input.__name__, components)
-    made["responses"] = {str(operation.status): success(operation, components)} | failures(operation)
+    made["responses"] = {str(operation.status): success(operation, components)} | {
+        str(status): {"$ref": f"#/components/responses/{refusal_name(status, codes)}"}
+        for status, codes in errors(operation).items()
+    }
     return made
 
 
@@ -187,21 +194,22 @@ def errors(operation: Operation) -> dict[int, list[str]]:
     return dict(sorted(found.items()))
 
 
-def failures(operation: Operation) -> dict[str, Any]:
-    """The error responses; each narrows the envelope to the codes that this operation gives with this status."""
-    made: dict[str, Any] = {}
-    for status, codes in errors(operation).items():
-        narrowed = {"properties": {"error": {"properties": {"code": {"enum": codes}}}}}
-        content = {
-            "schema": {"allOf": [reference("Error"), narrowed]},
-            "examples": {code: {"$ref": f"#/components/examples/{code}"} for code in codes},
-        }
-        made[str(status)] = {
-            "description": HTTPStatus(status).phrase,
-            "headers": headers([*_always, *_sometimes.get(status, ())]),
-            "content": {"application/json": content},
-        }
-    return made
+def refusal_name(status: int, codes: list[str]) -> str:
+    return ".".join([str(status), *codes])
+
+
+def refusal(status: int, codes: list[str]) -> dict[str, Any]:
+    """An error response: the envelope with these codes and no others."""
+    narrowed = {"properties": {"error": {"properties": {"code": {"enum": codes}}}}}
+    content = {
+        "schema": {"allOf": [reference("Error"), narrowed]},
+        "examples": {code: {"$ref": f"#/components/examples/{code}"} for code in codes},
+    }
+    return {
+        "description": HTTPStatus(status).phrase,
+        "headers": headers([*_always, *_sometimes.get(status, ())]),
+        "content": {"application/json": content},
+    }
 
 
 def error_example(code: str) -> dict[str, Any]:

@@ -1,23 +1,94 @@
-"""Everything beside the two APIs: health, metrics and the documentation pages."""
+"""Everything beside the two APIs: health and metrics, and the reference as JSON, pages and plain text."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from functools import cache
 from typing import Any
 
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import JSONResponse
+from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
+from deskbell.errors import Problem
 from deskbell.foundation.db import Database
 from deskbell.operation import Operation
 from deskbell.settings import Settings
 from deskbell.surfaces.access_log import AccessLog
+from deskbell.surfaces.dialects import Crm
+from deskbell.surfaces.health import Health
+from deskbell.surfaces.http import Receive, Scope, Send
+from deskbell.surfaces.reference import Reference
+
+_guard = [
+    (b"content-security-policy", b"default-src 'none'; style-src 'self'; img-src data:; base-uri 'none'; "
+     b"form-action 'none'; frame-ancestors 'none'"),
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cache-control", b"no-cache"),
+]  # fmt: skip
 
 
-def build(operations: Sequence[Operation], database: Database, access_log: AccessLog, settings: Settings) -> Any:
-    async def healthz(request: Request) -> JSONResponse:
-        return JSONResponse({"status": "ok"})
+class Guarded:
+    """An ASGI application whose answers forbid scripts, frames and foreign content."""
 
-    return Starlette(routes=[Route("/healthz", healthz)])
+    def __init__(self, inner: Callable[[Scope, Receive, Send], Awaitable[None]]) -> None:
+        self.inner = inner
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def guarded(message: Any) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message["headers"], *_guard]
+            await send(message)
+
+        await self.inner(scope, receive, guarded)
+
+
+def build(operations: Sequence[Operation], database: Database, access_log: AccessLog, settings: Settings) -> Guarded:
+    """The application for all paths that neither API has. Pages are made when first asked for."""
+    reference = Reference(operations)
+    health = Health(database, access_log, settings.metrics_token)
+    routes = [
+        Route("/healthz", health.alive),
+        Route("/readyz", health.ready),
+        Route("/metrics", health.metrics),
+        Route("/", home),
+        page("/docs", reference.page),
+        page("/docs/errors", reference.error_page),
+        page("/docs/style.css", reference.style, "text/css"),
+        page("/llms.txt", reference.for_models, "text/plain"),
+        page("/openapi.json", reference.document, "application/json"),
+    ]
+    refusals: dict[Any, Any] = {404: unknown, 405: wrong_method, 500: failed}
+    return Guarded(Starlette(routes=routes, exception_handlers=refusals))
+
+
+async def home(request: Request) -> Response:
+    return RedirectResponse("/docs")
+
+
+def page(path: str, make: Callable[[], str], kind: str = "text/html") -> Route:
+    """A route to a text that never changes while the process lives."""
+    made = cache(make)
+
+    async def show(request: Request) -> Response:
+        return Response(made(), media_type=kind)
+
+    return Route(path, show)
+
+
+def refused(problem: Problem, headers: Any = None) -> Response:
+    return Response(Crm.envelope(problem), problem.status, headers, "application/json")
+
+
+async def unknown(request: Request, error: Exception) -> Response:
+    return refused(Problem("not_found", "There is no such page. The reference is at /docs"))
+
+
+async def wrong_method(request: Request, error: Exception) -> Response:
+    return refused(Problem("method_not_allowed"), getattr(error, "headers", None))
+
+
+async def failed(request: Request, error: Exception) -> Response:
+    return refused(Problem("internal_error"))

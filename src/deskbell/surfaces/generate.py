@@ -1,0 +1,47 @@
+"""Writes the files of the repository that are generated from the program: `python -m deskbell.surfaces.generate [--check]`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from deskbell.surfaces import client_source, reference
+
+ROOT = Path(__file__).parents[3]
+
+
+def outputs() -> dict[str, str]:
+    """The text of every generated file, by its path in the repository."""
+    return reference.outputs() | client_source.outputs()
+
+
+def stale(root: Path = ROOT) -> list[str]:
+    """The generated files that are missing or not what the program would write now."""
+    return [name for name, text in outputs().items() if read(root / name) != text]
+
+
+def read(path: Path) -> str | None:
+    return path.read_text(encoding="utf-8") if path.exists() else None
+
+
+def write(root: Path = ROOT) -> None:
+    for name, text in outputs().items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(text, encoding="utf-8")
+
+
+def main(arguments: list[str]) -> int:
+    """0 when all is current or written; with `--check`, 1 when something is stale."""
+    if arguments not in ([], ["--check"]):
+        print("usage: python -m deskbell.surfaces.generate [--check]", file=sys.stderr)
+        return 2
+    if not arguments:
+        write()
+        return 0
+    if found := stale():
+        print("Not current; run `make generate`:", *found, sep="\n  ", file=sys.stderr)
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,68 @@
+"""The reference of what an operator uses, settings and commands, from their declarations."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+from collections.abc import Iterator
+from textwrap import dedent
+
+import click
+import msgspec
+
+from deskbell.settings import Settings
+
+
+def outputs(folder: str) -> dict[str, str]:
+    return {f"{folder}/settings.md": settings(), f"{folder}/cli.md": commands()}
+
+
+def settings() -> str:
+    """A table of the environment variables."""
+    lines = [
+        "# Settings",
+        "",
+        "Each is an environment variable. All have defaults.",
+        "",
+        "| variable | type | default | meaning |",
+        "|---|---|---|---|",
+    ]
+    said = meanings()
+    for field in msgspec.structs.fields(Settings):
+        default = msgspec.json.encode(field.default).decode() if field.default != "" else ""
+        shown = f"`{default.strip(chr(34))}`" if default else "none"
+        kind = getattr(field.type, "__name__", str(field.type))
+        lines.append(f"| `DESKBELL_{field.name.upper()}` | {kind} | {shown} | {said[field.name]} |")
+    return "\n".join(lines) + "\n"
+
+
+def meanings() -> dict[str, str]:
+    """What the text below each field of the settings says."""
+    body = ast.parse(dedent(inspect.getsource(Settings))).body[0]
+    assert isinstance(body, ast.ClassDef)
+    found = {}
+    for field, text in zip(body.body, body.body[1:], strict=False):
+        match field, text:
+            case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str(meaning))):
+                found[name] = " ".join(meaning.split())
+    return found
+
+
+def commands() -> str:
+    """Every command's help."""
+    from deskbell.surfaces.cli import cli
+
+    lines = ["# Commands", "", "`deskbell COMMAND --help` says the same.", ""]
+    for path, text in helps(cli, click.Context(cli, info_name="deskbell", terminal_width=100)):
+        lines += [f"## {path}", "", "```text", text.rstrip(), "```", ""]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def helps(command: click.Command, context: click.Context) -> Iterator[tuple[str, str]]:
+    """The path and help of a command and of all below it."""
+    yield context.command_path, command.get_help(context)
+    if isinstance(command, click.Group):
+        for name in command.list_commands(context):
+            if below := command.get_command(context, name):
+                inner = click.Context(below, info_name=name, parent=context, terminal_width=100)
+                yield from helps(below, inner)

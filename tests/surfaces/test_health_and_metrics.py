@@ -1,0 +1,112 @@
+"""What an operator's tools ask: liveness, readiness, metrics."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+
+from deskbell.settings import Settings
+from tests.desk import Api, Server, running
+
+TOKEN = "a-token-for-tests"
+
+
+def get(server: Server, path: str, **headers: str) -> httpx2.Response:
+    return httpx2.get(server.url + path, headers=headers, trust_env=False)
+
+
+def metrics(server: Server) -> dict[str, float]:
+    """Every sample of the page by its name with labels."""
+    lines = [line for line in get(server, "/metrics").text.splitlines() if not line.startswith("#")]
+    return {name: float(number) for name, number in (line.rsplit(" ", 1) for line in lines)}
+
+
+def test_a_running_server_is_alive_and_ready(server: Server) -> None:
+    assert get(server, "/healthz").json() == {"status": "ok"}
+    ready = get(server, "/readyz")
+    assert (ready.status_code, ready.json()["status"]) == (200, "ok")
+
+
+def test_a_schema_from_the_future_is_not_ready(tmp_path: Path) -> None:
+    with running(tmp_path / "desk.db") as server:
+        with sqlite3.connect(server.path) as connection:
+            connection.execute("INSERT INTO migrations VALUES (9999, 'future', '')")
+        connection.close()
+        answer = get(server, "/readyz")
+        assert answer.status_code == 503
+        assert "schema version 9999" in answer.json()["reason"]
+        assert get(server, "/healthz").status_code == 200
+
+
+def test_a_database_that_cannot_be_read_is_not_ready_and_its_cause_stays_private(tmp_path: Path) -> None:
+    with running(tmp_path / "desk.db") as server:
+        with sqlite3.connect(server.path) as connection:
+            connection.execute("ALTER TABLE migrations RENAME TO secret")
+        connection.close()
+        answer = get(server, "/readyz")
+        assert answer.status_code == 503
+        assert "no such table" not in answer.text
+        assert get(server, "/healthz").status_code == 200
+
+
+def test_requests_are_counted_by_operation_and_status(server: Server, alice: Api) -> None:
+    name = 'deskbell_requests_total{operation="leads.list",status="200"}'
+    refused = name.replace("200", "400")
+    before = metrics(server)
+    alice.get("/leads")
+    alice.get("/leads", limit=0)
+    after = metrics(server)
+    assert after[name] == before.get(name, 0) + 1
+    assert after[refused] == before.get(refused, 0) + 1
+    number = 'deskbell_request_seconds_count{operation="leads.list"}'
+    assert after[number] == before.get(number, 0) + 2
+    taken = number.replace("count", "sum")
+    assert after[taken] > before.get(taken, 0)
+
+
+def test_the_process_the_jobs_and_the_database_are_measured(server: Server, alice: Api) -> None:
+    found = metrics(server)
+    assert 10_000_000 < found["process_resident_memory_bytes"] < 10_000_000_000
+    assert found["process_start_time_seconds"] > 1_700_000_000
+    assert found["deskbell_database_bytes"] >= 4096
+    assert {'deskbell_jobs{state="waiting"}', 'deskbell_jobs{state="failed"}'} <= set(found)
+
+
+def test_no_label_holds_what_a_client_made_up(server: Server, alice: Api) -> None:
+    alice.get("/made-up-route")
+    lead = alice.lead()
+    alice.get(f"/leads/{lead['id']}")
+    text = get(server, "/metrics").text
+    assert "made-up-route" not in text
+    assert lead["id"] not in text
+    assert re.search(r'deskbell_requests_total{operation="-",status="404"} \d+', text)
+
+
+@pytest.mark.parametrize("header", ["X-Forwarded-For", "X-Real-IP", "Forwarded", "Via"])
+def test_a_proxy_on_the_same_machine_does_not_open_metrics_to_the_world(server: Server, header: str) -> None:
+    answer = get(server, "/metrics", **{header: "203.0.113.9"})
+    assert answer.status_code == 403
+    assert answer.json()["error"]["code"] == "unauthorized"
+
+
+@pytest.fixture(scope="module")
+def guarded(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    path = tmp_path_factory.mktemp("desk") / "desk.db"
+    with running(path, Settings(access_log=False, metrics_token=TOKEN)) as server:
+        yield server
+
+
+def test_with_a_token_set_everybody_needs_it(guarded: Server) -> None:
+    assert get(guarded, "/metrics").status_code == 403
+    for wrong in (f"Bearer {TOKEN}x", f"bearer{TOKEN}", TOKEN, f"Basic {TOKEN}", "Bearer \xe9"):
+        assert get(guarded, "/metrics", Authorization=wrong.encode("latin-1")).status_code == 403  # type: ignore[arg-type]
+    proxied = {"X-Forwarded-For": "203.0.113.9"}
+    answer = get(guarded, "/metrics", Authorization=f"Bearer {TOKEN}")
+    assert answer.status_code == 200
+    assert answer.headers["content-type"].startswith("text/plain; version=0.0.4")
+    assert get(guarded, "/metrics", Authorization=f"Bearer {TOKEN}", **proxied).status_code == 200
