@@ -53,7 +53,7 @@ def commands() -> str:
     from deskbell.surfaces.cli import cli
 
     lines = ["# Commands", "", "`deskbell COMMAND --help` says the same.", ""]
-    for path, text in helps(cli, click.Context(cli, info_name="deskbell", terminal_width=100)):
+    for path, text in helps(cli, inside(cli, "deskbell", None)):
         lines += [f"## {path}", "", "```text", text.rstrip(), "```", ""]
     return "\n".join(lines).rstrip() + "\n"
 
@@ -64,5 +64,9 @@ def helps(command: click.Command, context: click.Context) -> Iterator[tuple[str,
     if isinstance(command, click.Group):
         for name in command.list_commands(context):
             if below := command.get_command(context, name):
-                inner = click.Context(below, info_name=name, parent=context, terminal_width=100)
-                yield from helps(below, inner)
+                yield from helps(below, inside(below, name, context))
+
+
+def inside(command: click.Command, name: str, parent: click.Context | None) -> click.Context:
+    """The context that a command's help is written in."""
+    return click.Context(command, parent, name, terminal_width=100, **command.context_settings)
