@@ -1,0 +1,128 @@
+"""A crash or an unsure carrier between acceptance and record: the text is looked up by our own reference, never sent again."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import apsw
+import pytest
+
+from deskbell.conversations import sending
+from deskbell.conversations.carriers import base, simulator
+from deskbell.foundation import jobs, sqlite
+from deskbell.foundation.db import Session
+from deskbell.foundation.jobs import Worker
+from deskbell.leads.model import NewLead
+from deskbell.leads.operations import create_lead
+from deskbell.organizations import operations as organizations
+from tests.desk import eventually
+
+Attempt = Callable[[simulator.Simulator, base.Text], Awaitable[base.Receipt]]
+
+
+class Faulty(simulator.Simulator):
+    """The simulator, with faults around its acceptance: one per attempt, then none."""
+
+    def __init__(self, database: Any, *faults: Attempt, knows: bool = True) -> None:
+        super().__init__(database)
+        self.faults: Iterator[Attempt] = iter(faults)
+        self.knows = knows
+
+    async def send(self, text: base.Text) -> base.Receipt:
+        fault = next(self.faults, None)
+        return await (fault(self, text) if fault else super().send(text))
+
+    async def find(self, text: base.Text) -> base.Receipt | None:
+        if not self.knows:
+            raise base.Unsure
+        return await super().find(text)
+
+
+async def crash_after(carrier: simulator.Simulator, text: base.Text) -> base.Receipt:
+    await simulator.Simulator.send(carrier, text)
+    raise asyncio.CancelledError
+
+
+async def crash_before(carrier: simulator.Simulator, text: base.Text) -> base.Receipt:
+    raise asyncio.CancelledError
+
+
+async def unsure_after(carrier: simulator.Simulator, text: base.Text) -> base.Receipt:
+    await simulator.Simulator.send(carrier, text)
+    raise base.Unsure
+
+
+async def unsure_before(carrier: simulator.Simulator, text: base.Text) -> base.Receipt:
+    raise base.Unsure
+
+
+@pytest.fixture(autouse=True)
+def haste(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(simulator, "DELIVERY", 0.05)
+    monkeypatch.setattr(jobs, "BACKOFF", (0.02,))
+
+
+async def queue(session: Session) -> None:
+    organization = await organizations.create_organization(session, "Acme Roofing")
+    ctx = await organizations.context_of(session, organization.id)
+    lead = await create_lead(ctx, NewLead(first_name="Maria", phone="+15125550123"))
+    await sending.queue_text(ctx, lead.id, "+15125550123", "Hello")
+
+
+def state(path: str) -> tuple[str, int]:
+    """The message's status, and how many texts the carrier took."""
+    with apsw.Connection(path) as connection:
+        counted = "SELECT (SELECT status FROM messages), (SELECT count(*) FROM simulated_texts)"
+        return tuple(connection.execute(counted).get)  # type: ignore[return-value]
+
+
+async def serve(database: sqlite.SqliteDatabase, carrier: base.Carrier, done: Callable[[], bool]) -> None:
+    """One life of a process: it starts, works until `done`, and ends."""
+    await database.write(jobs.release)
+    sender = sending.Sender(carrier)
+    worker = Worker(database, {sending.SEND: sender.send, simulator.REPORT: sender.report})
+    running = asyncio.create_task(worker.run())
+    await asyncio.to_thread(eventually, done)
+    await worker.stop(1)
+    await running
+
+
+def outcome(
+    tmp_path: Path, *faults: Attempt, knows: bool = True, lives: int = 1, end: str = "delivered"
+) -> tuple[str, int]:
+    """What became of a text after these faults, and how many the carrier took. Each crash ends a life of the process."""
+    path = str(tmp_path / "desk.db")
+    sqlite.prepare(path, migrate=True)
+
+    async def live() -> None:
+        database = sqlite.SqliteDatabase(path)
+        await database.write(queue)
+        carrier = Faulty(database, *faults, knows=knows)
+        for _ in range(lives - 1):
+            await serve(database, carrier, lambda: state(path)[0] == "sending")
+        await serve(database, carrier, lambda: state(path)[0] == end)
+        database.close()
+
+    asyncio.run(live())
+    return state(path)
+
+
+@pytest.mark.parametrize("fault", [crash_after, crash_before])
+def test_a_crash_around_acceptance_sends_once(tmp_path: Path, fault: Attempt) -> None:
+    assert outcome(tmp_path, fault, lives=2) == ("delivered", 1)
+
+
+@pytest.mark.parametrize("faults", [[unsure_after], [unsure_before], [unsure_before, unsure_before, unsure_after]])
+def test_an_unsure_carrier_is_asked_before_anything_is_sent_again(tmp_path: Path, faults: list[Attempt]) -> None:
+    assert outcome(tmp_path, *faults) == ("delivered", 1)
+
+
+def test_where_the_carrier_cannot_tell_the_message_ends_unknown(tmp_path: Path) -> None:
+    assert outcome(tmp_path, unsure_before, knows=False, end="unknown") == ("unknown", 0)
+
+
+def test_a_report_settles_what_nobody_could_tell(tmp_path: Path) -> None:
+    assert outcome(tmp_path, unsure_after, knows=False) == ("delivered", 1)
