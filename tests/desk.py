@@ -12,6 +12,7 @@ from typing import Any
 
 import httpx2
 import uvicorn
+from msgspec.structs import replace
 
 from deskbell.app import Deskbell
 from deskbell.errors import CATALOGUE
@@ -83,13 +84,13 @@ class Server:
     def __init__(self, path: Path, settings: Settings | None = None) -> None:
         self.path = str(path)
         sqlite.prepare(self.path, migrate=True)
-        self.settings = settings or Settings(access_log=False)
+        self.settings = replace(settings or Settings(access_log=False), database=f"sqlite:///{self.path}")
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.clients: list[httpx2.Client] = []
 
     def start(self) -> None:
-        self.app = Deskbell(self.settings, self.path)
+        self.app = Deskbell(self.settings)
         config = uvicorn.Config(
             self.app,
             host="127.0.0.1",

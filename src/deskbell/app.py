@@ -6,18 +6,15 @@ import asyncio
 import contextlib
 import logging
 import sys
-import time
 from typing import Any
 
 from deskbell.appointments import operations as appointments
 from deskbell.conversations import operations as conversations
 from deskbell.conversations import sending
 from deskbell.conversations.carriers import simulator
-from deskbell.foundation import idempotency, jobs
+from deskbell.foundation import databases, idempotency, jobs
 from deskbell.foundation.db import DatabaseFailure, Session
 from deskbell.foundation.jobs import Work, Worker
-from deskbell.foundation.limits import MemoryLimits
-from deskbell.foundation.sqlite import SqliteDatabase
 from deskbell.leads import operations as leads
 from deskbell.organizations import operations as organizations
 from deskbell.organizations.keys import Keys
@@ -40,15 +37,14 @@ OPERATIONS = [
 
 PURGE = "answers.purge"
 NOTED = 30.0  # seconds between writes of when keys were last used
-TICK = 0.2  # seconds between looks at what other processes have written
+TICK = 0.2  # seconds between writes of the access log
 
 
 class Deskbell:
     """The ASGI application of one process. Lifespan starts and stops it."""
 
-    def __init__(self, settings: Settings, path: str) -> None:
+    def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.path = path
         self.access_log = AccessLog(sys.stdout.fileno() if settings.access_log else None)
         self.background: list[asyncio.Task[Any]] = []
 
@@ -80,18 +76,23 @@ class Deskbell:
 
     async def start(self) -> None:
         """Opens the database and puts the parts together."""
-        self.database = SqliteDatabase(self.path)
+        self.database = databases.opened(self.settings.database)
+        await self.database.start()
         self.keys = Keys(self.database)
-        limits = MemoryLimits()
-        common: dict[str, Any] = {"limits": limits, "database": self.database, "access_log": self.access_log}
+        common: dict[str, Any] = {
+            "limits": self.database.limits,
+            "database": self.database,
+            "access_log": self.access_log,
+        }
         self.crm = Dispatcher(Crm(), OPERATIONS, authenticator=self.keys, **common)
         self.agent = Dispatcher(Agent(), [], authenticator=Nobody(), **common)
         self.pages = pages.build(OPERATIONS, self.database, self.access_log, self.settings)
         sender = sending.Sender(simulator.Simulator(self.database))
         self.worker = Worker(self.database, {sending.SEND: sender.send, simulator.REPORT: sender.report, PURGE: purge})
-        self.database.on_commit["jobs"] = self.worker.wake
-        await self.database.write(opening)
-        self.background = [asyncio.create_task(task()) for task in (self.worker.run, self.keep_house, self.write_log)]
+        self.database.follow("jobs", self.worker.wake)
+        self.database.follow("api_keys", self.keys.forget)
+        await self.database.write(self.opening)
+        self.background = [asyncio.create_task(task()) for task in (self.worker.run, self.note_use, self.write_log)]
 
     async def stop(self) -> None:
         """Lets what is under way finish, then closes the database."""
@@ -101,7 +102,7 @@ class Deskbell:
         await asyncio.gather(*self.background, return_exceptions=True)
         with contextlib.suppress(DatabaseFailure):
             await self.keys.note_use()
-        self.database.close()
+        await self.database.stop()
         self.access_log.write(self.access_log.take())
 
     async def write_log(self) -> None:
@@ -111,26 +112,20 @@ class Deskbell:
             if text := self.access_log.take():
                 await asyncio.to_thread(self.access_log.write, text)
 
-    async def keep_house(self) -> None:
-        """What has to be done now and then: notice other processes' writes, note the use of keys."""
-        noted = time.monotonic()
+    async def note_use(self) -> None:
+        """Writes now and then when keys were last used."""
         while True:
-            await asyncio.sleep(TICK)
+            await asyncio.sleep(NOTED)
             try:
-                if self.database.foreign_writes():
-                    self.keys.forget()
-                    self.worker.wake()
-                if time.monotonic() - noted > NOTED:
-                    noted = time.monotonic()
-                    await self.keys.note_use()
-            except Exception:
-                log.exception("housekeeping failed; it goes on")
+                await self.keys.note_use()
+            except DatabaseFailure as failure:
+                log.warning("last use of keys not noted: %s", failure)
 
-
-async def opening(session: Session) -> None:
-    """At the start no other process serves this file: claims of a process that died are free, and the purge is due."""
-    await jobs.release(session)
-    await jobs.enqueue(session, PURGE, {}, dedupe=PURGE)
+    async def opening(self, session: Session) -> None:
+        """Where no other process serves the same data, claims of one that died are free; and the purge is due."""
+        if self.database.alone:
+            await jobs.release(session)
+        await jobs.enqueue(session, PURGE, {}, dedupe=PURGE)
 
 
 async def purge(work: Work) -> None:

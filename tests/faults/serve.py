@@ -55,7 +55,7 @@ def main(path: str, port: str, flaw: str = "") -> None:
         FLAWS[flaw]()
     with exclusive(path):
         prepare(path, migrate=True)
-        app = Deskbell(Settings(access_log=False), path)
+        app = Deskbell(Settings(access_log=False, database=f"sqlite:///{path}"))
         config = uvicorn.Config(app, port=int(port), log_level="error", http="httptools", lifespan="on")
         asyncio.run(uvicorn.Server(config).serve())
 

@@ -33,10 +33,12 @@ from sqlalchemy import (
 )
 from sqlalchemy import insert as insert_into
 from sqlalchemy import update as update_table
-from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP, UUID
+from sqlalchemy.dialects.postgresql import JSON as PlainJSON
+from sqlalchemy.dialects.postgresql import TIMESTAMP, UUID
 from sqlalchemy.engine.interfaces import Dialect
 
 from deskbell.foundation.clock import Timestamp
+from deskbell.foundation.limits import Limits
 
 T = TypeVar("T")
 P = ParamSpec("P")
@@ -47,7 +49,7 @@ schema = MetaData()
 # Columns hold the stored form: text, integers, booleans. What SQLite lacks is text there and the proper type on PostgreSQL.
 ID = Text().with_variant(UUID(as_uuid=False), "postgresql")
 INSTANT = Text().with_variant(TIMESTAMP(timezone=True), "postgresql")
-JSON = Text().with_variant(JSONB(), "postgresql")
+JSON = Text().with_variant(PlainJSON(), "postgresql")  # not jsonb: what a client stores comes back as it was written
 FLAG = Integer().with_variant(Boolean(), "postgresql")
 
 
@@ -112,18 +114,20 @@ class Prepared(Generic[T]):
         self.compiled: dict[str, Compiled] = {}
 
     def on(self, dialect: Dialect, part: str = "") -> Compiled:
-        """The text for a dialect. `part` is "page" or "count" for the two halves of a list."""
+        """The text for a dialect. `part` is "page" or "count" for the two halves of a list, "whole" for both in one."""
         construct = self.construct
         binds = self.binds
-        if part == "page":
+        if part in ("page", "whole"):
             assert isinstance(construct, Select)
+            if part == "whole":
+                construct = construct.add_columns(counted(construct).correlate(None).scalar_subquery())
             construct = construct.limit(bindparam("limit", type_=Integer())).offset(
                 bindparam("offset", type_=Integer())
             )
             binds = (*binds, "limit", "offset")
         elif part == "count":
             assert isinstance(construct, Select)
-            construct = construct.order_by(None).with_only_columns(func.count(), maintain_column_froms=True)
+            construct = counted(construct)
         text = construct.compile(dialect=dialect)  # type: ignore[attr-defined]
         wanted: list[str] = text.positiontup or []
         constants = {name: text.params[name] for name in wanted if name not in binds}
@@ -172,16 +176,36 @@ class Session(Protocol):
         """Runs a statement that returns no rows; answers how many it changed."""
 
 
+#: One unit of work: called with a session, it gives a coroutine that awaits nothing else.
+Work = Callable[[Session], Coroutine[Any, Any, T]]
+
+
 class Database(Protocol):
-    """Where sessions come from. `work` is called with a session and may be called again when its transaction must be repeated."""
+    """Where sessions come from. `work` is called with a session, and again when its transaction must be repeated.
 
-    async def read(
-        self, work: Callable[[Session], Coroutine[Any, Any, T]], organization_id: str | None = None
-    ) -> T: ...
+    `organization_id` is the organization whose rows the work may touch; None is the system itself. `alone` says that no other
+    process serves the same data; `limits` hold across all that do.
+    """
 
-    async def write(
-        self, work: Callable[[Session], Coroutine[Any, Any, T]], organization_id: str | None = None
-    ) -> T: ...
+    alone: bool
+    limits: Limits
+
+    async def start(self) -> None: ...
+
+    async def stop(self) -> None:
+        """Finishes what was submitted, then lets go."""
+
+    async def read(self, work: Work[T], organization_id: str | None = None) -> T: ...
+
+    async def write(self, work: Work[T], organization_id: str | None = None) -> T: ...
+
+    def follow(self, table: str, told: Callable[[], None]) -> None:
+        """Calls back, in the event loop, after any process may have written `table` ("jobs" or "api_keys")."""
+
+
+def counted(rows: Select[Any]) -> Select[Any]:
+    """How many rows a SELECT has."""
+    return rows.order_by(None).with_only_columns(func.count(), maintain_column_froms=True)
 
 
 def first_table(construct: Any) -> str:

@@ -16,7 +16,7 @@ _types = {
     "postgres": {
         "id": "uuid",
         "instant": "timestamptz",
-        "json": "jsonb",
+        "json": "json",
         "flag": "boolean",
         "key": 'text collate "C"',
         "strict": "",
@@ -49,6 +49,16 @@ class SchemaTooNew(Exception):
         super().__init__(
             f"The database has schema version {found}, this program knows {latest()}. "
             "Use the newer deskbell that wrote it, or restore a backup from before the upgrade."
+        )
+
+
+class MigrationNeeded(Exception):
+    """The file is older than this program, and the present command may not change its schema."""
+
+    def __init__(self, found: int) -> None:
+        super().__init__(
+            f"The database has schema version {found}, this program needs {latest()}. "
+            "Start `deskbell serve`, or run `deskbell migrate`; on SQLite, while no server runs."
         )
 
 

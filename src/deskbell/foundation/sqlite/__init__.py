@@ -5,11 +5,11 @@ that wait into one transaction, each in its savepoint, and answers after the one
 guests: they write in small transactions and raise the epoch, which tells this process that its caches are stale.
 """
 
+from deskbell.foundation.migrations import MigrationNeeded
 from deskbell.foundation.sqlite.database import Guest, SqliteDatabase
 from deskbell.foundation.sqlite.files import (
     AlreadyServed,
     MigrationFailed,
-    MigrationNeeded,
     connect,
     exclusive,
     prepare,

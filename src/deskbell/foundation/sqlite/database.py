@@ -7,29 +7,34 @@ import contextlib
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 
 import apsw
 
-from deskbell.foundation.db import TooLong
+from deskbell.foundation.db import T, TooLong, Work
+from deskbell.foundation.limits import Limits, MemoryLimits
 from deskbell.foundation.sqlite.files import connect
-from deskbell.foundation.sqlite.session import SqliteSession, T, Totals, Work, drive, translated
+from deskbell.foundation.sqlite.session import SqliteSession, Totals, drive, translated
 from deskbell.foundation.sqlite.writer import BATCH, Writer
 
+TICK = 0.2  # seconds between looks at what other processes have written
 RESTART_WAL = 64 * 1024 * 1024  # bytes
 
 
 class SqliteDatabase:
-    """The server's hold on one file. Made inside the running event loop; `close` finishes the queued writes."""
+    """The server's hold on one file. Made inside the running event loop; `stop` finishes the queued writes."""
+
+    alone = True
 
     def __init__(self, path: str, *, batch: int = BATCH) -> None:
         self.path = path
         self.totals = Totals()
         self.reader = SqliteSession(connect(path), self.totals, inline=True)
         self.reader.foreign_writes()
-        self.on_commit: dict[str, Callable[[], None]] = {}
-        self.writer = Writer(path, self.totals, batch, self.on_commit)
+        self.limits: Limits = MemoryLimits()
+        self.followers: dict[str, list[Callable[[], None]]] = {}
+        self.writer = Writer(path, self.totals, batch, self.tell)
         self.long = ThreadPoolExecutor(2, "long-read")
         self.own = threading.local()
         self.stopping = threading.Event()
@@ -58,10 +63,28 @@ class SqliteDatabase:
     async def write(self, work: Work[T], organization_id: str | None = None) -> T:
         return await self.writer.submit(work, organization_id)
 
-    def foreign_writes(self) -> bool:
-        """Whether another process has written since the last call: time to look for jobs and to re-read keys."""
-        self.reader.connection.execute("SELECT 1 FROM epoch").get  # noqa: B018  data_version() moves with a read
-        return self.reader.foreign_writes()
+    def follow(self, table: str, told: Callable[[], None]) -> None:
+        self.followers.setdefault(table, []).append(told)
+
+    def tell(self, tables: Iterable[str]) -> None:
+        for table in tables:
+            for told in self.followers.get(table, ()):
+                told()
+
+    async def start(self) -> None:
+        self.watching = asyncio.create_task(self.watch())
+
+    async def watch(self) -> None:
+        """Notices what other processes write; what it was nobody knows, so every follower is told."""
+        seen = self.totals.generation
+        while True:
+            await asyncio.sleep(TICK)
+            with contextlib.suppress(apsw.Error):
+                self.reader.connection.execute("SELECT 1 FROM epoch").get  # noqa: B018  data_version() moves with a read
+                self.reader.foreign_writes()
+            if self.totals.generation != seen:
+                seen = self.totals.generation
+                self.tell(self.followers)
 
     def checkpoint(self) -> None:
         """Moves the write-ahead log into the file beside the writer, so that no commit pays for it."""
@@ -74,6 +97,11 @@ class SqliteDatabase:
                     mode=apsw.SQLITE_CHECKPOINT_RESTART if large else apsw.SQLITE_CHECKPOINT_PASSIVE
                 )
         connection.close()
+
+    async def stop(self) -> None:
+        self.watching.cancel()
+        await asyncio.gather(self.watching, return_exceptions=True)
+        self.close()
 
     def close(self) -> None:
         self.writer.stop()

@@ -13,7 +13,7 @@ import apsw
 
 from deskbell.foundation import clock
 from deskbell.foundation.db import DatabaseFailure
-from deskbell.foundation.migrations import SchemaTooNew, Step, latest, steps
+from deskbell.foundation.migrations import MigrationNeeded, SchemaTooNew, Step, latest, steps
 
 
 def poll(tries: int) -> bool:
@@ -144,13 +144,3 @@ def prepare(path: str, *, migrate: bool) -> None:
             f"Upgrading {path} from schema {found} to {latest()} failed: {error}. The file is as it was; a copy is at {kept}."
         ) from error
     connection.close()
-
-
-class MigrationNeeded(Exception):
-    """The file is older than this program, and the present command may not change its schema."""
-
-    def __init__(self, found: int) -> None:
-        super().__init__(
-            f"The database has schema version {found}, this program needs {latest()}. "
-            "Start `deskbell serve`, or run `deskbell migrate` while no server runs."
-        )

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Coroutine, Iterator
-from typing import Any, TypeVar
+from collections.abc import Coroutine, Iterator
+from typing import Any
 
 import apsw
 from sqlalchemy.dialects import sqlite as dialects
@@ -17,14 +17,11 @@ from deskbell.foundation.db import (
     DatabaseFailure,
     DatabaseSize,
     ForeignAwait,
-    Session,
+    T,
     TooLong,
     Violation,
     schema,
 )
-
-T = TypeVar("T")
-Work = Callable[[Session], Coroutine[Any, Any, T]]
 
 DIALECT = dialects.dialect(paramstyle="qmark")
 COUNTED_INLINE = 20_000  # rows: a longer count leaves the event loop

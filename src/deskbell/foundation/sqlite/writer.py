@@ -11,9 +11,9 @@ from typing import Any
 
 import apsw
 
-from deskbell.foundation.db import DatabaseFailure
+from deskbell.foundation.db import DatabaseFailure, T, Work
 from deskbell.foundation.sqlite.files import connect
-from deskbell.foundation.sqlite.session import SqliteSession, T, Totals, Work, drive
+from deskbell.foundation.sqlite.session import SqliteSession, Totals, drive
 
 BATCH = 256
 
@@ -45,9 +45,9 @@ class Unit:
 class Writer:
     """One thread and one connection: drain the queue, BEGIN IMMEDIATE, every unit in its savepoint, one COMMIT, answer all."""
 
-    def __init__(self, path: str, totals: Totals, batch: int, on_commit: dict[str, Callable[[], None]]) -> None:
+    def __init__(self, path: str, totals: Totals, batch: int, tell: Callable[[set[str]], None]) -> None:
         self.path = path
-        self.on_commit = on_commit
+        self.tell = tell
         self.totals = totals
         self.batch = batch
         self.queue: queue.SimpleQueue[Unit | None] = queue.SimpleQueue()
@@ -86,8 +86,7 @@ class Writer:
         """In the event loop: settles the futures and tells whoever follows a table."""
         for unit in batch:
             unit.settle()
-        for table in touched & self.on_commit.keys():
-            self.on_commit[table]()
+        self.tell(touched)
 
     def commit(self, session: SqliteSession, batch: list[Unit]) -> None:
         session.touched = set()

@@ -82,7 +82,7 @@ def listening(settings: Settings) -> socket.socket:
 def run(settings: Settings, path: str, listener: socket.socket) -> None:
     """Serves until a signal; then gives requests half of the drain time and jobs the other half."""
     config = uvicorn.Config(
-        Deskbell(settings, path),
+        Deskbell(settings),
         loop="uvloop" if sys.platform != "win32" else "asyncio",
         http="httptools",
         ws="none",

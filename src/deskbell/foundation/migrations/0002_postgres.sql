@@ -1,0 +1,14 @@
+--postgres: do $$ begin create role deskbell_app nologin; exception when duplicate_object or unique_violation then null; end $$;
+--postgres: do $$ begin create role deskbell_system nologin; exception when duplicate_object or unique_violation then null; end $$;
+--postgres: grant deskbell_app, deskbell_system to current_user;
+--postgres: grant usage on schema public to deskbell_app, deskbell_system;
+--postgres: grant select, insert, update, delete on all tables in schema public to deskbell_app, deskbell_system;
+--postgres: alter default privileges in schema public grant select, insert, update, delete on tables to deskbell_app, deskbell_system;
+--postgres: create unlogged table rate_windows (place text primary key, moment bigint not null, used bigint not null) with (fillfactor = 50);
+--postgres: create function deskbell_wall(named regclass, own text) returns void language plpgsql as $$ begin execute format('alter table %s enable row level security', named); execute format('alter table %s force row level security', named); execute format('create policy own_rows on %s to deskbell_app using (%I = (select current_setting(''deskbell.org''))::uuid)', named, own); execute format('create policy every_row on %s to deskbell_system using (true)', named); end $$;
+--postgres: select deskbell_wall('organizations', 'id');
+--postgres: select deskbell_wall(named, 'organization_id') from unnest(array['people', 'api_keys', 'answers', 'suppressions', 'leads', 'appointments', 'tasks', 'threads', 'messages', 'jobs', 'simulated_texts']::regclass[]) as named;
+--postgres: create function deskbell_grams(text text) returns text[] immutable strict parallel safe language sql as $$ select array(select distinct substr(text, place, 3) from generate_series(1, length(text) - 2) as place) $$;
+--postgres: create index leads_search on leads using gin (deskbell_grams(search_text)) where archived_at is null;
+--postgres: create function leads_found(term text) returns setof uuid stable security definer set search_path = public language sql as $$ select id from leads where organization_id = current_setting('deskbell.org')::uuid and archived_at is null and deskbell_grams(search_text) @> deskbell_grams(term) and strpos(search_text, term) > 0 $$;
+--postgres: alter function leads_found(text) owner to deskbell_system;

@@ -1,0 +1,5 @@
+"""PostgreSQL: a pool per worker, one transaction per operation, row-level security as the second wall, limits shared by all."""
+
+from deskbell.foundation.postgres.dialect import DIALECT
+
+__all__ = ["DIALECT"]

@@ -1,0 +1,83 @@
+"""Rate limits that hold across workers and nodes: one table, and one statement per worker and turn of its event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Any, NamedTuple
+
+from deskbell.foundation.db import DatabaseFailure
+from deskbell.foundation.limits import WINDOW, Allowance, Bucket
+
+COUNT = """
+INSERT INTO rate_windows AS kept (place, moment, used)
+SELECT place, $1, amount FROM unnest($2::text[], $3::bigint[]) AS wanted (place, amount) ORDER BY place
+ON CONFLICT (place) DO UPDATE SET
+    used = CASE WHEN kept.moment = excluded.moment THEN kept.used ELSE 0 END + excluded.used,
+    moment = excluded.moment
+RETURNING place, used
+"""
+LOOK = "SELECT used FROM rate_windows WHERE place = $1 AND moment = $2"
+
+
+class Ask(NamedTuple):
+    place: str
+    limit: int
+    answer: asyncio.Future[Allowance]
+
+
+class SharedLimits:
+    """Counts in the database. Requests of one loop turn are counted together; each still gets its own place in the order."""
+
+    def __init__(self, database: Any) -> None:
+        self.database = database
+        self.waiting: list[Ask] = []
+        self.counting: set[asyncio.Task[None]] = set()
+
+    async def take(self, key_id: str, bucket: Bucket, limit: int) -> Allowance:
+        loop = asyncio.get_running_loop()
+        ask = Ask(f"{key_id}:{bucket}", limit, loop.create_future())
+        if not self.waiting:
+            loop.call_soon(self.begin)
+        self.waiting.append(ask)
+        return await ask.answer
+
+    def begin(self) -> None:
+        asks, self.waiting = self.waiting, []
+        task = asyncio.get_running_loop().create_task(self.count(asks))
+        self.counting.add(task)
+        task.add_done_callback(self.counting.discard)
+
+    async def count(self, asks: list[Ask]) -> None:
+        """Adds up what this turn wants per key, counts it, and deals the places out in the order of asking."""
+        window = int(time.time()) // WINDOW
+        amounts: dict[str, int] = {}
+        for ask in asks:
+            amounts[ask.place] = amounts.get(ask.place, 0) + 1
+        try:
+            rows = await self.database.system_fetch(COUNT, window, list(amounts), list(amounts.values()))
+        except Exception as error:
+            failure = error if isinstance(error, DatabaseFailure) else DatabaseFailure(str(error))
+            for ask in asks:
+                if not ask.answer.done():
+                    ask.answer.set_exception(failure)
+            return
+        before = {place: used - amounts[place] for place, used in rows}
+        for ask in asks:
+            before[ask.place] += 1
+            used = before[ask.place]
+            if not ask.answer.done():
+                ask.answer.set_result(
+                    Allowance(ask.limit, max(ask.limit - used, 0), (window + 1) * WINDOW, used <= ask.limit)
+                )
+
+    async def look(self, key_id: str, bucket: Bucket, limit: int) -> Allowance:
+        window = int(time.time()) // WINDOW
+        used = 0
+        if key_id:
+            try:
+                rows = await self.database.system_fetch(LOOK, f"{key_id}:{bucket}", window)
+                used = rows[0][0] if rows else 0
+            except DatabaseFailure:
+                used = 0
+        return Allowance(limit, max(limit - used, 0), (window + 1) * WINDOW)
