@@ -7,7 +7,7 @@ from hashlib import sha256
 from typing import Any
 
 import msgspec
-from sqlalchemy import Column, Delete, Integer, Select, Table, Text, delete, select
+from sqlalchemy import Column, Delete, Integer, Select, Table, Text, delete, or_, select
 
 from deskbell.errors import Problem
 from deskbell.foundation import clock
@@ -73,15 +73,22 @@ def forget_answers_before(moment: str) -> Delete:
 
 @command
 def forget_answers_about(organization_id: str, id: str) -> Delete:
-    """Drops the stored answers that mention a record."""
-    return delete(answers).where(answers.c.organization_id == organization_id, answers.c.body.contains(id))
+    """Drops the stored answers that mention a record, in their body or in their request's path."""
+    mentions = or_(answers.c.body.contains(id), answers.c.path.contains(id))
+    return delete(answers).where(answers.c.organization_id == organization_id, mentions)
 
 
-def repeatable(organization_id: str, method: str, path: str, key: bytes, body: bytes) -> Repeatable:
-    """Checks the header's form and binds the key to this very request."""
-    if re.fullmatch(rb"[\x21-\x7e]{1,255}", key) is None:
+def checked_key(values: list[bytes]) -> str | None:
+    """The key that a request's headers of that name give, or None where there are none."""
+    key = b" ".join(values)
+    if values and re.fullmatch(rb"[\x21-\x7e]{1,255}", key) is None:
         raise Problem("validation_error", "`Idempotency-Key` must be 1 to 255 visible ASCII characters")
-    return Repeatable(organization_id, method, path, key.decode("ascii"), sha256(body).hexdigest())
+    return key.decode("ascii") if values else None
+
+
+def repeatable(organization_id: str, method: str, path: str, key: str, body: bytes) -> Repeatable:
+    """Binds a key to this very request."""
+    return Repeatable(organization_id, method, path, key, sha256(body).hexdigest())
 
 
 async def replay(session: Session, request: Repeatable) -> tuple[int, bytes] | None:
