@@ -173,9 +173,9 @@ class Dispatcher:
         self, call: Call, operation: Operation, caller: Caller, path: list[str], scope: Scope, receive: Receive
     ) -> Answer:
         repeatable = None
+        key = idempotency.checked_key(call.idempotency_key)
         body = await read_body(call, receive)
-        if call.idempotency_key:
-            key = b" ".join(call.idempotency_key)
+        if key is not None:
             request = idempotency.repeatable(caller.organization_id, call.method, scope["path"], key, body)
             earlier = await self.database.read(
                 lambda session: idempotency.replay(session, request), caller.organization_id
