@@ -55,7 +55,11 @@ def decoder(kind: type[T]) -> Callable[[bytes], T]:
         try:
             if not raw.isascii() or _suspicious(raw) or raw.count(b"[") + raw.count(b"{") > MAX_DEPTH:
                 inspect(msgspec.json.decode(raw))
-            return typed.decode(raw)
+            try:
+                return typed.decode(raw)
+            except msgspec.ValidationError:
+                # It complains of the first value of a name; where a name comes twice, only the last counts.
+                return msgspec.convert(msgspec.json.decode(raw), kind, dec_hook=hook)
         except msgspec.ValidationError as error:
             raise explained(error, kind) from None
         except (msgspec.DecodeError, UnicodeError, RecursionError, ValueError) as error:
