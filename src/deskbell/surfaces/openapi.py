@@ -15,7 +15,7 @@ import deskbell
 from deskbell.errors import CATALOGUE, Problem
 from deskbell.foundation import idempotency
 from deskbell.foundation.ids import UUID_PATTERN
-from deskbell.foundation.json import MAX_BODY
+from deskbell.foundation.json import MAX_BODY, MAX_INTEGER
 from deskbell.foundation.pages import Meta
 from deskbell.operation import Operation
 from deskbell.surfaces import examples, schemas
@@ -140,7 +140,7 @@ def parameters(operation: Operation) -> list[dict[str, Any]]:
         for name, schema in schemas.of(operation.input)["properties"].items():
             given = {"name": name, "in": "query", "description": schema.pop("description", ""), "schema": schema}
             if schema.get("type") == "integer":
-                schema.setdefault("maximum", 2**63 - 1)
+                schema.setdefault("maximum", MAX_INTEGER - 1)
             made.append(given)
     return made if operation.reads else [*made, {"$ref": "#/components/parameters/IdempotencyKey"}]
 

@@ -14,6 +14,7 @@ import msgspec
 
 import deskbell
 from deskbell.errors import CATALOGUE
+from deskbell.foundation.json import MAX_INTEGER
 from deskbell.operation import Operation
 from deskbell.organizations.model import SCOPES
 from deskbell.settings import Settings
@@ -200,7 +201,7 @@ def limits(schema: Schema) -> str:
     """A schema's bounds in words; those that every integer has are left out."""
     least, most = schema.get("minimum"), schema.get("maximum")
     least, unit = (least, "") if least is not None else (schema.get("minLength"), " characters")
-    most = schema.get("maxLength") if most is None else None if most >= 2**63 - 1 else most
+    most = schema.get("maxLength") if most is None else None if most >= MAX_INTEGER - 1 else most
     if least is not None and most is not None:
         return f"{least} to {most}{unit}"
     if most is not None:

@@ -8,11 +8,22 @@ from typing import Any, get_type_hints
 
 import msgspec
 
-from deskbell.foundation.json import unwrapped
+from deskbell.foundation.json import MAX_DEPTH, MAX_INTEGER, unwrapped
 from deskbell.foundation.pages import Meta
 from deskbell.operation import Operation
 
 Schema = dict[str, Any]
+
+#: What a body may hold where nothing is said about it.
+ANYTHING: Schema = {
+    "description": f"Any JSON value. Whole numbers fit 64 bits, and values nest at most {MAX_DEPTH} levels deep.",
+    "anyOf": [
+        {"type": ["null", "boolean", "string"]},
+        {"type": "number", "minimum": -MAX_INTEGER, "maximum": MAX_INTEGER - 1},
+        {"type": "array", "items": {"$ref": "#/components/schemas/Json"}},
+        {"type": "object", "additionalProperties": {"$ref": "#/components/schemas/Json"}},
+    ],
+}
 
 _place = "#/components/schemas/{name}"
 
@@ -30,10 +41,15 @@ def components(operations: Sequence[Operation]) -> dict[str, Schema]:
             kinds.append(operation.input)
     found = {kind.__name__: of(kind) for kind in dict.fromkeys(kinds)}
     for operation in operations:
-        if operation.partial and operation.input:
+        if operation.from_body and operation.input:
             schema = found[operation.input.__name__]
-            schema["anyOf"] = [{"required": [name]} for name in schema["properties"]]
-    return dict(sorted(found.items()))
+            schema["additionalProperties"] = reference("Json")
+            for member in schema["properties"].values():
+                if member["type"] == "object":
+                    member["additionalProperties"] = reference("Json")
+            if operation.partial:
+                schema["anyOf"] = [{"required": [name]} for name in schema["properties"]]
+    return dict(sorted({**found, "Json": ANYTHING}.items()))
 
 
 def of(kind: type) -> Schema:
