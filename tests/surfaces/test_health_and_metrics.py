@@ -58,13 +58,13 @@ def test_requests_are_counted_by_operation_and_status(server: Server, alice: Api
     name = 'deskbell_requests_total{operation="leads.list",status="200"}'
     refused = name.replace("200", "400")
     before = metrics(server)
-    alice.get("/leads")
-    alice.get("/leads", limit=0)
+    for limit in (1, 2, 0):
+        alice.get("/leads", limit=limit)
     after = metrics(server)
-    assert after[name] == before.get(name, 0) + 1
+    assert after[name] == before.get(name, 0) + 2
     assert after[refused] == before.get(refused, 0) + 1
     number = 'deskbell_request_seconds_count{operation="leads.list"}'
-    assert after[number] == before.get(number, 0) + 2
+    assert after[number] == before.get(number, 0) + 3
     taken = number.replace("count", "sum")
     assert after[taken] > before.get(taken, 0)
 
