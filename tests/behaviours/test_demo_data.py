@@ -11,10 +11,11 @@ from collections import Counter
 from datetime import date
 from pathlib import Path
 
+import httpx2
 import pytest
 
 from deskbell.demo.data import Demo, generate
-from tests.desk import eventually, running
+from tests.desk import running
 from tests.surfaces.test_cli import Desk
 
 DAY = date(2026, 11, 21)
@@ -75,9 +76,9 @@ def test_the_printed_commands_work_when_pasted(tmp_path: Path) -> None:
         assert server.url in first
         answers = [pasted(line) for line in curls(first)]
         assert [lead["temperature"] for lead in answers[0]["data"]] == ["hot"] * 3
-        assert answers[1]["data"]["first_name"] == pasted(curls(first)[1])["data"]["first_name"]
+        assert pasted(curls(first)[1])["data"]["id"] != answers[1]["data"]["id"]
         assert answers[2]["data"]["status"] == "scheduled"
-        eventually(lambda: answers[3]["data"]["status"] == "queued")
+        assert answers[3]["data"]["status"] == "queued"
         (key,) = set(re.findall(r"brk_[0-9a-f]{48}", first))
 
         second = desk.run("demo")
@@ -89,17 +90,20 @@ def test_the_printed_commands_work_when_pasted(tmp_path: Path) -> None:
 
 def test_a_reset_rebuilds_the_demo_alone(tmp_path: Path) -> None:
     desk = Desk(tmp_path)
-    mine = desk.json("org", "create", "Lone Star Roofing")["id"]
-    mine_key = desk.json("key", "create", "--org", mine, "--name", "k")["id"]
-    with running(tmp_path / "deskbell.db"):
-        before = curls(desk.run("demo"))[0]
-        after = curls(desk.run("demo", "--reset"))[0]
-    assert before != after
-    organizations = desk.json("org", "list")
-    assert len(organizations) == 2
-    assert [key["id"] for key in desk.json("key", "list", "--org", mine)] == [mine_key]
-    (other,) = [each["id"] for each in organizations if each["id"] != mine]
-    assert len(desk.json("key", "list", "--org", other)) == 1
+    _, mine = desk.business("Lone Star Roofing")
+    with running(tmp_path / "deskbell.db") as server:
+        desk.environment["DESKBELL_PORT"] = str(server.port)
+        own = httpx2.Client(
+            base_url=f"{server.url}/api/v1", headers={"Authorization": f"Bearer {mine}"}, trust_env=False
+        )
+        lead = own.post("/leads", json={"first_name": "Mine"}).json()["data"]
+        before, after = curls(desk.run("demo")), curls(desk.run("demo", "--reset"))
+        assert pasted(after[0])["meta"]["total"] > 50
+        with pytest.raises(subprocess.CalledProcessError):
+            pasted(before[0])
+        assert own.get("/leads").json()["data"] == [lead]
+        own.close()
+    assert len(desk.json("org", "list")) == 2
 
 
 def curls(printed: str) -> list[str]:

@@ -22,8 +22,9 @@ def lead() -> None:
 @lead.command()
 @click.argument("lead_id")
 @click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--compact", is_flag=True, help="Rewrite the whole file too, so that its free space holds nothing old.")
 @click.pass_obj
-def erase(settings: Settings, lead_id: str, yes: bool) -> None:
+def erase(settings: Settings, lead_id: str, yes: bool, compact: bool) -> None:
     """Erase a lead, archived or not: name, contact, notes and texts go; an opt-out of the number stays as a hash."""
     id = lookups.canonical(lead_id)
     with guest(settings) as held:
@@ -37,6 +38,8 @@ def erase(settings: Settings, lead_id: str, yes: bool) -> None:
         connection = held.session.connection
         connection.pragma("secure_delete", True)
         held.write(unit)
+        if compact:
+            connection.execute("VACUUM")
         # The log still holds the old pages until it is moved into the file and cut.
         with contextlib.suppress(apsw.BusyError):
             connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)

@@ -1,0 +1,151 @@
+"""`deskbell serve` as a process of its own: start, greeting, one server per file, backups beside it, and the end."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import apsw
+import httpx2
+import pytest
+
+from deskbell.foundation import migrations, sqlite
+from deskbell.foundation.migrations import Step
+from tests.desk import eventually
+from tests.surfaces.test_cli import Desk
+
+
+class Serving:
+    """A server that was started, once it has said where it is."""
+
+    def __init__(self, desk: Desk) -> None:
+        self.log = desk.folder / "serve.log"
+        with self.log.open("w") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "deskbell", "serve", "--port", "0"],
+                cwd=desk.folder,
+                env=desk.environment,
+                stdout=subprocess.DEVNULL,
+                stderr=log,
+            )
+        found = eventually(lambda: re.search(r"serves (http://127\.0\.0\.1:\d+) ", self.log.read_text()))
+        self.url = found.group(1)
+        self.http = httpx2.Client(base_url=self.url + "/api/v1", trust_env=False, timeout=10)
+
+    def stop(self, number: int = signal.SIGTERM) -> int:
+        self.http.close()
+        self.process.send_signal(number)
+        return self.process.wait(20)
+
+
+@contextlib.contextmanager
+def serving(desk: Desk) -> Iterator[Serving]:
+    server = Serving(desk)
+    try:
+        yield server
+    finally:
+        if server.process.poll() is None:
+            server.stop()
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Desk:
+    return Desk(tmp_path)
+
+
+def test_the_greeting_says_what_is_served_and_what_to_do_next(desk: Desk) -> None:
+    with serving(desk) as server:
+        greeting = server.log.read_text()
+        assert f"{server.url}/docs" in greeting
+        assert "sqlite:///deskbell.db (0 organizations)" in greeting
+        assert "org create NAME" in greeting
+        headers = server.http.get(server.url + "/healthz").headers
+        assert "server" not in headers
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_lets_requests_finish_and_ends_with_status_0(desk: Desk, number: int) -> None:
+    _, key = desk.business()
+    body = json.dumps({"first_name": "Slow"}).encode()
+    with serving(desk) as server, socket.create_connection(("127.0.0.1", int(server.url.rsplit(":", 1)[1]))) as wire:
+        head = f"POST /api/v1/leads HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {key}\r\nContent-Length: {len(body)}\r\n\r\n"
+        wire.sendall(head.encode() + body[:5])
+        eventually(lambda: server.http.get("/org", headers={"Authorization": f"Bearer {key}"}).status_code == 200)
+        server.http.close()
+        server.process.send_signal(number)
+        eventually(lambda: refused(server.url))
+        wire.sendall(body[5:])
+        assert wire.recv(4096).startswith(b"HTTP/1.1 201 ")
+        assert server.process.wait(20) == 0
+        assert server.log.read_text().splitlines()[-1].startswith("Deskbell has stopped.")
+        assert "Traceback" not in server.log.read_text()
+
+
+def refused(url: str) -> bool:
+    try:
+        httpx2.get(url + "/healthz", trust_env=False, timeout=5)
+    except httpx2.TransportError:
+        return True
+    return False
+
+
+def test_one_server_per_file_and_one_per_port(desk: Desk, tmp_path: Path) -> None:
+    with serving(desk) as server:
+        second = desk.complaint("serve", "--port", "0")
+        assert f"is already served by process {server.process.pid}." in second
+        assert f"by process {server.process.pid}." in desk.complaint("migrate")
+        assert {each["subject"]: each for each in desk.json("doctor")}["server"][
+            "found"
+        ] == f"process {server.process.pid}"
+        port = server.url.rsplit(":", 1)[1]
+        busy = desk.complaint("serve", "--port", port, "--database", f"sqlite:///{tmp_path}/other.db")
+        assert busy.splitlines() == [
+            f"Error: Cannot listen on 127.0.0.1 port {port}: Address already in use. Choose another with --port."
+        ]
+
+
+def test_a_backup_taken_while_serving_brings_the_data_back(desk: Desk, tmp_path: Path) -> None:
+    _, key = desk.business()
+    with serving(desk) as server:
+        server.http.headers["Authorization"] = f"Bearer {key}"
+        kept = server.http.post("/leads", json={"first_name": "Kept"}).json()["data"]["id"]
+        assert "verified" in desk.run("backup", "copy.db")
+        assert "--force" in desk.complaint("backup", "copy.db")
+        assert "belongs to the database in use" in desk.complaint("backup", "--force", "deskbell.db")
+        lost = server.http.post("/leads", json={"first_name": "Lost"}).json()["data"]["id"]
+        assert "is already served" in desk.complaint("restore", "copy.db")
+    (tmp_path / "torn.db").write_bytes((tmp_path / "copy.db").read_bytes()[:20_000])
+    desk.complaint("restore", "torn.db")
+    (replaced,) = re.findall(r"replaced file is (\S+)\.\n", desk.run("restore", "copy.db"))
+    with serving(desk) as server:
+        server.http.headers["Authorization"] = f"Bearer {key}"
+        assert server.http.get(f"/leads/{kept}").status_code == 200
+        assert server.http.get(f"/leads/{lost}").status_code == 404
+    old = apsw.Connection(str(tmp_path / replaced))
+    assert old.execute("select count(*) from leads").get == 2
+    old.close()
+
+
+def test_a_failing_upgrade_leaves_the_file_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = str(tmp_path / "deskbell.db")
+    sqlite.prepare(path, migrate=True)
+    good = Step(8001, "extra", "create table extra (a text);\n")
+    bad = Step(8002, "bad", "create table half (a text);\ninsert into nowhere values (1);\n")
+    steps = [*migrations.steps(), good, bad]
+    monkeypatch.setattr("deskbell.foundation.sqlite.files.steps", lambda: steps)
+    monkeypatch.setattr("deskbell.foundation.sqlite.files.latest", lambda: 8002)
+    with pytest.raises(sqlite.MigrationNeeded, match="deskbell migrate"):
+        sqlite.prepare(path, migrate=False)
+    with pytest.raises(sqlite.MigrationFailed, match=r"no such table: nowhere\. The file is as it was"):
+        sqlite.prepare(path, migrate=True)
+    file = sqlite.connect(path)
+    assert sqlite.schema_version(file) < 8001
+    assert not file.table_exists(None, "extra")
+    file.close()
