@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from pathlib import Path
 from typing import Any
 from zlib import crc32
 
@@ -12,7 +13,7 @@ import pytest
 
 from deskbell.foundation import clock
 from deskbell.organizations import operations as organizations
-from tests.desk import Api, Server, eventually, refused
+from tests.desk import Api, Server, eventually, refused, running
 
 
 def change(api: Api, **changes: Any) -> None:
@@ -109,3 +110,17 @@ def test_each_key_sees_its_own_organization_only(alice: Api, bob: Api, charlie: 
     lead = alice.lead()
     assert bob.get(f"/leads/{lead['id']}").json()["data"] == lead
     refused(charlie.get(f"/leads/{lead['id']}"), 404, "not_found")
+
+
+def test_when_a_key_was_last_used_is_noted_but_not_at_every_request(tmp_path: Path) -> None:
+    with running(tmp_path / "desk.db") as server:
+        used, unused = (server.api(server.organization()) for _ in range(2))
+        for _ in range(5):
+            used.get("/org")
+
+        def last_used(api: Api) -> str | None:
+            return str(server.do(lambda session: organizations.get_key(session, api.key_id)).last_used_at or "")
+
+        assert last_used(used) == ""
+    assert last_used(used) > "2026"
+    assert last_used(unused) == ""

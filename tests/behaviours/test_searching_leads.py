@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import random
+import re
+from typing import Any
+
 import pytest
 
 from tests.desk import Api
@@ -112,3 +116,38 @@ def test_a_very_long_term_is_a_term(alice: Api) -> None:
 def test_the_lists_of_two_organizations_are_searched_apart(maria: Api, charlie: Api) -> None:
     for term in ("M", "Maria", "5125550123"):
         assert found(charlie, term) == []
+
+
+def matches(lead: dict[str, Any], term: str) -> bool:
+    """The definition, word by word (contract 3.1.5)."""
+    names = [
+        lead["first_name"],
+        lead["last_name"] or "",
+        f"{lead['first_name']} {lead['last_name'] or ''}".rstrip(),
+        lead["email"] or "",
+    ]
+    if any(term.casefold() in name.casefold() for name in names):
+        return True
+    digits = re.sub(r"\D", "", term)
+    return bool(digits and re.fullmatch(r"[0-9 +\-().]+", term) and digits in (lead["phone"] or ""))
+
+
+def test_every_search_agrees_with_the_definition(alice: Api) -> None:
+    chance = random.Random(7)
+
+    def text(letters: str, most: int) -> str:
+        return "".join(chance.choices(letters, k=chance.randint(1, most)))
+
+    leads = [
+        alice.lead(
+            first_name="x" + text('aAbß%_" 5-', 6),
+            last_name=chance.choice([None, text("aSs'5(", 4) + "x"]),
+            email=chance.choice([None, f"{text('ab5', 3)}{number}@a5.io"]),
+            phone=f"+1512555{number * 211:04}",
+        )
+        for number in range(40)
+    ]
+    for _ in range(300):
+        term = chance.choice([text('aAbß%_" 5-', 4), text("0123456789 +-().", 5), text("5aX@", 2)])
+        found = {lead["id"] for lead in alice.get("/leads", search=term, limit=100).json()["data"]}
+        assert found == {lead["id"] for lead in leads if matches(lead, term)}, term

@@ -1,0 +1,67 @@
+"""Erasing a person for good: content and identity go, the number's opt-out stays."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import apsw
+import pytest
+
+from deskbell.leads import numbers
+from deskbell.privacy.operations import erase_lead
+from tests.behaviours.test_booking_appointments import book
+from tests.behaviours.test_conversations import hear, say
+from tests.behaviours.test_tasks import task
+from tests.behaviours.test_texting import haste, outcome
+from tests.desk import Api, refused
+
+__all__ = ["haste"]
+PHONE = "+15125550123"
+SECRET = "Zebulon"
+
+
+@pytest.fixture
+def erased(alice: Api) -> dict[str, Any]:
+    """A lead with a history, whom the operator then erased."""
+    words = {"last_name": SECRET, "email": f"{SECRET}@example.com", "notes": SECRET, "custom_fields": {SECRET: SECRET}}
+    lead = alice.post("/leads", {"first_name": SECRET, "phone": PHONE, **words}, Idempotency_Key="k").json()["data"]
+    appointment = book(alice, lead, notes=SECRET, location=SECRET)
+    duty = task(alice, SECRET, description=SECRET, contact_id=lead["id"])
+    say(alice, lead, f"Hello {SECRET}")
+    hear(alice, PHONE, f"I am {SECRET}")
+    say(alice, lead, "Goodbye")
+    assert outcome(alice, lead) == "delivered"
+    alice.do(lambda ctx: numbers.opt_out(ctx, PHONE))
+    alice.do(lambda ctx: erase_lead(ctx, lead["id"]))
+    return {"lead": lead, "appointment": appointment, "task": duty}
+
+
+def test_nothing_of_the_person_is_left_in_any_table(alice: Api, erased: dict[str, Any]) -> None:
+    with apsw.Connection(alice.server.path) as connection:
+        tables = [name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+        left = {
+            table
+            for table in tables
+            for row in connection.execute(f'SELECT * FROM "{table}"')
+            if SECRET.casefold() in repr(row).casefold() or (alice.organization_id in row and PHONE in row)
+        }
+    assert left == set()
+
+
+def test_the_api_knows_nothing_of_the_person(alice: Api, erased: dict[str, Any]) -> None:
+    refused(alice.get(f"/leads/{erased['lead']['id']}"), 404, "not_found")
+    assert alice.get("/leads", search=SECRET).json()["data"] == []
+    assert alice.get("/conversations").json()["data"] == []
+
+
+def test_appointments_and_tasks_stay_without_words(alice: Api, erased: dict[str, Any]) -> None:
+    appointment = alice.get(f"/appointments/{erased['appointment']['id']}").json()["data"]
+    assert appointment["start_time"] == erased["appointment"]["start_time"]
+    assert appointment["notes"] is appointment["location"] is None
+    assert alice.get(f"/tasks/{erased['task']['id']}").json()["data"]["title"] == "Erased"
+
+
+def test_the_opt_out_of_the_number_stays(alice: Api, erased: dict[str, Any]) -> None:
+    again = alice.lead(phone=PHONE)
+    assert again["sms_opted_out"] is True
+    refused(alice.post(f"/conversations/{again['id']}/messages", {"body": "x"}), 422, "compliance_blocked")
