@@ -31,6 +31,7 @@ EXPECTED = (
     apsw.Error,
     OSError,
 )
+OUR_BUGS = (apsw.SQLError, apsw.MisuseError, apsw.RangeError, apsw.BindingsError, apsw.ConstraintError)
 
 
 def explained(error: Exception) -> str | None:
@@ -39,7 +40,9 @@ def explained(error: Exception) -> str | None:
         return "The database cannot be written: the file or its folder is read-only."
     if isinstance(error, apsw.NotADBError):
         return "The database is damaged, or another kind of file. `deskbell restore` puts a backup in its place."
-    return " ".join(str(error).split()) if isinstance(error, EXPECTED) else None
+    if isinstance(error, OUR_BUGS) or not isinstance(error, EXPECTED):
+        return None
+    return " ".join(str(error).split())
 
 
 def file_of(url: str) -> str:
