@@ -33,7 +33,7 @@ def outcome(api: Api, lead: dict[str, Any]) -> str:
 
 
 def test_a_text_is_queued_then_sent_then_delivered(alice: Api, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(simulator, "DELIVERY", 0.5)
+    monkeypatch.setattr(simulator, "DELIVERY", 0.8)
     lead = alice.lead(phone="+15125550123")
     message = say(alice, lead, "We can be there at nine.")
     assert message == {
@@ -106,7 +106,7 @@ def test_a_carrier_that_is_down_is_tried_again(alice: Api, monkeypatch: pytest.M
     lead = alice.lead(phone=simulator.DOWN)
     monkeypatch.setattr(jobs, "BACKOFF", (0.4,))
     say(alice, lead, "Hello")
-    seen = {alice.get(f"/conversations/{lead['id']}").json()["data"][0]["status"] for _ in range(50)}
+    seen = {alice.get(f"/conversations/{lead['id']}").json()["data"][0]["status"] for _ in range(20)}
     assert seen <= {"queued", "sending"}
     monkeypatch.setattr(simulator, "DOWN", "+15005559999")
     assert outcome(alice, lead) == "delivered"
