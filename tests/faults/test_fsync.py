@@ -14,7 +14,7 @@ from tests.faults.process import process
 
 CALLS = "trace=write,writev,sendto,sendmsg,pwrite64,fsync,fdatasync"
 _line = re.compile(
-    r"^(?P<thread>\d+) (?:<\.\.\. \w+ resumed>(?P<rest>.*)|(?P<call>.*?)(?P<begun> <unfinished \.\.\.>)?)$"
+    r"^(?P<thread>\d+) +(?:<\.\.\. \w+ resumed>(?P<rest>.*)|(?P<call>.*?)(?P<begun> <unfinished \.\.\.>)?)$"
 )
 
 
