@@ -34,4 +34,5 @@ def load(environment: Mapping[str, str] = os.environ) -> Settings:
     try:
         return msgspec.convert(values, Settings, strict=False)
     except msgspec.ValidationError as error:
-        raise SystemExit(f"A setting is not valid: {str(error).replace('$.', 'DESKBELL_').upper()}") from None
+        complaint, _, place = str(error).partition(" - at `$.")
+        raise SystemExit(f"DESKBELL_{place.rstrip('`').upper()} is not valid: {complaint}") from None

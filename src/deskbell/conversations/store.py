@@ -77,6 +77,15 @@ def messages_of(organization_id: str, lead_id: str) -> Select[Any]:
     return found.order_by(messages.c.created_at, messages.c.id)
 
 
+@query(str)
+def phones_of(organization_id: str, lead_id: str) -> Select[Any]:
+    return (
+        select(messages.c.phone)
+        .distinct()
+        .where(messages.c.organization_id == organization_id, messages.c.lead_id == lead_id)
+    )
+
+
 @query(Outgoing)
 def outgoing(organization_id: str, id: str) -> Select[Any]:
     """Locked until the transaction ends, where the database has row locks."""

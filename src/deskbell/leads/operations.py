@@ -11,7 +11,7 @@ from deskbell.errors import Problem
 from deskbell.foundation.db import Violation, insert, update
 from deskbell.foundation.ids import new_id
 from deskbell.foundation.pages import Page
-from deskbell.leads import numbers, rules, store
+from deskbell.leads import rules, store
 from deskbell.leads.model import Lead, LeadChanges, LeadFilter, NewLead
 from deskbell.operation import Context, Operation
 from deskbell.organizations.rules import e164, number_hash
@@ -132,8 +132,6 @@ async def forget_lead(ctx: Context, id: str) -> str | None:
     empty = NewLead(first_name="Erased", source=lead.source, status=lead.status)
     row = {**msgspec.structs.asdict(empty), "archived_at": lead.archived_at or ctx.now, "updated_at": ctx.now}
     await ctx.db.run(update(store.leads, {"organization_id": ctx.organization_id, "id": id}, row | stored(ctx, row)))
-    if lead.phone is not None:
-        await numbers.forget_number(ctx, lead.phone)
     return lead.phone
 
 

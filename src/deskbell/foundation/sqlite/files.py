@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -29,7 +30,14 @@ def connect(path: str, *, create: bool = False) -> apsw.Connection:
     connection.set_busy_handler(poll)
     # Without this promise SQLite prepares a join anew whenever a parameter changes: 38 us instead of 5 for a lead by id.
     connection.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "temp_store=MEMORY", "cache_size=-16384"):
+    for pragma in (
+        "journal_mode=WAL",
+        "synchronous=FULL",
+        "foreign_keys=ON",
+        "temp_store=MEMORY",
+        "cache_size=-16384",
+        "secure_delete=FAST",
+    ):
         connection.execute(f"PRAGMA {pragma}")
     return connection
 
@@ -83,7 +91,7 @@ def verify(path: str) -> None:
 def put_back(source: str, path: str) -> None:
     """Replaces a database file by a copy of `source`; the old write-ahead log goes first, or it would be played into the new file."""
     staged = path + ".restoring"
-    Path(staged).write_bytes(Path(source).read_bytes())
+    shutil.copyfile(source, staged)
     for suffix in ("-wal", "-shm"):
         Path(path + suffix).unlink(missing_ok=True)
     os.replace(staged, path)
