@@ -133,6 +133,26 @@ def test_a_backup_taken_while_serving_brings_the_data_back(desk: Desk, tmp_path:
     old.close()
 
 
+def test_a_restore_texts_nobody_twice_and_nobody_who_opted_out_since(desk: Desk) -> None:
+    organization, key = desk.business()
+    desk.run("simulate", "text", "--org", organization, "--from", "+15125550123", "hello")
+    desk.run("simulate", "text", "--org", organization, "--from", "+15125550123", "help")
+    desk.run("backup", "copy.db")  # the answer to HELP waits, as no server runs
+    desk.run("simulate", "text", "--org", organization, "--from", "+15125550123", "stop")
+    desk.run("dnc", "add", "--org", organization, "+15125550199")
+    said = desk.run("restore", "copy.db")
+    assert "1 texts that were waiting are marked unknown" in said
+    assert "2 opt-outs and do-not-call entries were carried over" in said
+    with serving(desk) as server:
+        server.http.headers["Authorization"] = f"Bearer {key}"
+        (lead,) = server.http.get("/leads").json()["data"]
+        assert lead["sms_opted_out"] is True
+        texts = server.http.get(f"/conversations/{lead['id']}").json()["data"]
+        assert [text["status"] for text in texts] == ["received", "received", "unknown"]
+        other = server.http.post("/leads", json={"first_name": "Listed", "phone": "+15125550199"}).json()["data"]
+        assert other["on_dnc_list"] is True
+
+
 def test_a_failing_upgrade_leaves_the_file_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = str(tmp_path / "deskbell.db")
     sqlite.prepare(path, migrate=True)

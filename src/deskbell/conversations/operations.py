@@ -5,8 +5,10 @@ from __future__ import annotations
 from deskbell.conversations import store
 from deskbell.conversations.carriers import simulator
 from deskbell.conversations.model import Message, MessageFilter, NewMessage, Thread, ThreadFilter
-from deskbell.conversations.sending import queue_text
+from deskbell.conversations.sending import SEND, queue_text
 from deskbell.errors import Problem
+from deskbell.foundation import clock, jobs
+from deskbell.foundation.db import Session
 from deskbell.foundation.pages import Page
 from deskbell.leads.operations import get_lead
 from deskbell.operation import Context, Operation
@@ -44,6 +46,13 @@ async def forget_lead(ctx: Context, lead_id: str) -> list[str]:
     for phone in phones:
         await ctx.db.run(simulator.forget_recipient(ctx.organization_id, phone))
     return phones
+
+
+async def end_unsent(session: Session) -> int:
+    """In a restored database: texts that were waiting may have left since the backup, so none is sent again. How many it were."""
+    ended = await session.run(store.end_unsent(clock.now()))
+    await jobs.drop(session, SEND)
+    return ended
 
 
 OPERATIONS = [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Column, Delete, Index, Select, Table, Text, Update, delete, false, select, update
+from sqlalchemy import Column, Delete, Index, Select, Table, Text, Update, delete, false, or_, select, update
 
 from deskbell.conversations.model import Message, Outgoing, Thread
 from deskbell.foundation.db import FLAG, ID, INSTANT, command, query, schema
@@ -99,6 +99,13 @@ def cancel_queued(organization_id: str, phone: str, moment: str) -> Update:
     place = (messages.c.organization_id == organization_id, messages.c.phone == phone)
     queued = update(messages).where(*place, messages.c.status == "queued", messages.c.exempt.is_(false()))
     return queued.values(status="cancelled", failure="opted_out", updated_at=moment)
+
+
+@command
+def end_unsent(moment: str) -> Update:
+    """Of all organizations: for a database that is not the latest, where nobody knows what was sent since."""
+    unsent = or_(messages.c.status == "queued", messages.c.status == "sending")
+    return update(messages).where(unsent).values(status="unknown", failure="restored", updated_at=moment)
 
 
 @command

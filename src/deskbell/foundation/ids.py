@@ -17,6 +17,9 @@ _is_uuid = re.compile(UUID_PATTERN.replace("$", r"\Z")).match
 Uuid = Annotated[str, msgspec.Meta(extra_json_schema={"format": "uuid"})]
 
 
+NO_ID = "00000000-0000-0000-0000-000000000000"  # an id that no record has, before all others
+
+
 class Id(str):
     """A UUID that a client sent, in canonical lower case."""
 

@@ -96,6 +96,11 @@ def fail_job(id: str, claim: str, moment: str, error: str) -> Update:
 
 
 @command
+def drop_jobs(kind: str) -> Delete:
+    return delete(jobs).where(jobs.c.kind == kind)
+
+
+@command
 def release_claims(moment: str) -> Update:
     return update(jobs).where(jobs.c.claim.is_not(None), jobs.c.failed_at.is_(None)).values(due_at=moment, claim=None)
 
@@ -126,6 +131,11 @@ async def enqueue(
 async def release(session: Session) -> None:
     """Makes claimed jobs due at once. For a start after which no earlier process can still be at work."""
     await session.run(release_claims(clock.now()))
+
+
+async def drop(session: Session, kind: str) -> None:
+    """Forgets every job of a kind, for a database that is put back to an earlier state."""
+    await session.run(drop_jobs(kind))
 
 
 class Again(Exception):

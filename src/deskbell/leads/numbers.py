@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from deskbell.foundation.db import insert, update
+import msgspec
+
+from deskbell.foundation.db import Session, insert, update
+from deskbell.foundation.ids import NO_ID
 from deskbell.leads import store
-from deskbell.leads.model import Standing
+from deskbell.leads.model import Standing, Suppression
 from deskbell.operation import Context
+from deskbell.organizations.operations import is_known
 from deskbell.organizations.rules import number_hash
 
 
@@ -49,6 +53,23 @@ async def take_off_dnc(ctx: Context, phone: str) -> None:
     """Takes a number off the organization's do-not-call list. An opt-out stays."""
     if (await standing(ctx, phone)).on_dnc_at is not None:
         await note(ctx, phone, on_dnc_at=None)
+
+
+async def noted_after(session: Session, last: Suppression | None, most: int) -> list[Suppression]:
+    """The entries of all organizations behind `last`, for the operator who moves them."""
+    place = (last.organization_id, last.number_hash) if last else (NO_ID, "")
+    return await session.all(store.suppressions_after(*place, most))
+
+
+async def carry_over(session: Session, entries: list[Suppression]) -> None:
+    """Puts entries of a later state into an earlier one, whose own they replace. Organizations that it lacks are left out."""
+    for entry in entries:
+        if not await is_known(session, entry.organization_id):
+            continue
+        row = msgspec.structs.asdict(entry)
+        key = {name: row.pop(name) for name in ("organization_id", "number_hash")}
+        if not await session.run(update(store.suppressions, key, row)):
+            await session.run(insert(store.suppressions, key | row))
 
 
 async def forget_number(ctx: Context, phone: str) -> None:

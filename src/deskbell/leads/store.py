@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Column, Index, Integer, Select, Table, Text, and_, case, select
+from sqlalchemy import Column, Index, Integer, Select, Table, Text, and_, case, select, tuple_
 
 from deskbell.foundation.db import ID, INSTANT, JSON, Contains, query, schema
-from deskbell.leads.model import Lead, SortBy, Standing
+from deskbell.leads.model import Lead, SortBy, Standing, Suppression
 
 leads = Table(
     "leads",
@@ -103,6 +103,19 @@ def standing_of(organization_id: str, number_hash: str) -> Select[Any]:
     return standing.where(
         suppressions.c.organization_id == organization_id, suppressions.c.number_hash == number_hash
     ).with_for_update()
+
+
+@query(Suppression)
+def suppressions_after(organization_id: str, number_hash: str, most: int) -> Select[Any]:
+    """The do-not-contact lists of all organizations, in the order of their key, behind a given place."""
+    place = tuple_(suppressions.c.organization_id, suppressions.c.number_hash) > tuple_(organization_id, number_hash)
+    order = (suppressions.c.organization_id, suppressions.c.number_hash)
+    return (
+        select(*(suppressions.c[name] for name in Suppression.__struct_fields__))
+        .where(place)
+        .order_by(*order)
+        .limit(most)
+    )
 
 
 @query(Lead)

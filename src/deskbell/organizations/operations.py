@@ -45,6 +45,11 @@ async def context_of(session: Session, organization_id: str, via: str = "user") 
     return Context(session, organization_id, country=country, via=via)
 
 
+async def is_known(session: Session, organization_id: str) -> bool:
+    """Whether there is such an organization."""
+    return await session.one(store.organization_country(organization_id)) is not None
+
+
 async def create_organization(
     session: Session, name: str, *, timezone: str = "America/Chicago", country: str = "US"
 ) -> Organization:

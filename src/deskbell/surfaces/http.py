@@ -15,7 +15,7 @@ from typing import Any, Protocol
 from deskbell.errors import Problem
 from deskbell.foundation import idempotency
 from deskbell.foundation.db import Database, DatabaseFailure
-from deskbell.foundation.ids import Id
+from deskbell.foundation.ids import NO_ID, Id
 from deskbell.foundation.json import MAX_BODY
 from deskbell.foundation.limits import Allowance, Bucket, Limits
 from deskbell.operation import Answer, Caller, Operation
@@ -28,7 +28,6 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 log = logging.getLogger(__name__)
 
-NOBODY = "00000000-0000-0000-0000-000000000000"  # an id that no record has: what a malformed path id stands for
 _request_id = re.compile(rb"[A-Za-z0-9_-]{1,64}\Z").match
 _json_type = re.compile(rb"\s*application/([a-z0-9.+-]+\+)?json\s*(;|\Z)", re.IGNORECASE).match
 _tree_leaf = ""
@@ -241,7 +240,7 @@ def canonical(value: str) -> str:
     try:
         return Id.parse(value)
     except ValueError:
-        return NOBODY
+        return NO_ID
 
 
 async def read_body(call: Call, receive: Receive) -> bytes:

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import contextlib
 import os
+from functools import partial
 from pathlib import Path
 
 import apsw
 import click
 
+from deskbell.conversations import operations as conversations
 from deskbell.foundation import clock, sqlite
 from deskbell.foundation.db import DatabaseFailure
 from deskbell.foundation.migrations import SchemaTooNew, latest
+from deskbell.leads import numbers
+from deskbell.leads.model import Suppression
 from deskbell.settings import Settings
-from deskbell.surfaces.cli.database import file_of, is_empty, program
+from deskbell.surfaces.cli.database import file_of, is_empty
 
+CHUNK = 100  # rows in one transaction
 BESIDE = ("", "-wal", "-shm", ".lock")  # what belongs to a database file
 
 
@@ -28,12 +33,12 @@ def backup(settings: Settings, target: str, force: bool) -> None:
     refuse_own(path, target)
     if os.path.exists(target) and not force:
         raise click.ClickException(f"{target} exists already; --force replaces it.")
-    partial = target + ".partial"
+    unfinished = target + ".partial"
     try:
-        sqlite.snapshot(path, partial)
-        os.replace(partial, target)
+        sqlite.snapshot(path, unfinished)
+        os.replace(unfinished, target)
     finally:
-        Path(partial).unlink(missing_ok=True)
+        Path(unfinished).unlink(missing_ok=True)
     click.echo(f"Copied {path} to {target} ({os.path.getsize(target):,} bytes, verified).")
 
 
@@ -43,7 +48,8 @@ def backup(settings: Settings, target: str, force: bool) -> None:
 def restore(settings: Settings, source: str) -> None:
     """Replace the database by the backup FILE. The replaced file is kept beside it.
 
-    No server may run. What came in after the backup is gone from the restored file, opt-outs too.
+    No server may run. What came in after the backup is gone from the restored file, but for opt-outs and do-not-call
+    entries: these are carried over. Texts that were waiting in the backup are not sent, as they may have been since.
     """
     path = file_of(settings.database)
     refuse_own(path, source)
@@ -51,13 +57,41 @@ def restore(settings: Settings, source: str) -> None:
     with sqlite.exclusive(path):
         kept = set_aside(path)
         sqlite.put_back(source, path)
+        sqlite.prepare(path, migrate=True)
+        make_lawful(path, kept)
     click.echo(f"Restored {path} from {source}.")
+    if version < latest():
+        click.echo(f"Its schema was upgraded from {version} to {latest()}.")
     if kept:
         click.echo(f"The replaced file is {kept}.")
-    if version < latest():
-        click.echo(
-            f"Its schema is older ({version} of {latest()}): `{program(settings)} migrate` or `serve` upgrades it."
-        )
+
+
+def make_lawful(path: str, kept: str | None) -> None:
+    """Nobody who has opted out since the backup is texted, and no text of the backup a second time."""
+    restored = sqlite.Guest(path)
+    try:
+        if ended := restored.write(conversations.end_unsent):
+            click.echo(f"{ended} texts that were waiting are marked unknown and will not be sent.")
+        if kept:
+            click.echo(f"{carry_opt_outs(kept, restored)} opt-outs and do-not-call entries were carried over.")
+    finally:
+        restored.close()
+
+
+def carry_opt_outs(kept: str, restored: sqlite.Guest) -> int:
+    """Copies the do-not-contact lists of the replaced file, as far as it can be read."""
+    carried = 0
+    try:
+        with contextlib.closing(sqlite.Guest(kept)) as replaced:
+            last: Suppression | None = None
+            while entries := replaced.read(partial(numbers.noted_after, last=last, most=CHUNK)):
+                restored.write(partial(numbers.carry_over, entries=entries))
+                carried += len(entries)
+                last = entries[-1]
+    except (apsw.Error, DatabaseFailure) as error:
+        complaint = f"The opt-outs of {kept} cannot all be read ({error}): enter what came in since the backup by hand."
+        click.echo(complaint, err=True)
+    return carried
 
 
 @click.command()
