@@ -75,8 +75,8 @@ def test_organizations_come_first_in_every_key(file: apsw.Connection) -> None:
 @pytest.mark.parametrize("step", steps(), ids=lambda step: step.name)
 def test_migrations_render_for_postgresql(step) -> None:  # type: ignore[no-untyped-def]
     for text in step.statements("postgres"):
-        assert re.match(r"(create (unique )?(table|index)|insert into|alter table|drop|update) ", text), text
-        assert not re.search(r"[{}]|strict|--|fts5|rowid", text), text
+        assert re.match(r"(create|insert into|alter|drop|update|do|grant|revoke|select) ", text), text
+        assert not re.search(r"[{}]|--|fts5|rowid", text), text
         assert text.count("(") == text.count(")"), text
 
 

@@ -19,11 +19,11 @@ from deskbell.foundation import db, postgres, sqlite
 
 
 def statements() -> dict[str, Any]:
-    """Every `@query` and `@command` of the program, by module and name."""
+    """Every `@query` and `@command` of the program but the demo's, by module and name."""
     names = [module.name for module in pkgutil.walk_packages(deskbell.__path__, "deskbell.")]
     found = {}
     for name in names:
-        if not name.endswith("__main__"):
+        if not name.endswith("__main__") and not name.startswith("deskbell.demo"):
             for member in vars(import_module(name)).values():
                 if inspect.isfunction(member) and hasattr(member, "shapes") and origin(member).__module__ == name:
                     found[f"{name.removeprefix('deskbell.')}.{member.__name__}"] = member
@@ -49,8 +49,16 @@ USUAL = {
     "tasks.store.task_list": ("status", "assigned_to", "contact_id"),
 }
 ORDER = {"leads": "created_at", "appointments": "start_time", "tasks": "created_at"}
-#: What may look at every row: an operator's rare commands, and the release of claims when a server starts.
-WHOLE = {"all_organizations", "organization_named", "organization_of_lead", "forget_recipient", "release_claims"}
+#: What may look at every row: an operator's rare commands, and the few jobs at a start, at an end and for the metrics.
+WHOLE = {
+    "all_organizations",
+    "organization_named",
+    "organization_of_lead",
+    "forget_recipient",
+    "drop_jobs",
+    "end_unsent",
+}
+WHOLE |= {"release_claims", "counts", "count_failed_jobs", "newest_failure"}
 
 
 def split(statement: Any) -> tuple[list[str], list[str], list[str]]:
