@@ -73,8 +73,8 @@ def process(path: Path, flaw: str = "", wrapper: tuple[str, ...] = ()) -> Iterat
     """A running server process for the length of a block. It may be killed and started again within."""
     server = Process(path)
     server.flaw, server.wrapper = flaw, wrapper
-    server.start()
     try:
+        server.start()
         yield server
     finally:
         server.stop()
