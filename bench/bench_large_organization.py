@@ -62,7 +62,7 @@ def search_two_words() -> Any:
 
 def broad() -> Any:
     """Three letters that thousands of leads have."""
-    return f"search={chance.choice(syllable)[:3]}", lambda body: body["meta"]["total"] > FEW
+    return f"search={chance.choice(seed.SYLLABLES)}b", lambda body: body["meta"]["total"] > FEW
 
 
 def short() -> Any:

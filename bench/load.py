@@ -89,7 +89,7 @@ class Connection(asyncio.Protocol):
         self.received = b""
         self.latencies.append(time.perf_counter() - self.sent)
         if not data.startswith(self.start_line) or len(data) != whole or not self.looks_right(data[end + 4 :]):
-            self.fail(f"asked {self.asked.data!r}, got {data!r}")
+            self.fail(f"asked {self.asked.data!r}, got {data[:600]!r}")
         else:
             self.send()
 
