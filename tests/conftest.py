@@ -8,13 +8,29 @@ import pytest
 
 from deskbell.organizations import operations as organizations
 from tests.desk import Api, Server, running
+from tests.postgres import fresh_database, postgres
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A PostgreSQL server for all tests that want one."""
+    with postgres(tmp_path_factory.mktemp("postgres")) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """One running server for all tests; what tests see of each other is nothing, as they are different organizations."""
-    with running(tmp_path_factory.mktemp("desk") / "deskbell.db") as server:
+    kind = getattr(request, "param", "sqlite")
+    sqlite = tmp_path_factory.mktemp("desk") / "deskbell.db"
+    with running(fresh_database(request.getfixturevalue("postgres_url")) if kind == "postgres" else sqlite) as server:
         yield server
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """What users see is tested on both databases."""
+    if "server" in metafunc.fixturenames and "behaviours" in metafunc.module.__name__:
+        metafunc.parametrize("server", ["sqlite", "postgres"], indirect=True, scope="session")
 
 
 @pytest.fixture

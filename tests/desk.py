@@ -16,7 +16,7 @@ from msgspec.structs import replace
 
 from deskbell.app import Deskbell
 from deskbell.errors import CATALOGUE
-from deskbell.foundation import sqlite
+from deskbell.foundation import databases
 from deskbell.foundation.db import Session
 from deskbell.operation import Context
 from deskbell.organizations import operations as organizations
@@ -79,12 +79,13 @@ def named(headers: dict[str, str]) -> dict[str, str]:
 
 
 class Server:
-    """A Deskbell in a thread of this process, on a free port of the loopback interface."""
+    """A Deskbell in a thread of this process, on a free port of the loopback interface. `place` is a file or a database URL."""
 
-    def __init__(self, path: Path, settings: Settings | None = None) -> None:
-        self.path = str(path)
-        sqlite.prepare(self.path, migrate=True)
-        self.settings = replace(settings or Settings(access_log=False), database=f"sqlite:///{self.path}")
+    def __init__(self, place: Path | str, settings: Settings | None = None) -> None:
+        self.database = place if isinstance(place, str) else f"sqlite:///{place}"
+        self.path = self.database.removeprefix("sqlite:///")
+        databases.prepare(self.database, migrate=True)
+        self.settings = replace(settings or Settings(access_log=False), database=self.database)
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.clients: list[httpx2.Client] = []
@@ -115,7 +116,7 @@ class Server:
 
     def do(self, work: Callable[[Session], Coroutine[Any, Any, Any]]) -> Any:
         """A transaction as a command of the CLI would run it, beside the server."""
-        guest = sqlite.Guest(self.path)
+        guest = databases.guest(self.database)
         try:
             return guest.write(work)
         finally:
@@ -173,9 +174,9 @@ def free_port() -> int:
 
 
 @contextlib.contextmanager
-def running(path: Path, settings: Settings | None = None) -> Iterator[Server]:
+def running(place: Path | str, settings: Settings | None = None) -> Iterator[Server]:
     """A server that runs for the length of a block."""
-    server = Server(path, settings)
+    server = Server(place, settings)
     server.start()
     try:
         yield server

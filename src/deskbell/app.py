@@ -8,6 +8,7 @@ import logging
 import sys
 from typing import Any
 
+from deskbell import settings
 from deskbell.appointments import operations as appointments
 from deskbell.conversations import operations as conversations
 from deskbell.conversations import sending
@@ -136,3 +137,8 @@ async def purge(work: Work) -> None:
         await jobs.enqueue(session, PURGE, {}, delay=3600, dedupe=PURGE)
 
     await work.finish(unit)
+
+
+def create() -> Deskbell:
+    """The application of a worker process, which finds its settings in the environment."""
+    return Deskbell(settings.load())

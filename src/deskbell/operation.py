@@ -135,7 +135,7 @@ class Operation:
             return Answer(self.status, render(await database.read(act, caller.organization_id)))
 
         async def unit(session: Session) -> Answer:
-            if repeatable and (earlier := await idempotency.replay(session, repeatable)):
+            if repeatable and (earlier := await idempotency.waited_replay(session, repeatable)):
                 return Answer(*earlier, replayed=True)
             body = render(await act(session))
             if repeatable:

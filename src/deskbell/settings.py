@@ -12,11 +12,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """What an installation decides. Each field is the environment variable `DESKBELL_` + its name in capitals."""
 
     database: str = "sqlite:///deskbell.db"
-    """Where the data is: `sqlite:///FILE` (relative) or `sqlite:////FILE` (absolute)."""
+    """Where the data is: `sqlite:///FILE` (relative), `sqlite:////FILE` (absolute) or `postgresql://USER:PASSWORD@HOST/NAME`."""
     host: str = "127.0.0.1"
     """The address that `deskbell serve` listens on."""
     port: int = 8000
     """The port that `deskbell serve` listens on."""
+    workers: int = 1
+    """How many processes serve the port. More than one needs PostgreSQL."""
     metrics_token: str = ""
     """Bearer token for `/metrics`. Without one, only the same machine may read it."""
     access_log: bool = True
@@ -36,3 +38,9 @@ def load(environment: Mapping[str, str] = os.environ) -> Settings:
     except msgspec.ValidationError as error:
         complaint, _, place = str(error).partition(" - at `$.")
         raise SystemExit(f"DESKBELL_{place.rstrip('`').upper()} is not valid: {complaint}") from None
+
+
+def pass_on(settings: Settings) -> None:
+    """Puts settings into the environment, for worker processes that load them again."""
+    for name, value in msgspec.structs.asdict(settings).items():
+        os.environ[f"DESKBELL_{name.upper()}"] = str(value).lower() if isinstance(value, bool) else str(value)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Column, Select, Table, Text, Update, select, update
+from sqlalchemy import Column, ForeignKeyConstraint, Select, Table, Text, Update, select, update
 
 from deskbell.appointments.model import Appointment, SortBy, Times
 from deskbell.foundation.db import ID, INSTANT, command, query, schema
@@ -26,6 +26,7 @@ appointments = Table(
     Column("outcome_notes", Text),
     Column("created_at", INSTANT, nullable=False),
     Column("updated_at", INSTANT, nullable=False),
+    ForeignKeyConstraint(["organization_id", "lead_id"], ["leads.organization_id", "leads.id"]),
 )
 _appointment = [appointments.c[name] for name in Appointment.__struct_fields__]
 

@@ -4,7 +4,21 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Column, Delete, Index, Select, Table, Text, Update, delete, false, or_, select, update
+from sqlalchemy import (
+    Column,
+    Delete,
+    ForeignKeyConstraint,
+    Index,
+    Select,
+    Table,
+    Text,
+    Update,
+    delete,
+    false,
+    or_,
+    select,
+    update,
+)
 
 from deskbell.conversations.model import Message, Outgoing, Thread
 from deskbell.foundation.db import FLAG, ID, INSTANT, command, query, schema
@@ -22,6 +36,7 @@ threads = Table(
     Column("requires_human", FLAG, nullable=False),
     Column("created_at", INSTANT, nullable=False),
     Column("updated_at", INSTANT, nullable=False),
+    ForeignKeyConstraint(["organization_id", "lead_id"], ["leads.organization_id", "leads.id"]),
 )
 Index("threads_lead", threads.c.organization_id, threads.c.lead_id, unique=True)
 
@@ -42,6 +57,7 @@ messages = Table(
     Column("sent_at", INSTANT),
     Column("created_at", INSTANT, nullable=False),
     Column("updated_at", INSTANT, nullable=False),
+    ForeignKeyConstraint(["organization_id", "lead_id"], ["leads.organization_id", "leads.id"]),
 )
 Index("messages_carrier", messages.c.carrier_id, unique=True)
 

@@ -13,10 +13,10 @@ from deskbell.conversations.carriers.simulator import ledger
 from deskbell.conversations.store import messages, threads
 from deskbell.demo.data import Demo
 from deskbell.demo.making import ORGANIZATION
+from deskbell.foundation.databases import Guest
 from deskbell.foundation.db import Session, command, insert, update
 from deskbell.foundation.idempotency import answers
 from deskbell.foundation.jobs import jobs
-from deskbell.foundation.sqlite import Guest
 from deskbell.leads.operations import stored
 from deskbell.leads.store import leads, suppressions
 from deskbell.operation import Context

@@ -2,13 +2,33 @@
 
 from __future__ import annotations
 
-from deskbell.foundation.db import Database
+import asyncio
+import re
+from importlib.util import find_spec
+from typing import Protocol
+
+from deskbell.foundation.db import Database, T, Work
 
 SUPPORTED = "sqlite:///FILE (relative), sqlite:////FILE (absolute) or postgresql://USER@HOST/NAME"
 
 
 class Unsupported(Exception):
-    """A database URL that this installation cannot open; says what would help."""
+    """A database URL that names no database that we know."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(f"The database {hidden(url)!r} is not supported. Use {SUPPORTED}.")
+
+
+class DriverMissing(Exception):
+    """PostgreSQL is wanted and its driver is not installed."""
+
+    def __init__(self) -> None:
+        super().__init__("PostgreSQL needs one more package: pip install 'deskbell[postgres]'")
+
+
+def hidden(url: str) -> str:
+    """A database URL that may be shown: without its password."""
+    return re.sub(r"(://[^/@:]*:)[^@]*@", r"\1***@", url)
 
 
 def sqlite_path(url: str) -> str | None:
@@ -26,10 +46,53 @@ def opened(url: str) -> Database:
         from deskbell.foundation.sqlite import SqliteDatabase
 
         return SqliteDatabase(path)
-    if not is_postgres(url):
-        raise Unsupported(f"{url.partition('://')[0]!r} is no supported database; use {SUPPORTED}")
-    try:
-        from deskbell.foundation.postgres.database import PostgresDatabase
-    except ModuleNotFoundError as missing:
-        raise Unsupported(f"PostgreSQL needs one more package: pip install 'deskbell[postgres]' ({missing})") from None
+    require_postgres(url)
+    from deskbell.foundation.postgres.database import PostgresDatabase
+
     return PostgresDatabase(url)
+
+
+class Guest(Protocol):
+    """A command's hold on a database that a server may be using: short transactions of the system, from ordinary code."""
+
+    def read(self, work: Work[T]) -> T: ...
+
+    def write(self, work: Work[T]) -> T: ...
+
+    def scrub(self, *, whole: bool) -> None:
+        """Overwrites what was deleted, as far as nobody else holds it; `whole` rewrites all data, so that nothing old is left."""
+
+    def close(self) -> None: ...
+
+
+def guest(url: str) -> Guest:
+    """Opens a database for a command; its schema must be ready."""
+    if (path := sqlite_path(url)) is not None:
+        from deskbell.foundation.sqlite import Guest as SqliteGuest
+
+        return SqliteGuest(path)
+    require_postgres(url)
+    from deskbell.foundation.postgres.guest import Guest as PostgresGuest
+
+    return PostgresGuest(url)
+
+
+def prepare(url: str, *, migrate: bool) -> None:
+    """Creates the schema of an empty database; brings an older one up to date if `migrate` is set, else refuses it."""
+    if (path := sqlite_path(url)) is not None:
+        from deskbell.foundation.sqlite import prepare as prepare_file
+
+        prepare_file(path, migrate=migrate)
+        return
+    require_postgres(url)
+    from deskbell.foundation.postgres.schema import prepare as prepare_server
+
+    asyncio.run(prepare_server(url, migrate=migrate))
+
+
+def require_postgres(url: str) -> None:
+    """Refuses what is no PostgreSQL URL, and says what to install where the driver is missing."""
+    if not is_postgres(url):
+        raise Unsupported(url)
+    if find_spec("asyncpg") is None:
+        raise DriverMissing

@@ -20,6 +20,7 @@ from typing import Any, Generic, NamedTuple, ParamSpec, Protocol, TypeVar, get_t
 
 import msgspec
 from sqlalchemy import (
+    BigInteger,
     Boolean,
     ColumnElement,
     Executable,
@@ -121,8 +122,8 @@ class Prepared(Generic[T]):
             assert isinstance(construct, Select)
             if part == "whole":
                 construct = construct.add_columns(counted(construct).correlate(None).scalar_subquery())
-            construct = construct.limit(bindparam("limit", type_=Integer())).offset(
-                bindparam("offset", type_=Integer())
+            construct = construct.limit(bindparam("limit", type_=BigInteger())).offset(
+                bindparam("offset", type_=BigInteger())
             )
             binds = (*binds, "limit", "offset")
         elif part == "count":
@@ -174,6 +175,9 @@ class Session(Protocol):
 
     async def run(self, statement: Bound[Any]) -> int:
         """Runs a statement that returns no rows; answers how many it changed."""
+
+    async def hold(self, name: str) -> None:
+        """Waits until no other transaction holds this name, then holds it until this one ends."""
 
 
 #: One unit of work: called with a session, it gives a coroutine that awaits nothing else.

@@ -88,6 +88,7 @@ def checked_key(values: list[bytes]) -> str | None:
 
 def repeatable(organization_id: str, method: str, path: str, key: str, body: bytes) -> Repeatable:
     """Binds a key to this very request."""
+    path = path.replace("\0", "\ufffd")  # which PostgreSQL cannot store
     return Repeatable(organization_id, method, path, key, sha256(body).hexdigest())
 
 
@@ -100,6 +101,12 @@ async def replay(session: Session, request: Repeatable) -> tuple[int, bytes] | N
     if found.body_hash != request.body_hash:
         raise Problem("idempotency_mismatch")
     return found.status, found.body.encode()
+
+
+async def waited_replay(session: Session, request: Repeatable) -> tuple[int, bytes] | None:
+    """`replay`, once an earlier run of this request that is still under way has ended."""
+    await session.hold(f"{request.organization_id} {request.method} {request.path} {request.key}")
+    return await replay(session, request)
 
 
 async def remember(session: Session, request: Repeatable, status: int, body: bytes) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Column, Index, Integer, Select, Table, Text, and_, case, select, tuple_
+from sqlalchemy import Column, ForeignKeyConstraint, Index, Integer, Select, Table, Text, and_, case, select, tuple_
 
 from deskbell.foundation.db import ID, INSTANT, JSON, Contains, query, schema
 from deskbell.leads.model import Lead, SortBy, Standing, Suppression
@@ -38,6 +38,7 @@ leads = Table(
     Column("archived_at", INSTANT),
     Column("created_at", INSTANT, nullable=False),
     Column("updated_at", INSTANT, nullable=False),
+    ForeignKeyConstraint(["organization_id"], ["organizations.id"]),
 )
 Index("leads_phone", leads.c.organization_id, leads.c.phone, unique=True)
 Index("leads_email", leads.c.organization_id, leads.c.email_key, unique=True)
@@ -51,6 +52,7 @@ suppressions = Table(
     Column("phone", Text),
     Column("opted_out_at", INSTANT),
     Column("on_dnc_at", INSTANT),
+    ForeignKeyConstraint(["organization_id"], ["organizations.id"]),
 )
 
 _suppressed = and_(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Column, Index, Integer, Select, Table, Text, Update, select, update
+from sqlalchemy import Column, ForeignKeyConstraint, Index, Integer, Select, Table, Text, Update, select, update
 
 from deskbell.foundation.db import FLAG, ID, INSTANT, JSON, command, query, schema
 from deskbell.organizations.model import ApiKey, Credential, Organization, Person
@@ -39,6 +39,7 @@ people = Table(
     Column("role", Text, nullable=False),
     Column("created_at", INSTANT, nullable=False),
     Column("removed_at", INSTANT),
+    ForeignKeyConstraint(["organization_id"], ["organizations.id"]),
 )
 Index("people_email", people.c.organization_id, people.c.email, unique=True)
 
@@ -58,6 +59,7 @@ api_keys = Table(
     Column("writes_per_minute", Integer, nullable=False),
     Column("last_used_at", INSTANT),
     Column("created_at", INSTANT, nullable=False),
+    ForeignKeyConstraint(["organization_id"], ["organizations.id"]),
 )
 Index("api_keys_hash", api_keys.c.key_hash, unique=True)
 Index("api_keys_id", api_keys.c.id, unique=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Column, Integer, Select, Table, Text, Update, select, update
+from sqlalchemy import Column, ForeignKeyConstraint, Integer, Select, Table, Text, Update, select, update
 
 from deskbell.foundation.db import FLAG, ID, INSTANT, command, query, schema
 from deskbell.tasks.model import SortBy, Task
@@ -26,6 +26,7 @@ tasks = Table(
     Column("created_by_ai", FLAG, nullable=False),
     Column("created_at", INSTANT, nullable=False),
     Column("updated_at", INSTANT, nullable=False),
+    ForeignKeyConstraint(["organization_id", "contact_id"], ["leads.organization_id", "leads.id"]),
 )
 _task = [tasks.c[name] for name in Task.__struct_fields__]
 _keys = {"priority": "priority_rank"}

@@ -11,7 +11,7 @@ from uuid import UUID
 
 import asyncpg
 
-from deskbell.foundation.db import T, Work
+from deskbell.foundation.db import T, Violation, Work
 from deskbell.foundation.limits import Limits
 from deskbell.foundation.postgres.limits import SharedLimits
 from deskbell.foundation.postgres.session import Conflicted, PostgresSession, translated
@@ -61,6 +61,17 @@ class PostgresDatabase:
         self.background: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
+        await self.open()
+        self.background = [asyncio.create_task(self.listen())]
+
+    async def open(self) -> None:
+        """Fills the pool; `start` also listens."""
+        try:
+            await self.fill()
+        except Exception as error:
+            raise translated(error) from error
+
+    async def fill(self) -> None:
         self.pool = await asyncpg.create_pool(
             self.url,
             min_size=1,
@@ -76,7 +87,6 @@ class PostgresDatabase:
                 "idle_in_transaction_session_timeout": "15000",
             },
         )
-        self.background = [asyncio.create_task(self.listen())]
 
     async def stop(self) -> None:
         for task in self.background:
@@ -115,6 +125,8 @@ class PostgresDatabase:
             await connection.execute(f"{notes}COMMIT")
         except BaseException as error:
             await self.abandon(connection, error)
+            if isinstance(error, Violation):  # one that no handler explains: somebody else was faster with the same row
+                raise Conflicted(error.index) from error
             raise translated(error) if isinstance(error, Exception) else error from error
         await self.pool.release(connection)
         return value

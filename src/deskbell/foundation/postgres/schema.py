@@ -7,6 +7,7 @@ from typing import Any
 import asyncpg
 
 from deskbell.foundation.migrations import MigrationNeeded, SchemaTooNew, latest, steps
+from deskbell.foundation.postgres.session import translated
 
 LOCK = 0x6465736B  # "desk", in the space of pg_advisory_lock
 RECORD = "CREATE TABLE migrations (number int PRIMARY KEY, name text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now())"
@@ -25,7 +26,10 @@ async def prepare(url: str, *, migrate: bool) -> list[str]:
 
     Each step is one transaction that also records it; a step that fails leaves everything as it was before that step.
     """
-    connection = await asyncpg.connect(url, timeout=10)
+    try:
+        connection = await asyncpg.connect(url, timeout=10)
+    except Exception as error:
+        raise translated(error) from error
     try:
         await connection.execute(f"SET lock_timeout = '{int(PATIENCE)}s'")
         await connection.execute("SELECT pg_advisory_lock($1)", LOCK)

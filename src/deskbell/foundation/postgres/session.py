@@ -13,6 +13,7 @@ from deskbell.foundation.postgres.dialect import DIALECT
 T = TypeVar("T")
 
 MAX_OFFSET = 2**62
+HOLD = "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))"
 
 #: What says that the database, not the statement, is at fault.
 AWAY = (
@@ -20,6 +21,8 @@ AWAY = (
     asyncio.TimeoutError,
     asyncpg.InterfaceError,
     asyncpg.PostgresConnectionError,
+    asyncpg.InvalidAuthorizationSpecificationError,
+    asyncpg.InvalidCatalogNameError,
     asyncpg.exceptions.OperatorInterventionError,
     asyncpg.InsufficientResourcesError,
     asyncpg.exceptions.PostgresSystemError,
@@ -78,6 +81,12 @@ class PostgresSession:
         if page == 1:
             return [], 0
         return [], (await self.fetch(statement, "count"))[0][0]
+
+    async def hold(self, name: str) -> None:
+        try:
+            await self.connection.fetch(HOLD, name)
+        except Exception as error:
+            raise translated(error) from error
 
     async def run(self, statement: Bound[Any]) -> int:
         prepared = statement.prepared

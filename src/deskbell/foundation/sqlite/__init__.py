@@ -8,20 +8,26 @@ guests: they write in small transactions and raise the epoch, which tells this p
 from deskbell.foundation.migrations import MigrationNeeded
 from deskbell.foundation.sqlite.database import Guest, SqliteDatabase
 from deskbell.foundation.sqlite.files import (
+    FAILURES,
     AlreadyServed,
     MigrationFailed,
+    complaint,
     connect,
+    cut_log,
     exclusive,
     prepare,
     put_back,
+    refused_write,
     schema_version,
     snapshot,
     verify,
+    version_of,
 )
 from deskbell.foundation.sqlite.session import DIALECT, SqliteSession, Totals, drive
 
 __all__ = [
     "DIALECT",
+    "FAILURES",
     "AlreadyServed",
     "Guest",
     "MigrationFailed",
@@ -29,12 +35,16 @@ __all__ = [
     "SqliteDatabase",
     "SqliteSession",
     "Totals",
+    "complaint",
     "connect",
+    "cut_log",
     "drive",
     "exclusive",
     "prepare",
     "put_back",
+    "refused_write",
     "schema_version",
     "snapshot",
     "verify",
+    "version_of",
 ]

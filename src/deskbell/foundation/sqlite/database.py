@@ -136,5 +136,13 @@ class Guest:
         time.sleep(0.002)  # lets the server's writer in between two transactions
         return value
 
+    def scrub(self, *, whole: bool) -> None:
+        connection = self.session.connection
+        if whole:
+            connection.execute("VACUUM")
+        # The log still holds the old pages until it is moved into the file and cut.
+        with contextlib.suppress(apsw.BusyError):
+            connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+
     def close(self) -> None:
         self.session.connection.close()

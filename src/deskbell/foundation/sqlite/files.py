@@ -16,6 +16,18 @@ from deskbell.foundation import clock
 from deskbell.foundation.db import DatabaseFailure
 from deskbell.foundation.migrations import MigrationNeeded, SchemaTooNew, Step, latest, steps
 
+FAILURES = (apsw.Error,)  # what a file's state can cause, and OUR_BUGS, which it cannot
+OUR_BUGS = (apsw.SQLError, apsw.MisuseError, apsw.RangeError, apsw.BindingsError, apsw.ConstraintError)
+
+
+def complaint(error: Exception) -> str | None:
+    """What a failure of the driver means for whoever keeps the file; None for a bug of ours and what is not the driver's."""
+    if isinstance(error, apsw.ReadOnlyError):
+        return "The database cannot be written: the file or its folder is read-only."
+    if isinstance(error, apsw.NotADBError):
+        return "The database is damaged, or another kind of file. `deskbell restore` puts a backup in its place."
+    return str(error) if isinstance(error, apsw.Error) and not isinstance(error, OUR_BUGS) else None
+
 
 def poll(tries: int) -> bool:
     """Waits for another process's lock at a steady pace; the default timeout backs off and starves. Gives up after 10 s."""
@@ -114,6 +126,33 @@ def apply(connection: apsw.Connection, pending: list[Step]) -> None:
             for text in step.statements("sqlite"):
                 connection.execute(text)
             connection.execute("INSERT INTO migrations VALUES (?, ?, ?)", (step.number, step.name, clock.now()))
+
+
+def version_of(path: str) -> int:
+    """The schema version of a file that is only looked at."""
+    connection = apsw.Connection(path, flags=apsw.SQLITE_OPEN_READONLY)
+    try:
+        return schema_version(connection)
+    finally:
+        connection.close()
+
+
+def cut_log(path: str) -> None:
+    """Moves the write-ahead log of a file that nobody serves into it, as far as the file is sound."""
+    with contextlib.suppress(apsw.Error):
+        connection = connect(path)
+        connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+        connection.close()
+
+
+def refused_write(connection: apsw.Connection) -> str | None:
+    """Why a file cannot be written, or None where it can."""
+    try:
+        connection.execute("BEGIN IMMEDIATE")
+        connection.execute("ROLLBACK")
+    except apsw.Error as error:
+        return str(error)
+    return None
 
 
 class MigrationFailed(Exception):

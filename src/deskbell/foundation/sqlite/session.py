@@ -159,6 +159,9 @@ class SqliteSession:
         self.fetch(statement)
         return self.connection.changes()
 
+    async def hold(self, name: str) -> None:
+        """Nothing to wait for: whoever writes is alone."""
+
     async def page(self, statement: Bound[T], page: int, limit: int, *, long: bool = False) -> tuple[list[T], int]:
         if long and self.inline:
             raise TooLong

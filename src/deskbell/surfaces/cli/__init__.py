@@ -22,6 +22,7 @@ COMMANDS = {
     "backup": ("data", "Copy the database while it is in use."),
     "restore": ("data", "Replace the database by a backup."),
     "migrate": ("data", "Bring the database's schema up to date."),
+    "copy": ("copying", "Move the data from SQLite to PostgreSQL."),
     "doctor": ("doctor", "Explain what is wrong and what to do."),
     "version": ("version", "Print the version."),
 }

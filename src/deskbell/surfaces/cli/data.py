@@ -7,11 +7,10 @@ import os
 from functools import partial
 from pathlib import Path
 
-import apsw
 import click
 
 from deskbell.conversations import operations as conversations
-from deskbell.foundation import clock, sqlite
+from deskbell.foundation import clock, databases, sqlite
 from deskbell.foundation.db import DatabaseFailure
 from deskbell.foundation.migrations import SchemaTooNew, latest
 from deskbell.leads import numbers
@@ -88,7 +87,7 @@ def carry_opt_outs(kept: str, restored: sqlite.Guest) -> int:
                 restored.write(partial(numbers.carry_over, entries=entries))
                 carried += len(entries)
                 last = entries[-1]
-    except (apsw.Error, DatabaseFailure) as error:
+    except (*sqlite.FAILURES, DatabaseFailure) as error:
         complaint = f"The opt-outs of {kept} cannot all be read ({error}): enter what came in since the backup by hand."
         click.echo(complaint, err=True)
     return carried
@@ -97,10 +96,17 @@ def carry_opt_outs(kept: str, restored: sqlite.Guest) -> int:
 @click.command()
 @click.pass_obj
 def migrate(settings: Settings) -> None:
-    """Create the database, or bring its schema up to date. No server may run; `serve` does the same when it starts."""
+    """Create the database, or bring its schema up to date; `serve` does the same when it starts.
+
+    No server may run on an SQLite file. On PostgreSQL any number of nodes may try at once: one does it, the others wait.
+    """
+    if databases.is_postgres(settings.database):
+        databases.prepare(settings.database, migrate=True)
+        click.echo(f"{databases.hidden(settings.database)} is up to date (schema {latest()}).")
+        return
     path = file_of(settings.database)
     with sqlite.exclusive(path):
-        before = version_of(path) if not is_empty(path) else 0
+        before = sqlite.version_of(path) if not is_empty(path) else 0
         sqlite.prepare(path, migrate=True)
     if before == latest():
         click.echo(f"{path} is up to date (schema {latest()}).")
@@ -126,7 +132,7 @@ def check_backup(source: str) -> int:
     if os.path.exists(source + "-wal") and os.path.getsize(source + "-wal"):
         raise DatabaseFailure(f"{source} is not a whole copy: {source}-wal holds a part of it. Use `deskbell backup`.")
     sqlite.verify(source)
-    version = version_of(source)
+    version = sqlite.version_of(source)
     if not version:
         raise DatabaseFailure(f"{source} is not a Deskbell database")
     if version > latest():
@@ -134,22 +140,11 @@ def check_backup(source: str) -> int:
     return version
 
 
-def version_of(path: str) -> int:
-    connection = apsw.Connection(path, flags=apsw.SQLITE_OPEN_READONLY)
-    try:
-        return sqlite.schema_version(connection)
-    finally:
-        connection.close()
-
-
 def set_aside(path: str) -> str | None:
     """Renames the present file, with its log where that cannot be moved into it: a damaged file may still be wanted."""
     if not os.path.exists(path):
         return None
-    with contextlib.suppress(apsw.Error):
-        connection = sqlite.connect(path)
-        connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
-        connection.close()
+    sqlite.cut_log(path)
     kept = f"{path}.before-restore-{clock.now()[:19].replace(':', '').replace('-', '')}"
     os.rename(path, kept)
     if os.path.exists(path + "-wal"):

@@ -11,11 +11,10 @@ import time
 from collections.abc import Callable, Coroutine, Iterator
 from typing import Any, TypeVar
 
-import apsw
 import click
 
 from deskbell.errors import Problem
-from deskbell.foundation import sqlite
+from deskbell.foundation import databases, sqlite
 from deskbell.foundation.db import DatabaseFailure, Session
 from deskbell.foundation.migrations import SchemaTooNew
 from deskbell.settings import Settings
@@ -28,30 +27,27 @@ EXPECTED = (
     sqlite.AlreadyServed,
     sqlite.MigrationNeeded,
     sqlite.MigrationFailed,
-    apsw.Error,
+    databases.Unsupported,
+    databases.DriverMissing,
     OSError,
 )
-OUR_BUGS = (apsw.SQLError, apsw.MisuseError, apsw.RangeError, apsw.BindingsError, apsw.ConstraintError)
 
 
 def explained(error: Exception) -> str | None:
     """An expected failure in one line; None for a bug, whose traceback is wanted."""
-    if isinstance(error, apsw.ReadOnlyError):
-        return "The database cannot be written: the file or its folder is read-only."
-    if isinstance(error, apsw.NotADBError):
-        return "The database is damaged, or another kind of file. `deskbell restore` puts a backup in its place."
-    if isinstance(error, OUR_BUGS) or not isinstance(error, EXPECTED):
-        return None
-    return " ".join(str(error).split())
+    line = str(error) if isinstance(error, EXPECTED) else sqlite.complaint(error)
+    return None if line is None else " ".join(line.split())
 
 
 def file_of(url: str) -> str:
     """The path of a database file: relative in `sqlite:///FILE`, absolute in `sqlite:////FILE`."""
-    path = url.removeprefix("sqlite:///")
-    if path == url or path in ("", ":memory:"):
+    path = databases.sqlite_path(url)
+    if databases.is_postgres(url):
         raise click.ClickException(
-            f"The database {url!r} is not supported. Use sqlite:///FILE (relative) or sqlite:////FILE (absolute)."
+            "This command is for an SQLite file; on PostgreSQL use its own pg_dump and pg_restore."
         )
+    if path is None or path == ":memory:":
+        raise databases.Unsupported(url)
     if os.path.isdir(path) or not os.path.isdir(os.path.dirname(path) or "."):
         raise click.ClickException(f"The database {url!r} cannot be a file: check that its folder exists.")
     return path
@@ -73,8 +69,12 @@ def is_empty(path: str) -> bool:
     return True
 
 
-def make_ready(path: str) -> None:
-    """Creates an empty file's schema, under the lock; refuses one that is older or newer than this program."""
+def make_ready(url: str) -> None:
+    """Creates an empty database's schema, under a lock; refuses one that is older or newer than this program."""
+    if databases.is_postgres(url):
+        databases.prepare(url, migrate=False)
+        return
+    path = file_of(url)
     patience = time.monotonic() + 10
     while is_empty(path):
         try:
@@ -88,11 +88,10 @@ def make_ready(path: str) -> None:
 
 
 @contextlib.contextmanager
-def guest(settings: Settings) -> Iterator[sqlite.Guest]:
+def guest(settings: Settings) -> Iterator[databases.Guest]:
     """The database of these settings, beside a server that may be running on it."""
-    path = file_of(settings.database)
-    make_ready(path)
-    held = sqlite.Guest(path)
+    make_ready(settings.database)
+    held = databases.guest(settings.database)
     try:
         yield held
     finally:

@@ -11,7 +11,7 @@ import click
 from deskbell.demo import loader
 from deskbell.demo.data import NAME, generate, today
 from deskbell.demo.making import ORGANIZATION
-from deskbell.foundation import sqlite
+from deskbell.foundation.databases import Guest
 from deskbell.foundation.db import Session
 from deskbell.leads.model import Lead, LeadFilter
 from deskbell.leads.operations import list_leads
@@ -44,7 +44,7 @@ def demo(settings: Settings, reset: bool) -> None:
         click.echo(f"# {title}\n{line}\n")
 
 
-def fill(held: sqlite.Guest) -> str:
+def fill(held: Guest) -> str:
     """The demo organization from scratch, also after an attempt that was cut short; answers its new key."""
     loader.clear(held)
     return loader.load(held, generate(today()))[1]

@@ -7,13 +7,12 @@ import os
 import shutil
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import Literal
+from typing import Any, Literal
 
-import apsw
 import click
 import msgspec
 
-from deskbell.foundation import clock, sqlite
+from deskbell.foundation import clock, databases, sqlite
 from deskbell.foundation.migrations import latest
 from deskbell.settings import Settings
 from deskbell.surfaces.cli import lookups
@@ -52,9 +51,12 @@ def doctor(settings: Settings, as_json: bool) -> None:
 
 
 def examine(settings: Settings) -> Iterator[Finding]:
-    """The file first; what is in it only if it can be read."""
-    path = file_of(settings.database)
+    """The place of the data first; what is in it only if it can be read."""
     yield look_at_clock()
+    if databases.is_postgres(settings.database):
+        yield from examine_server(settings.database)
+        return
+    path = file_of(settings.database)
     if not os.path.exists(path):
         yield Finding("database", "wrong", f"there is none at {path}", "Run `deskbell serve` or `deskbell org create`.")
         return
@@ -69,13 +71,26 @@ def examine(settings: Settings) -> Iterator[Finding]:
         yield look_at_integrity(connection)
         connection.close()
         if version == latest():
-            yield from look_inside(path)
+            yield from look_inside(settings.database)
     except Exception as error:
         if (line := explained(error)) is None:
             raise
         yield Finding(
             "database", "wrong", line, "If the file is damaged, stop the server and `deskbell restore` a backup."
         )
+
+
+def examine_server(url: str) -> Iterator[Finding]:
+    """A PostgreSQL looks after its own files; we look at whether it answers, and at what is in it."""
+    try:
+        databases.prepare(url, migrate=False)
+        yield Finding("database", "ok", f"{databases.hidden(url)} answers")
+        yield Finding("schema", "ok", f"version {latest()}")
+        yield from look_inside(url)
+    except Exception as error:
+        if (line := explained(error)) is None:
+            raise
+        yield Finding("database", "wrong", line, "Check the address, the user's rights and that the server runs.")
 
 
 def look_at_clock() -> Finding:
@@ -120,13 +135,10 @@ def look_at_lock(path: str) -> Finding:
         os.close(descriptor)
 
 
-def look_at_access(path: str, connection: apsw.Connection) -> Finding:
-    try:
-        connection.execute("BEGIN IMMEDIATE")
-        connection.execute("ROLLBACK")
-    except apsw.Error as error:
+def look_at_access(path: str, connection: Any) -> Finding:
+    if (refusal := sqlite.refused_write(connection)) is not None:
         return Finding(
-            "database", "wrong", f"{path} cannot be written: {error}", "Check the owner of the file and its folder."
+            "database", "wrong", f"{path} cannot be written: {refusal}", "Check the owner of the file and its folder."
         )
     return Finding("database", "ok", f"{path} can be read and written")
 
@@ -140,15 +152,15 @@ def look_at_schema(version: int) -> Finding:
     return Finding("schema", "wrong", found, "Run `deskbell migrate`, or start `deskbell serve`.")
 
 
-def look_at_integrity(connection: apsw.Connection) -> Finding:
+def look_at_integrity(connection: Any) -> Finding:
     complaint = connection.execute("PRAGMA quick_check(1)").get
     if complaint == "ok":
         return Finding("integrity", "ok", "the file is sound")
     return Finding("integrity", "wrong", str(complaint), "Stop the server and `deskbell restore` the last good backup.")
 
 
-def look_inside(path: str) -> Iterator[Finding]:
-    guest = sqlite.Guest(path)
+def look_inside(url: str) -> Iterator[Finding]:
+    guest = databases.guest(url)
     try:
         failed, late, newest = guest.read(lookups.state_of_jobs)
         organizations = guest.read(lookups.list_organizations)

@@ -121,7 +121,7 @@ def update(
     wanted = [] if full_access else list(scopes) or None
     if wanted is None and reads is None and writes is None and expires is None:
         raise click.UsageError("Nothing to change: give at least one option.")
-    id = lookups.canonical(key_id)
+    id = lookups.id_of("API key", key_id)
     changed = write(
         settings,
         lambda session: operations.update_key(
@@ -137,7 +137,7 @@ def update(
 @click.pass_obj
 def revoke(settings: Settings, key_id: str, as_json: bool) -> None:
     """End a key. A running server refuses it within a second."""
-    show(write(settings, lambda session: operations.revoke_key(session, lookups.canonical(key_id))), as_json)
+    show(write(settings, lambda session: operations.revoke_key(session, lookups.id_of("API key", key_id))), as_json)
 
 
 def show(key: ApiKey, as_json: bool) -> None:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-
-import apsw
 import click
 
 from deskbell.foundation.db import Session
@@ -26,7 +23,7 @@ def lead() -> None:
 @click.pass_obj
 def erase(settings: Settings, lead_id: str, yes: bool, compact: bool) -> None:
     """Erase a lead, archived or not: name, contact, notes and texts go; an opt-out of the number stays as a hash."""
-    id = lookups.canonical(lead_id)
+    id = lookups.id_of("lead", lead_id)
     with guest(settings) as held:
         held.read(lambda session: lookups.context_of_lead(session, id))
         if not yes:
@@ -35,12 +32,6 @@ def erase(settings: Settings, lead_id: str, yes: bool, compact: bool) -> None:
         async def unit(session: Session) -> None:
             await erase_lead(await lookups.context_of_lead(session, id), id)
 
-        connection = held.session.connection
-        connection.pragma("secure_delete", True)
         held.write(unit)
-        if compact:
-            connection.execute("VACUUM")
-        # The log still holds the old pages until it is moved into the file and cut.
-        with contextlib.suppress(apsw.BusyError):
-            connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+        held.scrub(whole=compact)
     click.echo(f"Erased lead {id}. An opt-out of its number still holds. Backups from before still have the data.")

@@ -10,7 +10,7 @@ from sqlalchemy import Select, func, select
 from deskbell.errors import Problem
 from deskbell.foundation import clock
 from deskbell.foundation.db import Session, query
-from deskbell.foundation.ids import Id
+from deskbell.foundation.ids import NO_ID, Id
 from deskbell.foundation.jobs import jobs
 from deskbell.leads import store as leads_store
 from deskbell.operation import Context
@@ -59,11 +59,18 @@ async def list_keys(ctx: Context) -> list[ApiKey]:
 
 
 def canonical(id: str) -> str:
-    """An id as it is stored; what is no UUID stays as it is and finds nothing."""
+    """An id as it is stored; for what is no UUID, one that finds nothing."""
     try:
         return Id.parse(id)
     except ValueError:
-        return id
+        return NO_ID
+
+
+def id_of(kind: str, given: str) -> str:
+    """The id of a "lead" or an "API key" that somebody typed."""
+    if canonical(given) == NO_ID:
+        raise Problem("not_found", f"No {kind} has the id {given}")
+    return canonical(given)
 
 
 def keys_of(organization_id: str) -> Callable[[Session], Coroutine[Any, Any, list[ApiKey]]]:

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import math
 import signal
 import socket
 import sys
+from collections.abc import Iterator
 from typing import Any
 
 import click
 import msgspec
 import uvicorn
+from uvicorn.supervisors.multiprocess import Multiprocess
 
 from deskbell import __version__
 from deskbell.app import Deskbell
-from deskbell.foundation import sqlite
-from deskbell.settings import Settings
+from deskbell.foundation import databases, sqlite
+from deskbell.settings import Settings, pass_on
 from deskbell.surfaces.cli import lookups
 from deskbell.surfaces.cli.addresses import address_of
 from deskbell.surfaces.cli.database import file_of, is_empty, program
@@ -46,22 +49,41 @@ class Server(uvicorn.Server):
 @click.option("--host", help="Address to listen on; by default DESKBELL_HOST or 127.0.0.1.")
 @click.option("--port", type=click.IntRange(0, 65535), help="By default DESKBELL_PORT or 8000; 0 takes a free one.")
 @click.option("--database", metavar="URL", help="Where the data is; by default DESKBELL_DATABASE.")
+@click.option("--workers", type=click.IntRange(1, 64), help="Processes on the one port; more than 1 needs PostgreSQL.")
 @click.pass_obj
-def serve(settings: Settings, host: str | None, port: int | None, database: str | None) -> None:
+def serve(settings: Settings, host: str | None, port: int | None, database: str | None, workers: int | None) -> None:
     """Serve the API until Ctrl-C. Creates or upgrades the database first.
 
     Requests are logged to standard output, one JSON line each; everything else goes to standard error.
     """
-    given = {"host": host, "port": port, "database": database}
+    given = {"host": host, "port": port, "database": database, "workers": workers}
     settings = msgspec.structs.replace(settings, **{name: value for name, value in given.items() if value is not None})
-    path = file_of(settings.database)
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
-    with sqlite.exclusive(path), listening(settings) as listener:
-        is_empty(path)  # refuses a file of somebody else's
-        sqlite.prepare(path, migrate=True)
-        run(settings, path, listener)
+    with held(settings), listening(settings) as listener:
+        databases.prepare(settings.database, migrate=True)
+        if settings.workers == 1:
+            run(settings, listener)
+        else:
+            supervise(settings, listener)
     click.echo("Deskbell has stopped. Everything that was acknowledged is stored.", err=True)
+
+
+@contextlib.contextmanager
+def held(settings: Settings) -> Iterator[None]:
+    """An SQLite file is one process's; a PostgreSQL is shared by as many as come."""
+    if databases.is_postgres(settings.database):
+        yield
+        return
+    if settings.workers > 1:
+        raise click.ClickException(
+            "An SQLite file is served by one process. For --workers above 1 set DESKBELL_DATABASE=postgresql://... "
+            "and move the data with `deskbell copy`."
+        )
+    path = file_of(settings.database)
+    with sqlite.exclusive(path):
+        is_empty(path)  # refuses a file of somebody else's
+        yield
 
 
 def listening(settings: Settings) -> socket.socket:
@@ -79,10 +101,10 @@ def listening(settings: Settings) -> socket.socket:
     return listener
 
 
-def run(settings: Settings, path: str, listener: socket.socket) -> None:
-    """Serves until a signal; then gives requests half of the drain time and jobs the other half."""
-    config = uvicorn.Config(
-        Deskbell(settings),
+def configured(settings: Settings, application: Any, **more: Any) -> uvicorn.Config:
+    """How uvicorn serves us. Requests get half of the drain time, jobs the other half."""
+    return uvicorn.Config(
+        application,
         loop="uvloop" if sys.platform != "win32" else "asyncio",
         http="httptools",
         ws="none",
@@ -92,8 +114,22 @@ def run(settings: Settings, path: str, listener: socket.socket) -> None:
         server_header=False,
         backlog=BACKLOG,
         timeout_graceful_shutdown=math.ceil(settings.drain_seconds / 2),
+        **more,
     )
-    server = Server(config, greeting(settings, path, listener.getsockname()[1]))
+
+
+def supervise(settings: Settings, listener: socket.socket) -> None:
+    """Keeps the workers alive: one that dies is replaced, and a signal lets all of them finish."""
+    pass_on(settings)
+    listener.listen(BACKLOG)
+    config = configured(settings, "deskbell.app:create", factory=True, workers=settings.workers)
+    click.echo(greeting(settings, listener.getsockname()[1]), err=True)
+    Multiprocess(config, [listener]).run()
+
+
+def run(settings: Settings, listener: socket.socket) -> None:
+    """Serves in this process until a signal."""
+    server = Server(configured(settings, Deskbell(settings)), greeting(settings, listener.getsockname()[1]))
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, server.stop_early)
     try:
@@ -104,18 +140,17 @@ def run(settings: Settings, path: str, listener: socket.socket) -> None:
         raise
 
 
-def greeting(settings: Settings, path: str, port: int) -> str:
+def greeting(settings: Settings, port: int) -> str:
     """What is served and where, and the next thing to do."""
-    held = sqlite.Guest(path)
-    found = held.read(lookups.list_organizations)
-    held.close()
+    with contextlib.closing(databases.guest(settings.database)) as guest:
+        found = guest.read(lookups.list_organizations)
     address = address_of(settings.host, port)
     count = "1 organization" if len(found) == 1 else f"{len(found)} organizations"
     call = program(settings)
     lines = [
         f"Deskbell {__version__} serves {address}  (Ctrl-C stops it)",
         f"  documentation  {address}/docs",
-        f"  database       {settings.database} ({count})",
+        f"  database       {databases.hidden(settings.database)} ({count})",
     ]
     if not found:
         lines.append(f"  next           {call} org create NAME, or {call} demo")

@@ -1,0 +1,145 @@
+"""Moving a whole installation from an SQLite file to an empty PostgreSQL: resumable, and verified by counts and digests."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from hashlib import sha256
+from typing import Any
+
+import asyncpg
+from sqlalchemy import Table
+
+from deskbell.foundation.db import FLAG, ID, DatabaseFailure, schema
+from deskbell.foundation.migrations import latest
+from deskbell.foundation.postgres.database import set_up
+from deskbell.foundation.postgres.schema import prepare
+from deskbell.foundation.sqlite import connect, schema_version
+
+CHUNK = 2000  # rows per transaction
+PROGRESS = (
+    "CREATE TABLE IF NOT EXISTS copy_progress (name text PRIMARY KEY, source text NOT NULL, done bigint NOT NULL)"
+)
+
+#: Called with a table's name, the rows done and the rows in all.
+Watcher = Callable[[str, int, int], None]
+
+
+class CopyRefused(DatabaseFailure):
+    """The copy cannot begin, or what arrived is not what was sent; says which and what to do."""
+
+
+class Digest:
+    """A number that two tables share only if they hold the same rows in the same order of keys."""
+
+    def __init__(self, table: Table) -> None:
+        self.flags = flags_of(table)
+        self.rows = 0
+        self.sum = sha256()
+
+    def add(self, row: Iterable[Any]) -> None:
+        values = list(row)
+        for place in self.flags:
+            values[place] = int(values[place])
+        self.rows += 1
+        self.sum.update(repr(values).encode())
+
+
+def key_of(table: Table, *, on_target: bool = False) -> list[str]:
+    """The columns that order a table; on the target text is compared by code point, as SQLite does."""
+    return [
+        f'{column.name} COLLATE "C"' if on_target and column.type is not ID else column.name
+        for column in table.primary_key.columns
+    ]
+
+
+def names_of(table: Table) -> list[str]:
+    return [column.name for column in table.columns]
+
+
+def rows_after(source: Any, table: Table, done: int) -> Iterator[list[tuple[Any, ...]]]:
+    """The rows of a table in the order of its key, in chunks, from row number `done` on."""
+    order = ", ".join(key_of(table))
+    text = f"SELECT {', '.join(names_of(table))} FROM {table.name} ORDER BY {order} LIMIT {CHUNK} OFFSET ?"
+    while chunk := source.execute(text, (done,)).fetchall():
+        yield chunk
+        done += len(chunk)
+
+
+def flags_of(table: Table) -> list[int]:
+    """The places of the columns that are numbers in SQLite and booleans in PostgreSQL."""
+    return [place for place, column in enumerate(table.columns) if column.type is FLAG]
+
+
+async def copy(path: str, url: str, watcher: Watcher) -> dict[str, int]:
+    """Copies every table and verifies it; answers the rows per table. The caller holds the file's lock, so that nobody writes.
+
+    A copy that was interrupted goes on where it stopped. Refuses a target that holds anything else.
+    """
+    source = connect(path)
+    if schema_version(source) != latest():
+        raise CopyRefused(
+            f"{path} has schema {schema_version(source)}, this program's is {latest()}: run `deskbell migrate` first"
+        )
+    await prepare(url, migrate=True)
+    target = await asyncpg.connect(url, timeout=10)
+    try:
+        await set_up(target)
+        await refuse_foreign_rows(target, path)
+        return {table.name: await copy_table(source, target, table, path, watcher) for table in schema.sorted_tables}
+    finally:
+        await target.close(timeout=5)
+        source.close()
+
+
+async def refuse_foreign_rows(target: Any, path: str) -> None:
+    """A target with rows is accepted only if this very copy has put them there."""
+    await target.execute(PROGRESS)
+    begun = {row[0]: row[1] for row in await target.fetch("SELECT name, source FROM copy_progress")}
+    for table in schema.sorted_tables:
+        if begun.get(table.name) == path:
+            continue
+        if await target.fetchval(f"SELECT EXISTS (SELECT 1 FROM {table.name})"):
+            raise CopyRefused(f"The target is not empty: `{table.name}` has rows. Give an empty database")
+
+
+async def copy_table(source: Any, target: Any, table: Table, path: str, watcher: Watcher) -> int:
+    total: int = source.execute(f"SELECT count(*) FROM {table.name}").get
+    done = await target.fetchval("SELECT done FROM copy_progress WHERE name = $1", table.name) or 0
+    flags = flags_of(table)
+    for chunk in rows_after(source, table, done):
+        records = [tuple(bool(value) if place in flags else value for place, value in enumerate(row)) for row in chunk]
+        async with target.transaction():
+            await put(target, table, records)
+            done += len(chunk)
+            await target.execute(
+                "INSERT INTO copy_progress VALUES ($1, $2, $3) ON CONFLICT (name) DO UPDATE SET done = $3",
+                table.name,
+                path,
+                done,
+            )
+        watcher(table.name, done, total)
+    await verify(source, target, table)
+    return done
+
+
+async def put(target: Any, table: Table, records: list[tuple[Any, ...]]) -> None:
+    places = ", ".join(f"${place}" for place in range(1, len(table.columns) + 1))
+    await target.executemany(f"INSERT INTO {table.name} ({', '.join(names_of(table))}) VALUES ({places})", records)
+
+
+async def verify(source: Any, target: Any, table: Table) -> None:
+    """Compares what arrived with what was sent, row by row through a digest."""
+    sent, arrived = Digest(table), Digest(table)
+    for chunk in rows_after(source, table, 0):
+        for row in chunk:
+            sent.add(row)
+    order = ", ".join(key_of(table, on_target=True))
+    async with target.transaction():
+        async for row in target.cursor(
+            f"SELECT {', '.join(names_of(table))} FROM {table.name} ORDER BY {order}", prefetch=CHUNK
+        ):
+            arrived.add(row)
+    if sent.sum.digest() != arrived.sum.digest():
+        raise CopyRefused(
+            f"`{table.name}` arrived differently: {sent.rows} rows sent, {arrived.rows} found. Drop the target and copy again"
+        )

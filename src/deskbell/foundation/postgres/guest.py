@@ -1,0 +1,45 @@
+"""A command's hold on a PostgreSQL: one connection, used from ordinary code that has no event loop."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any
+
+from deskbell.foundation.db import T, Work
+from deskbell.foundation.postgres.database import PostgresDatabase
+
+
+class Guest:
+    """Transactions of the system, one at a time, as `foundation.sqlite.Guest` has them."""
+
+    def __init__(self, url: str) -> None:
+        self.loop = asyncio.new_event_loop()
+        self.database = PostgresDatabase(url, pool=1)
+        try:
+            self.finished(self.database.open())
+        except BaseException:
+            self.loop.close()
+            raise
+
+    def finished(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        return self.loop.run_until_complete(coroutine)
+
+    def read(self, work: Work[T]) -> T:
+        return self.finished(self.database.read(work))
+
+    def write(self, work: Work[T]) -> T:
+        return self.finished(self.database.write(work))
+
+    def scrub(self, *, whole: bool) -> None:
+        self.finished(self.vacuum("VACUUM (FULL)" if whole else "VACUUM"))
+
+    async def vacuum(self, text: str) -> None:
+        async with self.database.pool.acquire() as connection:
+            await connection.execute("SET statement_timeout = 0")
+            await connection.execute(text, timeout=3600)
+            await connection.execute("RESET statement_timeout")
+
+    def close(self) -> None:
+        self.finished(self.database.stop())
+        self.loop.close()

@@ -1,0 +1,41 @@
+"""deskbell copy: from one file to a server."""
+
+from __future__ import annotations
+
+import asyncio
+
+import click
+from rich.console import Console
+from rich.progress import Progress
+
+from deskbell import app  # noqa: F401  the slices' tables must be known
+from deskbell.foundation import databases, sqlite
+from deskbell.surfaces.cli.database import file_of
+
+
+@click.command()
+@click.option("--from", "source", required=True, metavar="URL", help="sqlite:///FILE")
+@click.option(
+    "--to", "target", required=True, metavar="URL", help="postgresql://USER:PASSWORD@HOST/NAME, an empty database"
+)
+def copy(source: str, target: str) -> None:
+    """Move a whole installation from an SQLite file to an empty PostgreSQL database, and verify it.
+
+    No server may run on the file meanwhile. The file is left as it is. A copy that was interrupted goes on when it is called again.
+    """
+    path = file_of(source)
+    databases.require_postgres(target)
+    from deskbell.foundation.postgres.copying import copy as copy_rows
+
+    with sqlite.exclusive(path), Progress(console=Console(stderr=True), transient=True) as progress:
+        bars = {}
+
+        def watch(table: str, done: int, total: int) -> None:
+            if table not in bars:
+                bars[table] = progress.add_task(table, total=total)
+            progress.update(bars[table], completed=done)
+
+        counts = asyncio.run(copy_rows(path, target, watch))
+    for table, rows in sorted(counts.items()):
+        click.echo(f"{rows:>10,}  {table}")
+    click.echo(f"Copied and verified. From now on: DESKBELL_DATABASE={databases.hidden(target)}")
