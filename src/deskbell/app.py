@@ -92,7 +92,12 @@ class Deskbell:
         self.worker = Worker(self.database, {sending.SEND: sender.send, simulator.REPORT: sender.report, PURGE: purge})
         self.database.follow("jobs", self.worker.wake)
         self.database.follow("api_keys", self.keys.forget)
-        await self.database.write(self.opening)
+        try:
+            await self.database.write(self.opening)
+        except DatabaseFailure as failure:
+            if self.database.alone:
+                raise
+            log.warning("this worker starts without the database: %s", failure)
         self.background = [asyncio.create_task(task()) for task in (self.worker.run, self.note_use, self.write_log)]
 
     async def stop(self) -> None:
@@ -110,8 +115,8 @@ class Deskbell:
         """Brings the access log to its reader, in a thread: one that reads slowly must not hold requests up."""
         while True:
             await asyncio.sleep(TICK)
-            if text := self.access_log.take():
-                await asyncio.to_thread(self.access_log.write, text)
+            if lines := self.access_log.take():
+                await asyncio.to_thread(self.access_log.write, lines)
 
     async def note_use(self) -> None:
         """Writes now and then when keys were last used."""

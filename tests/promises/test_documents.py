@@ -35,6 +35,7 @@ PLACES = (
     "leads",
 )
 OWN_FILE = {"serve", "demo", "backup", "restore", "migrate", "doctor"}  # commands that need a file of their own
+HELP = ["-h", "--help"]  # as the program has them: a command remembers what it is first asked with
 
 
 def of(documents: list[Path]) -> Any:
@@ -112,7 +113,7 @@ def test_every_command_line_that_is_shown_parses(document: Path) -> None:
 def resolved(words: list[str]) -> tuple[click.Command, list[str]]:
     """The command that is named, and the words after its name."""
     command: click.Command = cli
-    context = click.Context(cli)
+    context = click.Context(cli, help_option_names=HELP)
     while isinstance(command, click.Group) and words:
         found = command.get_command(context, words[0])
         assert found is not None, f"there is no command {words[0]!r} in {command.name!r}"
@@ -126,7 +127,7 @@ def check_options(command: click.Command, words: list[str]) -> None:
     unknown = {word for word in words if word.startswith("--")} - known
     assert not unknown, f"{command.name} has no {unknown}"
     if words and not any("..." in word for word in words):
-        parser = command.make_parser(click.Context(command))
+        parser = command.make_parser(click.Context(command, help_option_names=HELP))
         _, surplus, _ = parser.parse_args(list(words))
         assert not surplus, f"{command.name} does not take {surplus}"
 

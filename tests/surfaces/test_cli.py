@@ -128,7 +128,7 @@ def test_an_organization_is_updated_and_its_team_kept(desk: Desk, tmp_path: Path
         (("org", "show", "Nobody"), 1, "No organization has the id or the name 'Nobody'"),
         (("org", "create", "A", "--timezone", "Mars/Base"), 1, "IANA time zone"),
         (("key", "revoke", "nonsense"), 1, "No API key has the id nonsense"),
-        (("--database", "postgresql://db/desk", "org", "list"), 1, "Use sqlite:///FILE"),
+        (("--database", "mysql://db/desk", "org", "list"), 1, "Use sqlite:///FILE"),
         (("--database", "sqlite:////nowhere/at/all.db", "org", "list"), 1, "check that its folder exists"),
         (("key", "create", "--org", "A", "--name", "n", "--scope", "leads:all"), 2, "leads:all"),
         (("key", "create", "--org", "A", "--name", "n", "--expires", "soon"), 2, "ISO 8601"),

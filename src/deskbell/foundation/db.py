@@ -87,6 +87,14 @@ class Contains(ColumnElement[Any]):
         self.column, self.terms, self.indexed = column, [term] if digits is None else [term, digits], indexed
 
 
+SEARCH_FIRST = "search first"
+
+
+def searched_first(rows: Select[Any], table: Table) -> Select[Any]:
+    """The same rows, found by their text first and filtered and ordered afterwards. PostgreSQL needs no such hint."""
+    return rows.with_hint(table, SEARCH_FIRST, "sqlite")
+
+
 class DatabaseSize(ColumnElement[Any]):
     """How many bytes the database takes."""
 

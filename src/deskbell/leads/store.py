@@ -4,9 +4,24 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Column, ForeignKeyConstraint, Index, Integer, Select, Table, Text, and_, case, select, tuple_
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Exists,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    Select,
+    Table,
+    Text,
+    and_,
+    exists,
+    literal_column,
+    select,
+    tuple_,
+)
 
-from deskbell.foundation.db import ID, INSTANT, JSON, Contains, query, schema
+from deskbell.foundation.db import ID, INSTANT, JSON, Contains, query, schema, searched_first
 from deskbell.leads.model import Lead, SortBy, Standing, Suppression
 
 leads = Table(
@@ -55,15 +70,27 @@ suppressions = Table(
     ForeignKeyConstraint(["organization_id"], ["organizations.id"]),
 )
 
-_suppressed = and_(
+_same_number = and_(
     suppressions.c.organization_id == leads.c.organization_id, suppressions.c.number_hash == leads.c.number_hash
 )
-_with_flags = leads.outerjoin(suppressions, _suppressed)
-_flags = {
-    "sms_opted_out": case((suppressions.c.opted_out_at.is_not(None), 1), else_=0).label("sms_opted_out"),
-    "on_dnc_list": case((suppressions.c.on_dnc_at.is_not(None), 1), else_=0).label("on_dnc_list"),
-}
-_lead = [_flags[name] if name in _flags else leads.c[name] for name in Lead.__struct_fields__]
+
+
+def _columns(**flags: ColumnElement[Any]) -> list[ColumnElement[Any]]:
+    return [flags[name].label(name) if name in flags else leads.c[name] for name in Lead.__struct_fields__]
+
+
+def _noted(moment: ColumnElement[Any]) -> Exists:
+    noted: Select[Any] = select(literal_column("1")).select_from(suppressions).where(_same_number, moment.is_not(None))
+    return exists(noted.correlate(leads))
+
+
+# One lead is read with a join, which takes half the time of two subqueries. A list asks by subqueries: a join would also be made
+# for the rows that its page skips, and for its count.
+_with_suppression = leads.outerjoin(suppressions, _same_number)
+_lead = _columns(
+    sms_opted_out=suppressions.c.opted_out_at.is_not(None), on_dnc_list=suppressions.c.on_dnc_at.is_not(None)
+)
+_listed = _columns(sms_opted_out=_noted(suppressions.c.opted_out_at), on_dnc_list=_noted(suppressions.c.on_dnc_at))
 _keys = {"first_name": "first_name_key", "last_name": "last_name_key"}
 
 
@@ -72,7 +99,7 @@ def lead_row(organization_id: str, id: str) -> Select[Any]:
     """A lead that is not archived."""
     return (
         select(*_lead)
-        .select_from(_with_flags)
+        .select_from(_with_suppression)
         .where(leads.c.organization_id == organization_id, leads.c.id == id, leads.c.archived_at.is_(None))
     )
 
@@ -80,14 +107,18 @@ def lead_row(organization_id: str, id: str) -> Select[Any]:
 @query(Lead)
 def any_lead_row(organization_id: str, id: str) -> Select[Any]:
     """A lead, archived or not."""
-    return select(*_lead).select_from(_with_flags).where(leads.c.organization_id == organization_id, leads.c.id == id)
+    return (
+        select(*_lead)
+        .select_from(_with_suppression)
+        .where(leads.c.organization_id == organization_id, leads.c.id == id)
+    )
 
 
 @query(Lead)
 def lead_with_phone(organization_id: str, phone: str) -> Select[Any]:
     return (
         select(*_lead)
-        .select_from(_with_flags)
+        .select_from(_with_suppression)
         .where(leads.c.organization_id == organization_id, leads.c.phone == phone, leads.c.archived_at.is_(None))
     )
 
@@ -135,11 +166,7 @@ def lead_list(
     descending: bool,
 ) -> Select[Any]:
     """Leads that are not archived. `indexed` says that the search terms are long enough for the trigram index."""
-    found = (
-        select(*_lead)
-        .select_from(_with_flags)
-        .where(leads.c.organization_id == organization_id, leads.c.archived_at.is_(None))
-    )
+    found = select(*_listed).where(leads.c.organization_id == organization_id, leads.c.archived_at.is_(None))
     if status is not None:
         found = found.where(leads.c.status == status)
     if temperature is not None:
@@ -150,6 +177,8 @@ def lead_list(
         found = found.where(leads.c.created_at < created_before)
     if term is not None:
         found = found.where(Contains(leads.c.search_text, term, digits, indexed=indexed))
+        if indexed:
+            found = searched_first(found, leads)
     column = leads.c[_keys.get(sort_by, sort_by)]
     ordered = [column.desc(), leads.c.id.desc()] if descending else [column.asc(), leads.c.id.asc()]
     if column.nullable:

@@ -13,12 +13,28 @@ MOST_WAITING = 100_000  # lines
 _encode = msgspec.json.Encoder().encode
 
 
+#: A line before it is worded: moment, request id, organization, key, operation, status, seconds.
+Waiting = tuple[float, str, str | None, str | None, str, int, float]
+
+
+class Line(msgspec.Struct):
+    """What a line says. `time` is Unix time in seconds, `ms` how long the request took; `key` is the key's first characters."""
+
+    time: float
+    request_id: str
+    organization: str | None
+    key: str | None
+    operation: str
+    status: int
+    ms: float
+
+
 class AccessLog:
     """Lines wait here for `take` and `write`. None holds a body, a whole key or a phone number."""
 
     def __init__(self, descriptor: int | None) -> None:
         self.descriptor = descriptor
-        self.lines: list[bytes] = []
+        self.lines: list[Waiting] = []
         self.requests: dict[tuple[str, int], int] = {}
         self.seconds: dict[str, float] = {}
 
@@ -28,32 +44,23 @@ class AccessLog:
         place = (operation, status)
         self.requests[place] = self.requests.get(place, 0) + 1
         self.seconds[operation] = self.seconds.get(operation, 0.0) + took
-        if self.descriptor is None:
-            return
-        organization, key = (caller.organization_id, caller.key_prefix) if caller else (None, None)
-        if len(self.lines) >= MOST_WAITING:  # whoever reads the log has stopped reading
-            return
-        self.lines.append(
-            _encode(
-                {
-                    "time": time.time(),
-                    "request_id": request_id,
-                    "organization": organization,
-                    "key": key,
-                    "operation": operation,
-                    "status": status,
-                    "ms": round(took * 1000, 3),
-                }
-            )
-        )
+        if (
+            self.descriptor is not None and len(self.lines) < MOST_WAITING
+        ):  # else whoever reads the log has stopped reading
+            organization, key = (caller.organization_id, caller.key_prefix) if caller else (None, None)
+            self.lines.append((time.time(), request_id, organization, key, operation, status, took))
 
-    def take(self) -> bytes:
+    def take(self) -> list[Waiting]:
         """The lines that wait, which are then no longer kept here."""
         lines, self.lines = self.lines, []
-        return b"".join(line + b"\n" for line in lines)
+        return lines
 
-    def write(self, text: bytes) -> None:
-        """Blocks as long as the reader of the log does."""
+    def write(self, lines: list[Waiting]) -> None:
+        """Words the lines and hands them over; blocks as long as the reader of the log does."""
+        text = b"".join(
+            _encode(Line(moment, request_id, organization, key, operation, status, round(took * 1000, 3))) + b"\n"
+            for moment, request_id, organization, key, operation, status, took in lines
+        )
         try:
             while text and self.descriptor is not None:
                 text = text[os.write(self.descriptor, text) :]

@@ -30,7 +30,10 @@ log = logging.getLogger(__name__)
 
 _request_id = re.compile(rb"[A-Za-z0-9_-]{1,64}\Z").match
 _json_type = re.compile(rb"\s*application/([a-z0-9.+-]+\+)?json\s*(;|\Z)", re.IGNORECASE).match
-_tree_leaf = ""
+_is_id = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\Z").match
+
+# Keys of the route tree that no part of a path can be.
+PARAMETER, METHODS = "/", "//"
 
 
 class Authenticator(Protocol):
@@ -108,12 +111,16 @@ class Dispatcher:
         self.limits = limits
         self.database = database
         self.access_log = access_log
+        self.depth = dialect.prefix.count("/") + 1
         self.tree: dict[str, Any] = {}
         for operation in operations:
             node = self.tree
-            for part in operation.path.removeprefix(dialect.prefix).split("/")[1:]:
-                node = node.setdefault("{}" if part.startswith("{") else part, {})
-            node.setdefault(_tree_leaf, {})[operation.method] = operation
+            for part in operation.path.split("/")[self.depth :]:
+                node = node.setdefault(PARAMETER if part.startswith("{") else part, {})
+            methods = node.setdefault(METHODS, {})
+            methods[operation.method] = operation
+            if operation.reads:
+                methods["HEAD"] = operation
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         call = Call(scope)
@@ -200,24 +207,25 @@ class Dispatcher:
 
     def match(self, path: str, method: str) -> tuple[Operation, list[str]]:
         """The operation of a route and the ids in its path; a malformed id becomes one that no record has."""
-        node: dict[str, Any] | None = self.tree
+        node = self.tree
         values: list[str] = []
-        for part in path[len(self.dialect.prefix) :].split("/")[1:]:
-            below = node.get(part) if part and part != "{}" else None  # type: ignore[union-attr]
-            if below is None and part and (below := node.get("{}")) is not None:  # type: ignore[union-attr]
-                values.append(part)
+        for part in path.split("/")[self.depth :]:
+            below = node.get(part)
             if below is None:
-                raise Problem("not_found", "There is no such route")
+                below = node.get(PARAMETER) if part else None
+                if below is None:
+                    raise Problem("not_found", "There is no such route")
+                values.append(part if _is_id(part) else canonical(part))
             node = below
-        methods: dict[str, Operation] | None = node.get(_tree_leaf)  # type: ignore[union-attr]
+        methods: dict[str, Operation] | None = node.get(METHODS)
         if methods is None:
             raise Problem("not_found", "There is no such route")
-        operation = methods.get("GET" if method == "HEAD" else method)
+        operation = methods.get(method)
         if operation is None:
             problem = Problem("method_not_allowed", f"{method} is not allowed here; use {', '.join(methods)}")
-            problem.add_note(", ".join([*methods, "HEAD"] if "GET" in methods else methods))
+            problem.add_note(", ".join(methods))
             raise problem
-        return operation, [canonical(value) for value in values]
+        return operation, values
 
     def refusal(self, call: Call, problem: Problem, extra: list[tuple[bytes, bytes]]) -> Answer:
         """A problem in this dialect, with the headers that go with its status."""
