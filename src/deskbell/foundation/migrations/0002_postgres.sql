@@ -1,6 +1,4 @@
---postgres: do $$ begin create role deskbell_app nologin; exception when duplicate_object or unique_violation then null; end $$;
---postgres: do $$ begin create role deskbell_system nologin; exception when duplicate_object or unique_violation then null; end $$;
---postgres: grant deskbell_app, deskbell_system to current_user;
+--postgres: do $$ declare named text; begin foreach named in array array['deskbell_app', 'deskbell_system'] loop begin if not exists (select from pg_roles where rolname = named) then execute format('create role %I nologin', named); end if; exception when duplicate_object or unique_violation then null; end; if not pg_has_role(current_user, named, case when current_setting('server_version_num')::int >= 160000 then 'SET' else 'MEMBER' end) then execute format('grant %I to current_user', named); end if; end loop; end $$;
 --postgres: grant usage on schema public to deskbell_app, deskbell_system;
 --postgres: grant select, insert, update, delete on all tables in schema public to deskbell_app, deskbell_system;
 --postgres: alter default privileges in schema public grant select, insert, update, delete on tables to deskbell_app, deskbell_system;
@@ -11,4 +9,6 @@
 --postgres: create function deskbell_grams(text text) returns text[] immutable strict parallel safe language sql as $$ select array(select distinct substr(text, place, 3) from generate_series(1, length(text) - 2) as place) $$;
 --postgres: create index leads_search on leads using gin (deskbell_grams(search_text)) where archived_at is null;
 --postgres: create function leads_found(term text) returns setof uuid stable security definer set search_path = public language sql as $$ select id from leads where organization_id = current_setting('deskbell.org')::uuid and archived_at is null and deskbell_grams(search_text) @> deskbell_grams(term) and strpos(search_text, term) > 0 $$;
+--postgres: grant create on schema public to deskbell_system;
 --postgres: alter function leads_found(text) owner to deskbell_system;
+--postgres: revoke create on schema public from deskbell_system;

@@ -11,19 +11,22 @@ from uuid import UUID
 
 import asyncpg
 
-from deskbell.foundation.db import T, Violation, Work
+from deskbell.foundation.db import DatabaseFailure, T, Violation, Work
 from deskbell.foundation.limits import Limits
 from deskbell.foundation.postgres.limits import SharedLimits
-from deskbell.foundation.postgres.session import Conflicted, PostgresSession, translated
+from deskbell.foundation.postgres.session import Conflicted, PostgresSession, reraise, translated
 
 log = logging.getLogger(__name__)
 
 POOL = 16  # connections of one worker
-CONNECT = 3.0  # seconds to reach the server
+CONNECT = 3.0  # seconds to reach the server, or for a connection to become free
 ANSWER = 5.0  # seconds for one statement
+IDLE = 15.0  # seconds until the server undoes the transaction of a worker that has fallen silent
 ATTEMPTS = 4  # of a transaction that collides with others
 CHANNEL = "deskbell"  # its messages are the names of tables that were written
 ANNOUNCED = {"jobs", "api_keys"}
+LOST = (OSError, asyncpg.InterfaceError, asyncpg.PostgresConnectionError, asyncpg.AdminShutdownError)
+UNKNOWN = (OSError, asyncio.CancelledError, asyncpg.InterfaceError)  # TimeoutError is an OSError
 
 
 async def no_reset(connection: Any) -> None:
@@ -56,16 +59,18 @@ class PostgresDatabase:
     def __init__(self, url: str, *, pool: int = POOL) -> None:
         self.url = url
         self.size = pool
-        self.limits: Limits = SharedLimits(self)
+        shared = SharedLimits(self)
+        self.limits: Limits = shared
+        self.chores = (self.listen, shared.purge)
         self.followers: dict[str, list[Callable[[], None]]] = {}
         self.background: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
         await self.open()
-        self.background = [asyncio.create_task(self.listen())]
+        self.background = [asyncio.create_task(task()) for task in self.chores]
 
     async def open(self) -> None:
-        """Fills the pool; `start` also listens."""
+        """Makes the pool; `start` also listens. It connects at first use: a worker may start while the database is away."""
         try:
             await self.fill()
         except Exception as error:
@@ -74,7 +79,7 @@ class PostgresDatabase:
     async def fill(self) -> None:
         self.pool = await asyncpg.create_pool(
             self.url,
-            min_size=1,
+            min_size=0,
             max_size=self.size,
             init=set_up,
             reset=no_reset,
@@ -83,8 +88,8 @@ class PostgresDatabase:
             timeout=CONNECT,
             server_settings={
                 "timezone": "UTC",
-                "statement_timeout": "5000",
-                "idle_in_transaction_session_timeout": "15000",
+                "statement_timeout": f"{ANSWER * 1000:.0f}",
+                "idle_in_transaction_session_timeout": f"{IDLE * 1000:.0f}",
             },
         )
 
@@ -121,29 +126,35 @@ class PostgresDatabase:
         try:
             session = PostgresSession(connection)
             value = await work(session)
-            notes = "".join(f"NOTIFY {CHANNEL}, '{table}'; " for table in sorted(session.touched & ANNOUNCED))
-            await connection.execute(f"{notes}COMMIT")
+            await self.commit(connection, session.touched & ANNOUNCED)
         except BaseException as error:
             await self.abandon(connection, error)
             if isinstance(error, Violation):  # one that no handler explains: somebody else was faster with the same row
                 raise Conflicted(error.index) from error
-            raise translated(error) if isinstance(error, Exception) else error from error
+            reraise(error)
         await self.pool.release(connection)
         return value
 
-    async def acquire(self, begin: str) -> Any:
-        """A connection with its transaction begun. A connection that turns out to be dead is replaced; nothing was done on it."""
-        for last in (False, True):
+    async def commit(self, connection: Any, announced: set[str]) -> None:
+        """Ends a transaction. PostgreSQL answers the COMMIT of one that has failed with a silent ROLLBACK."""
+        notes = "".join(f"NOTIFY {CHANNEL}, '{table}'; " for table in sorted(announced))
+        if (done := await connection.execute(f"{notes}COMMIT")) != "COMMIT":
+            raise DatabaseFailure(f"COMMIT was answered by {done}: a failed statement was overlooked")
+
+    async def acquire(self, begin: str = "") -> Any:
+        """A connection, with its transaction begun. One that turns out to be dead is replaced; nothing was done on it."""
+        for last in (*[False] * self.size, True):
             try:
                 connection = await self.pool.acquire(timeout=CONNECT)
             except Exception as error:
                 raise translated(error) from error
             try:
-                await connection.execute(begin)
+                if begin:
+                    await connection.execute(begin)
             except BaseException as error:
                 await self.abandon(connection, error)
                 if last or not connection_lost(error):
-                    raise translated(error) if isinstance(error, Exception) else error from error
+                    reraise(error)
             else:
                 return connection
         raise AssertionError("unreachable")
@@ -151,25 +162,29 @@ class PostgresDatabase:
     async def abandon(self, connection: Any, error: BaseException) -> None:
         """Undoes a transaction. A connection whose state nobody knows is thrown away."""
         try:
-            if isinstance(error, (TimeoutError, asyncio.CancelledError, OSError)) or isinstance(
-                error.__cause__, TimeoutError
-            ):
+            if isinstance(error, UNKNOWN) or isinstance(error.__cause__, UNKNOWN):
                 connection.terminate()
             elif not connection.is_closed():
                 await connection.execute("ROLLBACK")
         except Exception:
             connection.terminate()
-        with contextlib.suppress(Exception):
-            await self.pool.release(connection, timeout=1)
+        except BaseException:
+            connection.terminate()
+            raise
+        finally:
+            with contextlib.suppress(Exception):
+                await self.pool.release(connection, timeout=1)
 
     async def system_fetch(self, sql: str, *arguments: Any) -> list[Any]:
         """One statement of the foundation itself, outside of any organization, in a transaction of its own."""
+        connection = await self.acquire()
         try:
-            async with self.pool.acquire(timeout=CONNECT) as connection:
-                rows: list[Any] = await connection.fetch(sql, *arguments)
-                return rows
-        except Exception as error:
-            raise translated(error) from error
+            rows: list[Any] = await connection.fetch(sql, *arguments)
+        except BaseException as error:
+            await self.abandon(connection, error)
+            reraise(error)
+        await self.pool.release(connection)
+        return rows
 
     async def listen(self) -> None:
         """Keeps one connection that hears what all workers write, and finds a new one when it is lost."""
@@ -200,6 +215,5 @@ class PostgresDatabase:
 
 
 def connection_lost(error: BaseException) -> bool:
-    return isinstance(
-        error, (OSError, asyncpg.InterfaceError, asyncpg.PostgresConnectionError, asyncpg.AdminShutdownError)
-    )
+    """Whether this connection is gone, and not the whole server silent."""
+    return isinstance(error, LOST) and not isinstance(error, TimeoutError)

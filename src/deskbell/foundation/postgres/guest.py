@@ -6,8 +6,12 @@ import asyncio
 from collections.abc import Coroutine
 from typing import Any
 
+import asyncpg
+
 from deskbell.foundation.db import T, Work
-from deskbell.foundation.postgres.database import PostgresDatabase
+from deskbell.foundation.postgres.database import CONNECT, PostgresDatabase
+
+VACUUM = 3600.0  # seconds
 
 
 class Guest:
@@ -35,10 +39,12 @@ class Guest:
         self.finished(self.vacuum("VACUUM (FULL)" if whole else "VACUUM"))
 
     async def vacuum(self, text: str) -> None:
-        async with self.database.pool.acquire() as connection:
-            await connection.execute("SET statement_timeout = 0")
-            await connection.execute(text, timeout=3600)
-            await connection.execute("RESET statement_timeout")
+        """On a connection of its own: it may take long, where the pool's may not."""
+        connection = await asyncpg.connect(self.database.url, timeout=CONNECT)
+        try:
+            await connection.execute(text, timeout=VACUUM)
+        finally:
+            await connection.close(timeout=CONNECT)
 
     def close(self) -> None:
         self.finished(self.database.stop())

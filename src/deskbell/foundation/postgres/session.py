@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 import asyncpg
 
@@ -33,6 +33,10 @@ AWAY = (
 )
 
 
+#: What undid a transaction that may be run again. A cached statement falls when another node has migrated the schema.
+COLLISIONS = (asyncpg.SerializationError, asyncpg.DeadlockDetectedError, asyncpg.InvalidCachedStatementError)
+
+
 class Conflicted(DatabaseFailure):
     """Two transactions collided and this one was undone; it may be run again at once."""
 
@@ -41,11 +45,19 @@ def translated(error: Exception) -> Exception:
     """A driver's error as ours: a unique index's refusal, a collision, a failure of the database, or a bug of our own."""
     if isinstance(error, asyncpg.UniqueViolationError):
         return Violation(str(error.constraint_name))
-    if isinstance(error, (asyncpg.SerializationError, asyncpg.DeadlockDetectedError)):
+    if isinstance(error, COLLISIONS):
         return Conflicted(str(error))
     if isinstance(error, AWAY):
         return DatabaseFailure(f"{type(error).__name__}: {error}")
     return error
+
+
+def reraise(error: BaseException) -> NoReturn:
+    """A driver's error as ours; any other as it is."""
+    known = translated(error) if isinstance(error, Exception) else error
+    if known is error:
+        raise error
+    raise known from error
 
 
 class PostgresSession:
