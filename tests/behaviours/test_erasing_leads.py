@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import apsw
 import pytest
 
 from deskbell.leads import numbers
@@ -14,6 +13,7 @@ from tests.behaviours.test_conversations import hear, say
 from tests.behaviours.test_tasks import task
 from tests.behaviours.test_texting import haste, outcome
 from tests.desk import Api, refused
+from tests.postgres import stored
 
 __all__ = ["haste"]
 PHONE = "+15125550123"
@@ -37,14 +37,12 @@ def erased(alice: Api) -> dict[str, Any]:
 
 
 def test_nothing_of_the_person_is_left_in_any_table(alice: Api, erased: dict[str, Any]) -> None:
-    with apsw.Connection(alice.server.path) as connection:
-        tables = [name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
-        left = {
-            table
-            for table in tables
-            for row in connection.execute(f'SELECT * FROM "{table}"')
-            if SECRET.casefold() in repr(row).casefold() or (alice.organization_id in row and PHONE in row)
-        }
+    left = {
+        table
+        for table, rows in stored(alice.server.database).items()
+        for row in rows
+        if SECRET.casefold() in repr(row).casefold() or (alice.organization_id in row and PHONE in row)
+    }
     assert left == set()
 
 
