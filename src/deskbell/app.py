@@ -38,7 +38,7 @@ OPERATIONS = [
 
 PURGE = "answers.purge"
 NOTED = 30.0  # seconds between writes of when keys were last used
-TICK = 0.2  # seconds between writes of the access log
+READING = 1.0  # seconds that the access log's reader has at the end
 
 
 class Deskbell:
@@ -98,7 +98,8 @@ class Deskbell:
             if self.database.alone:
                 raise
             log.warning("this worker starts without the database: %s", failure)
-        self.background = [asyncio.create_task(task()) for task in (self.worker.run, self.note_use, self.write_log)]
+        self.background = [asyncio.create_task(task()) for task in (self.worker.run, self.note_use)]
+        self.access_log.start()
 
     async def stop(self) -> None:
         """Lets what is under way finish, then closes the database."""
@@ -109,14 +110,7 @@ class Deskbell:
         with contextlib.suppress(DatabaseFailure):
             await self.keys.note_use()
         await self.database.stop()
-        self.access_log.write(self.access_log.take())
-
-    async def write_log(self) -> None:
-        """Brings the access log to its reader, in a thread: one that reads slowly must not hold requests up."""
-        while True:
-            await asyncio.sleep(TICK)
-            if lines := self.access_log.take():
-                await asyncio.to_thread(self.access_log.write, lines)
+        self.access_log.stop(READING)
 
     async def note_use(self) -> None:
         """Writes now and then when keys were last used."""

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
+from collections import deque
 from typing import Any
 
 import msgspec
 
 MOST_WAITING = 100_000  # lines
+TICK = 0.2  # seconds between writes
 
 _encode = msgspec.json.Encoder().encode
 
@@ -30,11 +33,16 @@ class Line(msgspec.Struct):
 
 
 class AccessLog:
-    """Lines wait here for `take` and `write`. None holds a body, a whole key or a phone number."""
+    """Lines wait here for a thread of their own: a reader of the log that stalls holds up neither requests nor the end.
+
+    No line holds a body, a whole key or a phone number.
+    """
 
     def __init__(self, descriptor: int | None) -> None:
         self.descriptor = descriptor
-        self.lines: list[Waiting] = []
+        self.lines: deque[Waiting] = deque()
+        self.ended = threading.Event()
+        self.writer = threading.Thread(target=self.run, name="access-log", daemon=True)
         self.requests: dict[tuple[str, int], int] = {}
         self.seconds: dict[str, float] = {}
 
@@ -50,10 +58,25 @@ class AccessLog:
             organization, key = (caller.organization_id, caller.key_prefix) if caller else (None, None)
             self.lines.append((time.time(), request_id, organization, key, operation, status, took))
 
+    def start(self) -> None:
+        """Begins to write. Lines that are added before wait."""
+        if self.descriptor is not None:
+            self.writer.start()
+
+    def stop(self, patience: float) -> None:
+        """Writes what is left, for at most `patience` seconds; what the reader has not taken by then is dropped."""
+        self.ended.set()
+        if self.writer.is_alive():
+            self.writer.join(patience)
+
+    def run(self) -> None:
+        while not self.ended.wait(TICK):
+            self.write(self.take())
+        self.write(self.take())
+
     def take(self) -> list[Waiting]:
-        """The lines that wait, which are then no longer kept here."""
-        lines, self.lines = self.lines, []
-        return lines
+        """The lines that wait, which are then no longer kept here. Others may add lines meanwhile."""
+        return [self.lines.popleft() for _ in range(len(self.lines))]
 
     def write(self, lines: list[Waiting]) -> None:
         """Words the lines and hands them over; blocks as long as the reader of the log does."""
