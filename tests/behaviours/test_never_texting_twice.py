@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +26,9 @@ Attempt = Callable[[simulator.Simulator, base.Text], Awaitable[base.Receipt]]
 class Faulty(simulator.Simulator):
     """The simulator, with faults around its acceptance: one per attempt, then none."""
 
-    def __init__(self, database: Any, *faults: Attempt, knows: bool = True) -> None:
+    def __init__(self, database: Any, *faults: Attempt, lost: Iterable[Exception] = (), knows: bool = True) -> None:
         super().__init__(database)
+        self.lost = iter(lost)
         self.faults: Iterator[Attempt] = iter(faults)
         self.knows = knows
 
@@ -38,6 +39,8 @@ class Faulty(simulator.Simulator):
     async def find(self, text: base.Text) -> base.Receipt | None:
         if not self.knows:
             raise base.Unsure
+        if (failure := next(self.lost, None)) is not None:
+            raise failure
         return await super().find(text)
 
 
@@ -53,6 +56,15 @@ async def crash_before(carrier: simulator.Simulator, text: base.Text) -> base.Re
 async def unsure_after(carrier: simulator.Simulator, text: base.Text) -> base.Receipt:
     await simulator.Simulator.send(carrier, text)
     raise base.Unsure
+
+
+async def broken_after(carrier: simulator.Simulator, text: base.Text) -> base.Receipt:
+    await simulator.Simulator.send(carrier, text)
+    raise KeyError("a field that the carrier used to send")
+
+
+async def broken_before(carrier: simulator.Simulator, text: base.Text) -> base.Receipt:
+    raise ConnectionResetError
 
 
 async def unsure_before(carrier: simulator.Simulator, text: base.Text) -> base.Receipt:
@@ -91,7 +103,7 @@ async def serve(database: sqlite.SqliteDatabase, carrier: base.Carrier, done: Ca
 
 
 def outcome(
-    tmp_path: Path, *faults: Attempt, knows: bool = True, lives: int = 1, end: str = "delivered"
+    tmp_path: Path, *faults: Attempt, lives: int = 1, end: str = "delivered", **look_up: Any
 ) -> tuple[str, int]:
     """What became of a text after these faults, and how many the carrier took. Each crash ends a life of the process."""
     path = str(tmp_path / "desk.db")
@@ -100,7 +112,7 @@ def outcome(
     async def live() -> None:
         database = sqlite.SqliteDatabase(path)
         await database.write(queue)
-        carrier = Faulty(database, *faults, knows=knows)
+        carrier = Faulty(database, *faults, **look_up)
         for _ in range(lives - 1):
             await serve(database, carrier, lambda: state(path)[0] == "sending")
         await serve(database, carrier, lambda: state(path)[0] == end)
@@ -118,6 +130,30 @@ def test_a_crash_around_acceptance_sends_once(tmp_path: Path, fault: Attempt) ->
 @pytest.mark.parametrize("faults", [[unsure_after], [unsure_before], [unsure_before, unsure_before, unsure_after]])
 def test_an_unsure_carrier_is_asked_before_anything_is_sent_again(tmp_path: Path, faults: list[Attempt]) -> None:
     assert outcome(tmp_path, *faults) == ("delivered", 1)
+
+
+@pytest.mark.parametrize(
+    "failure", [base.Unavailable("down"), base.Refused("no"), ConnectionResetError(), KeyError("id")]
+)
+def test_a_look_up_that_fails_sends_nothing(tmp_path: Path, failure: Exception) -> None:
+    assert outcome(tmp_path, unsure_after, lost=[failure] * 3) == ("delivered", 1)
+
+
+@pytest.mark.parametrize("fault", [broken_after, broken_before])
+def test_a_carrier_that_breaks_is_asked_before_anything_is_sent_again(tmp_path: Path, fault: Attempt) -> None:
+    assert outcome(tmp_path, fault) == ("delivered", 1)
+
+
+def test_a_carrier_that_stays_broken_leaves_the_message_unknown(tmp_path: Path) -> None:
+    failures = [KeyError("id") for _ in range(99)]
+    assert outcome(tmp_path, broken_before, lost=failures, end="unknown") == ("unknown", 0)
+
+
+def test_a_text_that_the_carrier_never_took_says_so(tmp_path: Path) -> None:
+    assert outcome(tmp_path, *[unsure_before] * 99, end="failed") == ("failed", 0)
+    with apsw.Connection(str(tmp_path / "desk.db")) as connection:
+        assert connection.execute("SELECT failure FROM messages").get == "never_taken"
+        assert connection.execute("SELECT count(*) FROM jobs WHERE kind = 'texts.send'").get == 0
 
 
 def test_where_the_carrier_cannot_tell_the_message_ends_unknown(tmp_path: Path) -> None:

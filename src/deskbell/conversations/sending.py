@@ -7,6 +7,7 @@ attempt asks the carrier by our own reference, and where the carrier cannot tell
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 
@@ -18,12 +19,14 @@ from deskbell.conversations.compliance import gate
 from deskbell.conversations.model import Message, MessageStatus, Outgoing
 from deskbell.errors import Problem
 from deskbell.foundation import jobs
-from deskbell.foundation.db import Session, insert, update
+from deskbell.foundation.db import DatabaseFailure, Session, insert, update
 from deskbell.foundation.ids import new_id
 from deskbell.foundation.jobs import Again, Work
 from deskbell.leads import numbers
 from deskbell.operation import Context
 from deskbell.organizations.operations import context_of
+
+log = logging.getLogger(__name__)
 
 SEND = "texts.send"
 ATTEMPTS = 6  # with the backoff of jobs, half a minute of trying a carrier that is down
@@ -167,33 +170,47 @@ class Sender:
             return
         text = Text(message.organization_id, message.id, message.phone, message.body)
         try:
-            async with asyncio.timeout(PATIENCE):
-                receipt = (
-                    await self.carrier.find(text) if message.status == "sending" else await self.carrier.send(text)
-                )
-        except Unavailable as reason:
-            await self.put_off(work, message, "carrier_down")
-            raise Again(str(reason)) from None
+            receipt = await self.ask(message, text)
+        except Unavailable as down:
+            await self.put_off(work, message, "carrier_down", str(down))
+            return
         except Refused as refused:
             refusal = refused  # the lambda outlives the except clause's own name
             await work.finish(within(work, lambda ctx: record_refusal(ctx, message, refusal)))
             return
-        except (Unsure, TimeoutError):
+        except Unsure:
             if message.status == "sending" and work.job.attempts >= ATTEMPTS:
                 await work.finish(within(work, lambda ctx: set_status(ctx, message.id, "unknown", failure="no_answer")))
                 return
             raise Again("the carrier has not answered") from None
         if receipt is None:
-            await self.put_off(work, message, "carrier_down")
-            raise Again("the carrier never had it")
+            await self.put_off(work, message, "never_taken", "the carrier never had it")
+            return
         await work.finish(within(work, lambda ctx: record_receipt(ctx, message, receipt)))
 
-    async def put_off(self, work: Work, message: Outgoing, failure: str) -> None:
+    async def ask(self, message: Outgoing, text: Text) -> Receipt | None:
+        """Hands a text over, or looks up one that the carrier may have. Only the carrier's clear word about handing over counts:
+        any other failure, and every one of a look-up, is Unsure.
+        """
+        try:
+            async with asyncio.timeout(PATIENCE):
+                return await (self.carrier.find(text) if message.status == "sending" else self.carrier.send(text))
+        except (Unsure, DatabaseFailure):
+            raise
+        except Exception as failure:
+            clear = isinstance(failure, Unavailable | Refused)
+            if clear and message.status == "queued":
+                raise
+            log.warning("text %s: %s", message.id, failure or type(failure).__name__, exc_info=not clear)
+            raise Unsure from failure
+
+    async def put_off(self, work: Work, message: Outgoing, failure: str, reason: str) -> None:
         """Back into the queue for another attempt, through the gate again; or failed, after the last one."""
-        if work.job.attempts < ATTEMPTS:
-            await work.record(within(work, lambda ctx: set_status(ctx, message.id, "queued")))
-        else:
+        if work.job.attempts >= ATTEMPTS:
             await work.finish(within(work, lambda ctx: set_status(ctx, message.id, "failed", failure=failure)))
+            return
+        await work.record(within(work, lambda ctx: set_status(ctx, message.id, "queued")))
+        raise Again(reason)
 
     async def report(self, work: Work) -> None:
         """The simulator's report, by the path that every carrier's report takes."""
