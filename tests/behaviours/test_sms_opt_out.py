@@ -131,7 +131,21 @@ def forms(words: Any) -> list[str]:
 STOPS = ("stop", "stopall", "unsubscribe", "cancel", "end", "quit", "revoke", "opt out", "optout")
 
 
-@pytest.mark.parametrize("word", [*forms(STOPS), "opt  out", "Opt\nOut", "STOP.", "...stop"])
+UNUSUAL = [
+    "end—",
+    "stop。",
+    "－stop－",
+    "stop\u200b",
+    "ＳＴＯＰ",
+    "stop 🙏🏽",
+    "❤️ stop",
+    "Opt-out",
+    "opt_out",
+    "«stop»\u2028",
+]
+
+
+@pytest.mark.parametrize("word", [*forms(STOPS), "opt  out", "Opt\nOut", "STOP.", "...stop", *UNUSUAL])
 def test_stop_in_every_form_opts_out(alice: Api, word: str) -> None:
     hear(alice, PHONE, word)
     (lead,) = alice.get("/leads").json()["data"]
@@ -140,7 +154,20 @@ def test_stop_in_every_form_opts_out(alice: Api, word: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "word", ["stop by at nine", "please stop", "don't stop", "ending", "s top", "opt-in", "", "?", "cancelled"]
+    "word",
+    [
+        "stop by at nine",
+        "please stop",
+        "don't stop",
+        "ending",
+        "s top",
+        "opt-in",
+        "",
+        "?",
+        "cancelled",
+        "🙏",
+        "un-stop",
+    ],
 )
 def test_a_text_that_is_more_than_a_keyword_is_only_stored(alice: Api, word: str) -> None:
     hear(alice, PHONE, word)

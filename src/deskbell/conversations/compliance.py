@@ -1,4 +1,4 @@
-"""The gate before every text. Opt-outs and do-not-call belong to the number and outlive leads (contract 3.1.2).
+"""The gate before every text. Opt-outs and do-not-call belong to the number and outlive leads.
 
 Law: an opt-out by any reasonable means must be honoured, with one confirmation at most (47 CFR 64.1200(a)(10) to (12));
 a do-not-call request is kept per seller (47 CFR 64.1200(d)).
@@ -6,8 +6,7 @@ a do-not-call request is kept per seller (47 CFR 64.1200(d)).
 
 from __future__ import annotations
 
-import re
-import string
+import unicodedata
 from typing import Literal
 
 from deskbell.errors import Problem
@@ -17,8 +16,6 @@ from deskbell.operation import Context
 STOP = frozenset({"stop", "stopall", "unsubscribe", "cancel", "end", "quit", "revoke", "opt out", "optout"})
 START = frozenset({"start", "unstop"})
 HELP = frozenset({"help"})
-
-_surrounding = string.whitespace + string.punctuation + "\u2018\u2019\u201c\u201d\u2026\u00a1\u00bf\u00a0"
 
 
 async def gate(ctx: Context, phone: str) -> None:
@@ -31,6 +28,15 @@ async def gate(ctx: Context, phone: str) -> None:
 
 
 def keyword(body: str) -> Literal["stop", "start", "help"] | None:
-    """What a text asks for when it is nothing but a keyword, in any case, with any punctuation around it."""
-    word = re.sub(r"\s+", " ", body.strip(_surrounding)).casefold()
+    """What a text asks for when it is nothing but a keyword, in any case and width, whatever marks and emoji stand around it."""
+    plain = "".join(map(letter_or_space, unicodedata.normalize("NFKC", body).casefold()))
+    word = " ".join(plain.split())
     return "stop" if word in STOP else "start" if word in START else "help" if word in HELP else None
+
+
+def letter_or_space(character: str) -> str:
+    """Letters and digits as they are; nothing for what is not seen (format characters, variants of an emoji); else a space."""
+    kind = unicodedata.category(character)
+    if kind[0] in "LN":
+        return character
+    return "" if kind[0] == "M" or kind == "Cf" else " "
