@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
+import os
 import re
+import select
 import signal
 import socket
 import subprocess
@@ -25,14 +28,14 @@ from tests.surfaces.test_cli import Desk
 class Serving:
     """A server that was started, once it has said where it is."""
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, desk: Desk, stdout: int) -> None:
         self.log = desk.folder / "serve.log"
         with self.log.open("w") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "deskbell", "serve", "--port", "0"],
                 cwd=desk.folder,
                 env=desk.environment,
-                stdout=subprocess.DEVNULL,
+                stdout=stdout,
                 stderr=log,
             )
         found = eventually(lambda: re.search(r"serves (http://127\.0\.0\.1:\d+) ", self.log.read_text()))
@@ -46,8 +49,8 @@ class Serving:
 
 
 @contextlib.contextmanager
-def serving(desk: Desk) -> Iterator[Serving]:
-    server = Serving(desk)
+def serving(desk: Desk, stdout: int = subprocess.DEVNULL) -> Iterator[Serving]:
+    server = Serving(desk, stdout)
     try:
         yield server
     finally:
@@ -86,6 +89,42 @@ def test_a_signal_lets_requests_finish_and_ends_with_status_0(desk: Desk, number
         assert server.process.wait(20) == 0
         assert server.log.read_text().splitlines()[-1].startswith("Deskbell has stopped.")
         assert "Traceback" not in server.log.read_text()
+
+
+def test_a_reader_of_the_log_that_stalls_holds_up_neither_requests_nor_the_end(desk: Desk) -> None:
+    reader, writer = os.pipe()
+    fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, 4096)
+    with serving(desk, writer) as server:
+        for _ in range(60):
+            assert server.http.get(server.url + "/healthz").status_code == 200
+        eventually(lambda: not select.select([], [writer], [], 0)[1])
+        assert server.http.get(server.url + "/healthz").status_code == 200
+        assert server.stop() == 0
+        assert server.log.read_text().splitlines()[-1].startswith("Deskbell has stopped.")
+    os.close(reader)
+    os.close(writer)
+
+
+def test_every_request_has_an_id_and_a_line_in_the_log(desk: Desk, tmp_path: Path) -> None:
+    _, key = desk.business()
+    paths = {"/healthz": "/healthz", "/docs/errors": "/docs/errors", "/made-up": "-", "/v1/agents": "-",
+             "/api/v1/org": "org.get"}  # fmt: skip
+    with (tmp_path / "requests.log").open("w") as log, serving(desk, log.fileno()) as server:
+        server.http.headers["Authorization"] = f"Bearer {key}"
+        answers = [
+            server.http.get(server.url + path, headers={"X-Request-Id": f"mine-{place}"})
+            for place, path in enumerate(paths)
+        ]
+        assert [answer.headers["x-request-id"] for answer in answers] == [
+            f"mine-{place}" for place in range(len(paths))
+        ]
+        odd = server.http.get(server.url + "/healthz", headers={"X-Request-Id": "not one"}).headers["x-request-id"]
+        assert re.fullmatch(r"[0-9a-f]{16}", odd)
+        assert server.stop() == 0
+    lines = [json.loads(line) for line in (tmp_path / "requests.log").read_text().splitlines()]
+    assert [line["request_id"] for line in lines] == [*(f"mine-{place}" for place in range(len(paths))), odd]
+    assert [line["operation"] for line in lines] == [*paths.values(), "/healthz"]
+    assert [line["status"] for line in lines] == [answer.status_code for answer in answers] + [200]
 
 
 def refused(url: str) -> bool:

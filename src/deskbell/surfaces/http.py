@@ -1,12 +1,11 @@
 """The ASGI dispatcher: from a request to an operation and back, in one dialect. Nothing under its prefix ever answers otherwise.
 
-Order of checks (contract 3.1.14): 401, 404 and 405 of the route, 429, 403, idempotency, 413, 415 and 400, then the operation's own.
+Order of checks: 401, 404 and 405 of the route, 429, 403, idempotency, 413, 415 and 400, then the operation's own.
 """
 
 from __future__ import annotations
 
 import logging
-import os
 import re
 import time
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
@@ -15,7 +14,7 @@ from typing import Any, Protocol
 from deskbell.errors import Problem
 from deskbell.foundation import idempotency
 from deskbell.foundation.db import Database, DatabaseFailure
-from deskbell.foundation.ids import NO_ID, Id
+from deskbell.foundation.ids import NO_ID, Id, short_id
 from deskbell.foundation.json import MAX_BODY
 from deskbell.foundation.limits import Allowance, Bucket, Limits
 from deskbell.operation import Answer, Caller, Operation
@@ -51,6 +50,14 @@ class Disconnected(Exception):
     """The client went away before its body was whole."""
 
 
+def request_id(scope: Scope) -> str:
+    """The caller's own id for a request where it is well-formed, else a new one."""
+    for name, value in scope["headers"]:
+        if name == b"x-request-id" and _request_id(value):
+            return str(value, "ascii")
+    return short_id()
+
+
 class Call:
     """One request: the headers that matter, and what is found out about it on the way."""
 
@@ -74,7 +81,7 @@ class Call:
         self.idempotency_key: list[bytes] = []
         self.media_type: bytes | None = None
         self.length = 0
-        self.request_id = ""
+        self.request_id = request_id(scope)
         self.caller: Caller | None = None
         self.operation: Operation | None = None
         self.allowance: Allowance | None = None
@@ -87,10 +94,6 @@ class Call:
                 self.length = int(value)
             elif name == b"idempotency-key":
                 self.idempotency_key.append(value)
-            elif name == b"x-request-id" and _request_id(value):
-                self.request_id = value.decode("ascii")
-        if not self.request_id:
-            self.request_id = os.urandom(8).hex()
 
 
 class Dispatcher:
@@ -157,7 +160,7 @@ class Dispatcher:
         )
 
     async def answer(self, call: Call, scope: Scope, receive: Receive) -> Answer:
-        """The way of a request through the checks, in the contract's order."""
+        """The way of a request through the checks, in the order above."""
         if len(call.authorization) == 1:
             call.caller = await self.authenticator.caller(call.authorization[0])
         caller = call.caller

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+import time
+from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any
 
@@ -18,7 +19,7 @@ from deskbell.settings import Settings
 from deskbell.surfaces.access_log import AccessLog
 from deskbell.surfaces.dialects import Crm
 from deskbell.surfaces.health import Health
-from deskbell.surfaces.http import Receive, Scope, Send
+from deskbell.surfaces.http import Receive, Scope, Send, request_id
 from deskbell.surfaces.reference import Reference
 
 _guard = [
@@ -31,18 +32,28 @@ _guard = [
 
 
 class Guarded:
-    """An ASGI application whose answers forbid scripts, frames and foreign content."""
+    """An application whose answers forbid scripts, frames and foreign content, and are in the log under their path or `-`."""
 
-    def __init__(self, inner: Callable[[Scope, Receive, Send], Awaitable[None]]) -> None:
-        self.inner = inner
+    def __init__(self, routes: list[Route], refusals: dict[Any, Any], access_log: AccessLog) -> None:
+        self.inner = Starlette(routes=routes, exception_handlers=refusals)
+        self.paths = {route.path for route in routes}
+        self.access_log = access_log
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        started, id, path = time.perf_counter(), request_id(scope), scope["path"]
+        status = 0
+
         async def guarded(message: Any) -> None:
+            nonlocal status
             if message["type"] == "http.response.start":
-                message["headers"] = [*message["headers"], *_guard]
+                status = message["status"]
+                message["headers"] = [*message["headers"], *_guard, (b"x-request-id", id.encode())]
             await send(message)
 
-        await self.inner(scope, receive, guarded)
+        try:
+            await self.inner(scope, receive, guarded)
+        finally:
+            self.access_log.add(id, path if path in self.paths else "-", None, status, started)
 
 
 def build(operations: Sequence[Operation], database: Database, access_log: AccessLog, settings: Settings) -> Guarded:
@@ -61,7 +72,7 @@ def build(operations: Sequence[Operation], database: Database, access_log: Acces
         page("/openapi.json", reference.document, "application/json"),
     ]
     refusals: dict[Any, Any] = {404: unknown, 405: wrong_method, 500: failed}
-    return Guarded(Starlette(routes=routes, exception_handlers=refusals))
+    return Guarded(routes, refusals, access_log)
 
 
 async def home(request: Request) -> Response:
