@@ -111,7 +111,7 @@ def from_answer(status: int, headers: Mapping[str, str], body: bytes, now: float
     """The error that an answer other than 2xx stands for. `now` is Unix time, for a `Retry-After` that is a date."""
     try:
         refusal = _envelope.decode(body).error
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError):
         worth_it = status == 429 or status >= 500
         refusal = Refusal(f"http_{status}", f"The answer has status {status} and no error object.", worth_it)
     return kind(status, refusal.code)(

@@ -62,7 +62,7 @@ class Exchange(Generic[T]):
             raise errors.from_answer(answer.status_code, answer.headers, answer.content, self.retry.now())
         try:
             return self.operation.read(answer.content)
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise errors.unreadable(answer.status_code, answer.headers.get("x-request-id"), str(error)) from error
 
     def pause(self, failure: DeskError | httpx2.RequestError) -> float:

@@ -141,6 +141,18 @@ def test_errors_travel_between_processes() -> None:
     assert (type(error), error.code, error.retry_after) == (RateLimited, "rate_limit_exceeded", 7.0)
 
 
+@pytest.mark.parametrize("status", [200, 503])
+def test_text_that_is_no_text_is_an_unreadable_answer(connect: Connect, script: ScriptedServer, status: int) -> None:
+    body = b'{"error": {"code": "x", "message": "caf\xe9", "retryable": false}, "data": {"id": "\xe9"}}'
+    script.answers = [Answer(status, body), good()]
+    desk = connect(KEY, script.url, sleep=lambda seconds: None)
+    if status == 503:
+        assert desk.leads.get(NO_ID).first_name == "Maria"
+    else:
+        with pytest.raises(UnreadableAnswer):
+            desk.leads.get(NO_ID)
+
+
 def test_tries_can_be_turned_off(connect: Connect, script: ScriptedServer) -> None:
     script.answers = [Answer(503)]
     with pytest.raises(DeskError):
