@@ -192,6 +192,40 @@ def test_a_restore_texts_nobody_twice_and_nobody_who_opted_out_since(desk: Desk)
         assert other["on_dnc_list"] is True
 
 
+def test_a_restore_revives_no_key(desk: Desk) -> None:
+    organization, key = desk.business()
+    made = [desk.json("key", "create", "--org", organization, "--name", name) for name in ("leaked", "lent", "good")]
+    desk.run("key", "update", made[2]["id"], "--expires", "2099-01-01")
+    desk.run("backup", "copy.db")
+    desk.run("key", "revoke", made[0]["id"])
+    desk.run("key", "update", made[1]["id"], "--expires", "2026-01-01")
+    desk.run("key", "update", made[2]["id"], "--expires", "2199-01-01")
+    assert "2 ends of API keys were carried over" in desk.run("restore", "copy.db")
+    with serving(desk) as server:
+        used = [each["key"] for each in made] + [key]
+        answers = [server.http.get("/org", headers={"Authorization": f"Bearer {each}"}).status_code for each in used]
+        assert answers == [401, 401, 200, 200]
+    (good,) = [each for each in desk.json("key", "list", "--org", organization) if each["name"] == "good"]
+    assert good["expires_at"].startswith("2099-")
+
+
+def test_nobody_else_may_read_the_data(desk: Desk, tmp_path: Path) -> None:
+    def modes() -> set[int]:
+        return {file.stat().st_mode & 0o777 for file in tmp_path.iterdir() if ".db" in file.name}
+
+    desk.run("org", "create", "Acme")
+    with serving(desk):
+        desk.run("backup", "copy.db")
+        assert len(list(tmp_path.glob("*.db*"))) == 5
+        assert modes() == {0o600}
+    desk.run("restore", "copy.db")
+    assert modes() == {0o600}
+    for file in tmp_path.glob("deskbell.db"):
+        file.chmod(0o640)
+    desk.run("restore", "copy.db")
+    assert (tmp_path / "deskbell.db").stat().st_mode & 0o777 == 0o640
+
+
 def test_a_failing_upgrade_leaves_the_file_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = str(tmp_path / "deskbell.db")
     sqlite.prepare(path, migrate=True)

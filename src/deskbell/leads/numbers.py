@@ -61,8 +61,9 @@ async def noted_after(session: Session, last: Suppression | None, most: int) -> 
     return await session.all(store.suppressions_after(*place, most))
 
 
-async def carry_over(session: Session, entries: list[Suppression]) -> None:
-    """Puts entries of a later state into an earlier one, whose own they replace. Organizations that it lacks are left out."""
+async def carry_over(session: Session, entries: list[Suppression]) -> int:
+    """Puts entries of a later state into an earlier one, whose own they replace. How many; organizations that it lacks are left out."""
+    carried = 0
     for entry in entries:
         if not await is_known(session, entry.organization_id):
             continue
@@ -70,6 +71,8 @@ async def carry_over(session: Session, entries: list[Suppression]) -> None:
         key = {name: row.pop(name) for name in ("organization_id", "number_hash")}
         if not await session.run(update(store.suppressions, key, row)):
             await session.run(insert(store.suppressions, key | row))
+        carried += 1
+    return carried
 
 
 async def forget_number(ctx: Context, phone: str) -> None:

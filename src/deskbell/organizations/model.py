@@ -16,7 +16,7 @@ PlanTier = Literal["starter", "growth", "scale"]
 Role = Literal["owner", "admin", "member", "viewer"]
 DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 
-#: Every scope that a key can hold and what it grants (contract 1.2). Write does not imply read.
+#: Every scope that a key can hold and what it grants. Write does not imply read.
 SCOPES = {
     "leads:read": "list and get leads",
     "leads:write": "create, update and archive leads",
@@ -103,6 +103,14 @@ class ApiKey(msgspec.Struct):
     writes_per_minute: int
     last_used_at: Timestamp | None
     created_at: Timestamp
+
+
+class KeyEnd(msgspec.Struct):
+    """What ends a key: that it was revoked, or a moment."""
+
+    id: str
+    active: bool
+    expires_at: str | None
 
 
 class Credential(msgspec.Struct):

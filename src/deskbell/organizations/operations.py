@@ -11,13 +11,14 @@ from deskbell.errors import Problem, invalid
 from deskbell.foundation import clock
 from deskbell.foundation.clock import Instant
 from deskbell.foundation.db import Session, Violation, insert, update
-from deskbell.foundation.ids import new_id
+from deskbell.foundation.ids import NO_ID, new_id
 from deskbell.operation import Context, Operation
 from deskbell.organizations import keys, rules, store
 from deskbell.organizations.model import (
     READS_PER_MINUTE,
     WRITES_PER_MINUTE,
     ApiKey,
+    KeyEnd,
     Organization,
     OrganizationChanges,
     Person,
@@ -202,6 +203,21 @@ async def revoke_key(session: Session, id: str) -> ApiKey:
     await get_key(session, id)
     await session.run(update(store.api_keys, {"id": id}, {"active": False}))
     return await get_key(session, id)
+
+
+async def key_ends_after(session: Session, last: KeyEnd | None, most: int) -> list[KeyEnd]:
+    """Keys of all organizations that are revoked or expire some day, behind `last`."""
+    return await session.all(store.key_ends_after(last.id if last else NO_ID, most))
+
+
+async def carry_over_ends(session: Session, entries: list[KeyEnd]) -> int:
+    """Ends the keys of an earlier state as a later one ended them, never later. How many changed; keys that it lacks are left out."""
+    changed = 0
+    for end in entries:
+        revoked = not end.active and await session.run(store.end_key(end.id))
+        shortened = end.expires_at and await session.run(store.shorten_key(end.id, end.expires_at))
+        changed += bool(revoked or shortened)
+    return changed
 
 
 OPERATIONS = [

@@ -4,10 +4,23 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Column, ForeignKeyConstraint, Index, Integer, Select, Table, Text, Update, select, update
+from sqlalchemy import (
+    Column,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    Select,
+    Table,
+    Text,
+    Update,
+    not_,
+    or_,
+    select,
+    update,
+)
 
 from deskbell.foundation.db import FLAG, ID, INSTANT, JSON, command, query, schema
-from deskbell.organizations.model import ApiKey, Credential, Organization, Person
+from deskbell.organizations.model import ApiKey, Credential, KeyEnd, Organization, Person
 
 organizations = Table(
     "organizations",
@@ -132,6 +145,25 @@ def key_row(id: str) -> Select[Any]:
 @query(ApiKey)
 def keys_of(organization_id: str) -> Select[Any]:
     return select(*_key).where(api_keys.c.organization_id == organization_id).order_by(api_keys.c.id)
+
+
+@query(KeyEnd)
+def key_ends_after(id: str, most: int) -> Select[Any]:
+    """Of all organizations, by id: for the operator who moves them."""
+    ended = or_(not_(api_keys.c.active), api_keys.c.expires_at.is_not(None))
+    columns = (api_keys.c.id, api_keys.c.active, api_keys.c.expires_at)
+    return select(*columns).where(api_keys.c.id > id, ended).order_by(api_keys.c.id).limit(most)
+
+
+@command
+def end_key(id: str) -> Update:
+    return update(api_keys).where(api_keys.c.id == id, api_keys.c.active).values(active=False)
+
+
+@command
+def shorten_key(id: str, expires_at: str) -> Update:
+    longer = or_(api_keys.c.expires_at.is_(None), api_keys.c.expires_at > expires_at)
+    return update(api_keys).where(api_keys.c.id == id, longer).values(expires_at=expires_at)
 
 
 @command

@@ -35,10 +35,16 @@ def poll(tries: int) -> bool:
     return tries < 20_000
 
 
+def make_private(path: str) -> None:
+    """Makes an empty file that only we may read, if there is none: it will hold customers. SQLite's files beside it get the same mode."""
+    os.close(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600))
+
+
 def connect(path: str, *, create: bool = False) -> apsw.Connection:
     """A connection with this program's settings: durable at every commit, foreign keys on, patient with other writers."""
-    flags = apsw.SQLITE_OPEN_READWRITE | (apsw.SQLITE_OPEN_CREATE if create else 0)
-    connection = apsw.Connection(path, flags=flags)
+    if create:
+        make_private(path)
+    connection = apsw.Connection(path, flags=apsw.SQLITE_OPEN_READWRITE)
     connection.set_busy_handler(poll)
     # Without this promise SQLite prepares a join anew whenever a parameter changes: 38 us instead of 5 for a lead by id.
     connection.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
@@ -82,6 +88,7 @@ def exclusive(path: str) -> Iterator[None]:
 def snapshot(path: str, target: str) -> None:
     """A whole and verified copy of a file that may be in use (VACUUM INTO, then an integrity check of the copy)."""
     Path(target).unlink(missing_ok=True)
+    make_private(target)
     connection = connect(path)
     connection.execute("VACUUM INTO ?", (target,))
     connection.close()
@@ -100,10 +107,17 @@ def verify(path: str) -> None:
         raise DatabaseFailure(f"{path} is damaged: {complaint}")
 
 
-def put_back(source: str, path: str) -> None:
-    """Replaces a database file by a copy of `source`; the old write-ahead log goes first, or it would be played into the new file."""
+def put_back(source: str, path: str, like: str | None) -> None:
+    """Replaces a database file by a copy of `source`, as readable as `like`, else for us alone.
+
+    The old write-ahead log goes first, or it would be played into the new file.
+    """
     staged = path + ".restoring"
+    Path(staged).unlink(missing_ok=True)
+    make_private(staged)
     shutil.copyfile(source, staged)
+    if like:
+        shutil.copymode(like, staged)
     for suffix in ("-wal", "-shm"):
         Path(path + suffix).unlink(missing_ok=True)
     os.replace(staged, path)
@@ -186,7 +200,7 @@ def prepare(path: str, *, migrate: bool) -> None:
         apply(connection, pending)
     except Exception as error:
         connection.close()
-        put_back(kept, path)
+        put_back(kept, path, path)
         raise MigrationFailed(
             f"Upgrading {path} from schema {found} to {latest()} failed: {error}. The file is as it was; a copy is at {kept}."
         ) from error

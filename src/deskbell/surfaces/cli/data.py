@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Callable, Coroutine
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -14,7 +16,7 @@ from deskbell.foundation import clock, databases, sqlite
 from deskbell.foundation.db import DatabaseFailure
 from deskbell.foundation.migrations import SchemaTooNew, latest
 from deskbell.leads import numbers
-from deskbell.leads.model import Suppression
+from deskbell.organizations import operations as organizations
 from deskbell.settings import Settings
 from deskbell.surfaces.cli.database import file_of, is_empty
 
@@ -47,15 +49,15 @@ def backup(settings: Settings, target: str, force: bool) -> None:
 def restore(settings: Settings, source: str) -> None:
     """Replace the database by the backup FILE. The replaced file is kept beside it.
 
-    No server may run. What came in after the backup is gone from the restored file, but for opt-outs and do-not-call
-    entries: these are carried over. Texts that were waiting in the backup are not sent, as they may have been since.
+    No server may run. What came in after the backup is gone from the restored file, but for opt-outs, do-not-call
+    entries and ends of API keys: these are carried over. Texts that were waiting in the backup are not sent, as they may have been since.
     """
     path = file_of(settings.database)
     refuse_own(path, source)
     version = check_backup(source)
     with sqlite.exclusive(path):
         kept = set_aside(path)
-        sqlite.put_back(source, path)
+        sqlite.put_back(source, path, kept)
         sqlite.prepare(path, migrate=True)
         make_lawful(path, kept)
     click.echo(f"Restored {path} from {source}.")
@@ -66,31 +68,36 @@ def restore(settings: Settings, source: str) -> None:
 
 
 def make_lawful(path: str, kept: str | None) -> None:
-    """Nobody who has opted out since the backup is texted, and no text of the backup a second time."""
+    """Nobody who has opted out since the backup is texted, no text of the backup a second time, and a revoked key stays revoked."""
     restored = sqlite.Guest(path)
     try:
         if ended := restored.write(conversations.end_unsent):
             click.echo(f"{ended} texts that were waiting are marked unknown and will not be sent.")
         if kept:
-            click.echo(f"{carry_opt_outs(kept, restored)} opt-outs and do-not-call entries were carried over.")
+            carry(kept, restored, numbers.noted_after, numbers.carry_over, "opt-outs and do-not-call entries")
+            carry(kept, restored, organizations.key_ends_after, organizations.carry_over_ends, "ends of API keys")
     finally:
         restored.close()
 
 
-def carry_opt_outs(kept: str, restored: sqlite.Guest) -> int:
-    """Copies the do-not-contact lists of the replaced file, as far as it can be read."""
-    carried = 0
+def carry(
+    kept: str,
+    restored: sqlite.Guest,
+    read_after: Callable[..., Coroutine[Any, Any, list[Any]]],
+    put: Callable[..., Coroutine[Any, Any, int]],
+    what: str,
+) -> None:
+    """Brings entries of the replaced file into the restored one, as far as they can be read, and says how many changed it."""
+    carried, last = 0, None
     try:
         with contextlib.closing(sqlite.Guest(kept)) as replaced:
-            last: Suppression | None = None
-            while entries := replaced.read(partial(numbers.noted_after, last=last, most=CHUNK)):
-                restored.write(partial(numbers.carry_over, entries=entries))
-                carried += len(entries)
+            while entries := replaced.read(partial(read_after, last=last, most=CHUNK)):
+                carried += restored.write(partial(put, entries=entries))
                 last = entries[-1]
     except (*sqlite.FAILURES, DatabaseFailure) as error:
-        complaint = f"The opt-outs of {kept} cannot all be read ({error}): enter what came in since the backup by hand."
+        complaint = f"The {what} of {kept} cannot all be read ({error}): enter those since the backup by hand."
         click.echo(complaint, err=True)
-    return carried
+    click.echo(f"{carried} {what} were carried over.")
 
 
 @click.command()
