@@ -13,7 +13,7 @@ shape); keyword-only parameters choose the shape and are never sent. The body ru
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Coroutine, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from functools import lru_cache
 from operator import itemgetter
 from typing import Any, Generic, NamedTuple, ParamSpec, Protocol, TypeVar, get_type_hints
@@ -24,13 +24,16 @@ from sqlalchemy import (
     Boolean,
     ColumnElement,
     Executable,
+    FromClause,
     Integer,
     MetaData,
     Select,
     Table,
     Text,
+    and_,
     bindparam,
     func,
+    select,
 )
 from sqlalchemy import insert as insert_into
 from sqlalchemy import update as update_table
@@ -87,12 +90,21 @@ class Contains(ColumnElement[Any]):
         self.column, self.terms, self.indexed = column, [term] if digits is None else [term, digits], indexed
 
 
-SEARCH_FIRST = "search first"
+SEARCH_FIRST, BY_KEY = "search first", "by key"
 
 
-def searched_first(rows: Select[Any], table: Table) -> Select[Any]:
-    """The same rows, found by their text first and filtered and ordered afterwards. PostgreSQL needs no such hint."""
-    return rows.with_hint(table, SEARCH_FIRST, "sqlite")
+def searched(
+    table: Table, conditions: Sequence[ColumnElement[Any]], columns: Sequence[Any], source: FromClause
+) -> Select[Any]:
+    """The rows of a search: the text first, then filters, then the rows by their keys, and the total from the same search.
+
+    `source` joins `table` with what `columns` need besides. The hints are for SQLite, whose planner has no statistics.
+    """
+    key = table.primary_key.columns
+    hits = select(*key).where(*conditions).with_hint(table, SEARCH_FIRST, "sqlite").cte("hits")
+    joined = source.join(hits, and_(*(column == hits.c[column.name] for column in key)))
+    rows = select(*columns).select_from(joined).with_hint(table, BY_KEY, "sqlite")
+    return rows.execution_options(counted_with_page=True)
 
 
 class DatabaseSize(ColumnElement[Any]):
@@ -110,9 +122,12 @@ class Compiled(NamedTuple):
 
 
 class Prepared(Generic[T]):
-    """One shape of a statement: its construct, the maker of its rows, and its text per dialect, compiled at first use."""
+    """One shape of a statement: its construct, the maker of its rows, and its text per dialect, compiled at first use.
 
-    __slots__ = ("binds", "compiled", "construct", "make", "table")
+    `counted_with_page` says that a page and its total are cheapest in one statement.
+    """
+
+    __slots__ = ("binds", "compiled", "construct", "counted_with_page", "make", "table")
 
     def __init__(self, construct: Executable, binds: Iterable[str], make: Callable[[Any], T]) -> None:
         self.construct = construct
@@ -121,6 +136,7 @@ class Prepared(Generic[T]):
         table = getattr(construct, "table", None)
         self.table = table.name if isinstance(table, Table) else first_table(construct)
         self.compiled: dict[str, Compiled] = {}
+        self.counted_with_page = construct.get_execution_options().get("counted_with_page", False)
 
     def on(self, dialect: Dialect, part: str = "") -> Compiled:
         """The text for a dialect. `part` is "page" or "count" for the two halves of a list, "whole" for both in one."""

@@ -21,7 +21,7 @@ from sqlalchemy import (
     tuple_,
 )
 
-from deskbell.foundation.db import ID, INSTANT, JSON, Contains, query, schema, searched_first
+from deskbell.foundation.db import ID, INSTANT, JSON, Contains, query, schema, searched
 from deskbell.leads.model import Lead, SortBy, Standing, Suppression
 
 leads = Table(
@@ -166,19 +166,21 @@ def lead_list(
     descending: bool,
 ) -> Select[Any]:
     """Leads that are not archived. `indexed` says that the search terms are long enough for the trigram index."""
-    found = select(*_listed).where(leads.c.organization_id == organization_id, leads.c.archived_at.is_(None))
+    conditions = [leads.c.organization_id == organization_id, leads.c.archived_at.is_(None)]
     if status is not None:
-        found = found.where(leads.c.status == status)
+        conditions.append(leads.c.status == status)
     if temperature is not None:
-        found = found.where(leads.c.temperature == temperature)
+        conditions.append(leads.c.temperature == temperature)
     if created_after is not None:
-        found = found.where(leads.c.created_at >= created_after)
+        conditions.append(leads.c.created_at >= created_after)
     if created_before is not None:
-        found = found.where(leads.c.created_at < created_before)
+        conditions.append(leads.c.created_at < created_before)
     if term is not None:
-        found = found.where(Contains(leads.c.search_text, term, digits, indexed=indexed))
-        if indexed:
-            found = searched_first(found, leads)
+        conditions.append(Contains(leads.c.search_text, term, digits, indexed=indexed))
+    if term is not None and indexed:
+        found = searched(leads, conditions, _lead, _with_suppression)
+    else:
+        found = select(*_listed).where(*conditions)
     column = leads.c[_keys.get(sort_by, sort_by)]
     ordered = [column.desc(), leads.c.id.desc()] if descending else [column.asc(), leads.c.id.asc()]
     if column.nullable:

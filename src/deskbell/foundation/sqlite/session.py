@@ -13,6 +13,7 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 
 from deskbell.foundation.db import (
+    BY_KEY,
     SEARCH_FIRST,
     Bound,
     Contains,
@@ -27,10 +28,10 @@ from deskbell.foundation.db import (
 
 
 class Compiler(SQLiteCompiler):
-    """SQLite's wording, with our one hint: without statistics its planner would rather walk a whole list in order."""
+    """SQLite's wording, with our two hints: without statistics its planner would rather walk a whole list in order."""
 
     def get_from_hint_text(self, table: Any, text: str | None) -> str | None:
-        return "NOT INDEXED" if text == SEARCH_FIRST else None
+        return {SEARCH_FIRST: "NOT INDEXED", BY_KEY: f"INDEXED BY sqlite_autoindex_{table.name}_1"}.get(text or "")
 
 
 DIALECT = dialects.dialect(paramstyle="qmark")
@@ -174,9 +175,11 @@ class SqliteSession:
         """Nothing to wait for: whoever writes is alone."""
 
     async def page(self, statement: Bound[T], page: int, limit: int, *, long: bool = False) -> tuple[list[T], int]:
-        if long and self.inline:
+        if self.inline and (long or statement.prepared.counted_with_page):
             raise TooLong
         window = (limit, min((page - 1) * limit, MAX_OFFSET))
+        if statement.prepared.counted_with_page:
+            return self.counted_page(statement, page, window)
         key = (statement.prepared, statement.values)
         table = statement.prepared.table
         version = self.totals.version(table, self.organization_id)
@@ -194,6 +197,16 @@ class SqliteSession:
         self.foreign_writes()
         if version is not None and self.totals.version(table, self.organization_id) == version:
             self.totals.keep(key, version, total)
+        return [make(row) for row in rows], total
+
+    def counted_page(self, statement: Bound[T], page: int, window: tuple[int, int]) -> tuple[list[T], int]:
+        """A page whose every row carries the total; only one past the end needs a second statement."""
+        with self.snapshot():
+            rows = self.rows(self.fetch(statement, "whole", window))
+            total = (
+                rows[0][-1] if rows else 0 if page == 1 else self.rows(self.fetch(statement, "count"), first=True)[0]
+            )
+        make = statement.prepared.make
         return [make(row) for row in rows], total
 
     def settle(self) -> None:
