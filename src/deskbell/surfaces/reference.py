@@ -223,11 +223,3 @@ def marked(text: str) -> Any:
 def cell(text: str) -> str:
     """Text for a cell of a Markdown table."""
     return text.replace("|", "\\|").replace("\n", " ")
-
-
-def outputs() -> dict[str, str]:
-    """Every generated file of `docs/reference`, by its path in the repository."""
-    from deskbell.app import OPERATIONS
-    from deskbell.surfaces import manual
-
-    return Reference(OPERATIONS).outputs() | manual.outputs(FOLDER)
