@@ -67,12 +67,18 @@ async def add_lead(ctx: Context, new: NewLead) -> Lead:
     return await get_lead(ctx, str(row["id"]))
 
 
+async def held_lead(ctx: Context, id: str) -> Lead:
+    """The lead as it stays until this transaction ends: what is written back must be what was read."""
+    await ctx.db.one(store.held_lead(ctx.organization_id, id))
+    return await get_lead(ctx, id)
+
+
 async def update_lead(ctx: Context, id: str, changes: LeadChanges) -> Lead:
     """Change some fields of a lead: absent fields stay, null clears a nullable one."""
     given = {name: value for name, value in msgspec.structs.asdict(changes).items() if value is not UNSET}
     if given.get("phone") is not None:
         given["phone"] = e164(given["phone"], ctx.country)
-    lead = await get_lead(ctx, id)
+    lead = await held_lead(ctx, id)
     row = {"first_name": lead.first_name, "last_name": lead.last_name, "email": lead.email, "phone": lead.phone} | given
     try:
         await ctx.db.run(
@@ -106,7 +112,7 @@ def stored(ctx: Context, row: dict[str, Any]) -> dict[str, Any]:
 
 async def archive_lead(ctx: Context, id: str) -> Lead:
     """Archive a lead: it is hidden from now on, never deleted, and its phone and e-mail address are free again."""
-    await get_lead(ctx, id)
+    await held_lead(ctx, id)
     await ctx.db.run(
         update(
             store.leads,
@@ -126,6 +132,7 @@ async def find_lead_by_phone(ctx: Context, phone: str) -> Lead | None:
 
 async def forget_lead(ctx: Context, id: str) -> str | None:
     """Erases a lead's identity for good, and archives what is left. Answers the number that it had."""
+    await ctx.db.one(store.held_lead(ctx.organization_id, id))
     lead = await ctx.db.one(store.any_lead_row(ctx.organization_id, id))
     if lead is None:
         raise Problem("not_found", f"No lead has the id {id}")

@@ -104,6 +104,13 @@ def lead_row(organization_id: str, id: str) -> Select[Any]:
     )
 
 
+@query(str)
+def held_lead(organization_id: str, id: str) -> Select[Any]:
+    """Locked until the transaction ends, where the database has row locks; records may still point to it."""
+    held = select(leads.c.id).where(leads.c.organization_id == organization_id, leads.c.id == id)
+    return held.with_for_update(key_share=True)
+
+
 @query(Lead)
 def any_lead_row(organization_id: str, id: str) -> Select[Any]:
     """A lead, archived or not."""
