@@ -14,12 +14,14 @@ from deskbell.conversations import sending
 from deskbell.conversations.carriers import base, simulator
 from deskbell.foundation import jobs, sqlite
 from deskbell.foundation.db import Session
+from deskbell.foundation.ids import new_id
 from deskbell.foundation.jobs import Worker
 from deskbell.leads.model import NewLead
 from deskbell.leads.operations import create_lead
 from deskbell.organizations import operations as organizations
 from tests.desk import eventually
 
+PHONE = "+15125550123"
 Attempt = Callable[[simulator.Simulator, base.Text], Awaitable[base.Receipt]]
 
 
@@ -80,12 +82,12 @@ def haste(monkeypatch: pytest.MonkeyPatch) -> None:
 async def queue(session: Session) -> None:
     organization = await organizations.create_organization(session, "Acme Roofing")
     ctx = await organizations.context_of(session, organization.id)
-    lead = await create_lead(ctx, NewLead(first_name="Maria", phone="+15125550123"))
-    await sending.queue_text(ctx, lead.id, "+15125550123", "Hello")
+    lead = await create_lead(ctx, NewLead(first_name="Maria", phone=PHONE))
+    await sending.queue_text(ctx, lead.id, PHONE, "Hello")
 
 
 def state(path: str) -> tuple[str, int]:
-    """The message's status, and how many texts the carrier took."""
+    """The message's status, and how often the carrier was given a text."""
     with apsw.Connection(path) as connection:
         counted = "SELECT (SELECT status FROM messages), (SELECT count(*) FROM simulated_texts)"
         return tuple(connection.execute(counted).get)  # type: ignore[return-value]
@@ -162,3 +164,64 @@ def test_where_the_carrier_cannot_tell_the_message_ends_unknown(tmp_path: Path) 
 
 def test_a_report_settles_what_nobody_could_tell(tmp_path: Path) -> None:
     assert outcome(tmp_path, unsure_after, knows=False) == ("delivered", 1)
+
+
+def test_a_clock_that_jumps_past_the_lease_sends_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jobs, "LEASE", -1.0)
+    monkeypatch.setattr(simulator, "SLOW", PHONE)
+    monkeypatch.setattr(simulator, "SLOWNESS", 0.6)
+    assert outcome(tmp_path) == ("delivered", 1)
+
+
+def test_a_job_that_runs_is_not_claimed_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jobs, "LEASE", -1.0)
+    path = str(tmp_path / "desk.db")
+    sqlite.prepare(path, migrate=True)
+
+    async def live() -> list[str]:
+        database, begun, free = sqlite.SqliteDatabase(path), list[str](), asyncio.Event()
+
+        async def first(work: jobs.Work) -> None:
+            begun.append("first")
+            await database.write(lambda session: jobs.enqueue(session, "second", {}))
+            await free.wait()
+
+        async def second(work: jobs.Work) -> None:
+            begun.append("second")
+            free.set()
+
+        worker = Worker(database, {"first": first, "second": second})
+        await database.write(lambda session: jobs.enqueue(session, "first", {}))
+        running = asyncio.create_task(worker.run())
+        await asyncio.wait_for(free.wait(), 10)
+        await worker.stop(5)
+        await running
+        database.close()
+        return begun
+
+    assert asyncio.run(live()) == ["first", "second"]
+
+
+def test_the_simulator_cannot_tell_of_a_text_on_its_way_and_sends_a_repeated_one_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = str(tmp_path / "desk.db")
+    sqlite.prepare(path, migrate=True)
+    monkeypatch.setattr(simulator, "SLOWNESS", 0.2)
+    text = base.Text(new_id(), "ours", simulator.SLOW, "Hello")
+
+    async def live() -> None:
+        database = sqlite.SqliteDatabase(path)
+        carrier = simulator.Simulator(database)
+        underway = asyncio.create_task(carrier.send(text))
+        await asyncio.to_thread(eventually, lambda: text.reference in carrier.under_way)
+        with pytest.raises(base.Unsure):
+            await carrier.find(text)
+        receipt = await underway
+        assert await carrier.send(text) == await carrier.find(text) == receipt
+        database.close()
+
+    asyncio.run(live())
+    with apsw.Connection(path) as connection:
+        assert connection.execute("SELECT count(*) FROM simulated_texts").get == 2
+        assert connection.execute("SELECT count(*) FROM jobs").get == 1

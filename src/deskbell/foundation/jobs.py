@@ -11,6 +11,7 @@ import asyncio
 import logging
 import traceback
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from functools import partial
 from typing import Any, TypeVar
 
 import msgspec
@@ -183,7 +184,7 @@ class Worker:
     def __init__(self, database: Database, handlers: Mapping[str, Handler]) -> None:
         self.database = database
         self.handlers = handlers
-        self.running: set[asyncio.Task[None]] = set()
+        self.running: dict[str, asyncio.Task[None]] = {}
         self.woken = asyncio.Event()
         self.stopping = False
 
@@ -218,8 +219,8 @@ class Worker:
         self.stopping = True
         self.wake()
         if self.running:
-            await asyncio.wait(self.running, timeout=patience)
-        for task in self.running:
+            await asyncio.wait(self.running.values(), timeout=patience)
+        for task in self.running.values():
             task.cancel()
 
     async def claim(self) -> int:
@@ -231,21 +232,22 @@ class Worker:
             return 0
         claimed = await self.database.write(lambda session: self.take(session, room))
         for job in claimed:
-            task = asyncio.create_task(self.perform(job))
-            self.running.add(task)
-            task.add_done_callback(self.done)
+            self.running[job.id] = task = asyncio.create_task(self.perform(job))
+            task.add_done_callback(partial(self.done, job.id))
         return len(claimed)
 
     async def take(self, session: Session, most: int) -> list[Job]:
-        found = await session.all(due_jobs(clock.now(), most))
+        """Claims due jobs. One that runs here is not claimed again, even if the clock has jumped past its lease."""
+        due = await session.all(due_jobs(clock.now(), most + len(self.running)))
+        found = [job for job in due if job.id not in self.running][:most]
         for job in found:
             job.claim = new_id()
             job.attempts += 1
             await session.run(claim_job(job.id, job.claim, clock.seconds_from_now(LEASE)))
         return found
 
-    def done(self, task: asyncio.Task[None]) -> None:
-        self.running.discard(task)
+    def done(self, id: str, task: asyncio.Task[None]) -> None:
+        del self.running[id]
         self.wake()
 
     async def perform(self, job: Job) -> None:

@@ -2,7 +2,8 @@
 
 Magic numbers, for trying what can go wrong: `+15005550001` cannot be reached, `...02` is a landline, `...03` has told the carrier
 STOP, `...04` finds the carrier down, `...05` finds it slow. The ledger is the carrier's own memory: it is written before the
-answer, apart from the sender's transactions, as a real carrier's would be.
+answer, apart from the sender's transactions, as a real carrier's would be. It has a line for every hand-over; a reference that
+comes twice is `repeated` there, and nobody gets a second text.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import Any
 from sqlalchemy import Column, Delete, Select, Table, Text, delete, select
 
 from deskbell.conversations.carriers import base
-from deskbell.conversations.carriers.base import Receipt, Refused, Unavailable
+from deskbell.conversations.carriers.base import Receipt, Refused, Unavailable, Unsure
 from deskbell.foundation import clock, jobs
 from deskbell.foundation.db import ID, INSTANT, Database, Session, command, insert, query, schema
 from deskbell.foundation.ids import new_id
@@ -38,7 +39,7 @@ ledger = Table(
 
 @query(str)
 def taken(reference: str) -> Select[Any]:
-    return select(ledger.c.id).where(ledger.c.reference == reference)
+    return select(ledger.c.id).where(ledger.c.reference == reference, ledger.c.status != "repeated")
 
 
 @command
@@ -51,6 +52,7 @@ class Simulator:
 
     def __init__(self, database: Database) -> None:
         self.database = database
+        self.under_way: set[str] = set()
 
     async def send(self, text: base.Text) -> Receipt:
         if text.recipient == LANDLINE:
@@ -59,12 +61,18 @@ class Simulator:
             raise Refused("opted_out", opted_out=True)
         if text.recipient == DOWN:
             raise Unavailable("the simulated carrier is down")
-        if text.recipient == SLOW:
-            await asyncio.sleep(SLOWNESS)
-        return await self.database.write(lambda session: self.take(session, text))
+        self.under_way.add(text.reference)
+        try:
+            if text.recipient == SLOW:
+                await asyncio.sleep(SLOWNESS)
+            return await self.database.write(lambda session: self.take(session, text))
+        finally:
+            self.under_way.discard(text.reference)
 
     async def take(self, session: Session, text: base.Text) -> Receipt:
+        earlier = await session.one(taken(text.reference))
         id, status = new_id(), "undelivered" if text.recipient == UNREACHABLE else "delivered"
+        status = "repeated" if earlier else status
         row = {
             "id": id,
             "organization_id": text.organization_id,
@@ -73,10 +81,14 @@ class Simulator:
             "body": text.body,
         }
         await session.run(insert(ledger, {**row, "status": status, "created_at": clock.now()}))
+        if earlier:
+            return Receipt(earlier)
         report = {"message_id": text.reference, "carrier_id": id, "status": status}
         await jobs.enqueue(session, REPORT, report, organization_id=text.organization_id, delay=DELIVERY)
         return Receipt(id)
 
     async def find(self, text: base.Text) -> Receipt | None:
+        if text.reference in self.under_way:
+            raise Unsure
         found = await self.database.read(lambda session: session.one(taken(text.reference)))
         return None if found is None else Receipt(found)
