@@ -90,6 +90,23 @@ def test_duplicate_names_the_last_wins(alice: Api) -> None:
 
 
 @pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        (b'{"x":' + LONG + b"}", "an integer does not fit 64 bits"),
+        (b'{"x":18446744073709551615}', "an integer does not fit 64 bits"),
+        (b'{"x":[1e400]}', "a number is out of range"),
+        (b"", "The body is empty"),
+        (b" \n", "The body is empty"),
+        (b'{"x":"\\ud800"}', "surrogate"),
+    ],
+)
+def test_what_has_no_field_is_told_in_words(alice: Api, body: bytes, told: str) -> None:
+    answer = send(alice, "POST", "/leads", body)
+    refused(answer, 400, "validation_error", told)
+    assert "`[...]`" not in answer.text
+
+
+@pytest.mark.parametrize(
     "body", [b"", b"[]", b"null", b'"x"', b"5", b"true", b"{", b"}", b"{}{}", b"\xef\xbb\xbf{}", b"\xff\xfe", b"a=b"]
 )
 def test_a_body_that_is_no_object_is_refused(alice: Api, body: bytes) -> None:

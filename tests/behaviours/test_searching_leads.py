@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import re
+import time
 from typing import Any
 
 import pytest
@@ -51,6 +52,16 @@ def test_a_phone_is_found_by_its_digits(maria: Api, term: str) -> None:
 )  # fmt: skip
 def test_nothing_else_is_found(maria: Api, term: str) -> None:
     assert found(maria, term) == []
+
+
+def test_the_longest_names_are_found_and_longer_terms_find_nobody_at_once(alice: Api) -> None:
+    name = "\u0390" * 100  # each becomes three characters when case is folded
+    alice.lead(first_name=name, last_name=name, phone="+15125550123")
+    assert found(alice, f"{name} {name}") == found(alice, "." * 2_000 + "555-0123") == [name]
+    assert found(alice, f"{name} {name}i") == found(alice, "5" * 2_000) == []
+    begun = time.perf_counter()
+    assert found(alice, "x" * 60_000) == []
+    assert time.perf_counter() - begun < 0.5
 
 
 def test_an_empty_or_absent_term_finds_everybody(maria: Api) -> None:
@@ -107,6 +118,14 @@ def test_the_search_follows_changes(maria: Api) -> None:
         assert found(maria, present) == ["Maria"]
 
 
+def test_characters_of_private_use_find_names_and_no_phone(maria: Api) -> None:
+    assert found(maria, "512") == ["Maria"]
+    assert found(maria, "".join(chr(0xE030 + int(digit)) for digit in "512")) == []
+    maria.lead(first_name="Odd \ue035\ue031\ue032 name")
+    assert found(maria, "512") == ["Maria"]
+    assert found(maria, "\ue035\ue031\ue032") == ["Odd \ue035\ue031\ue032 name"]
+
+
 def test_a_very_long_term_is_a_term(alice: Api) -> None:
     alice.lead(first_name="x" * 100, last_name="y" * 100)
     assert found(alice, "x" * 100 + " " + "y" * 100) == ["x" * 100]
@@ -119,7 +138,7 @@ def test_the_lists_of_two_organizations_are_searched_apart(maria: Api, charlie: 
 
 
 def matches(lead: dict[str, Any], term: str) -> bool:
-    """The definition, word by word (contract 3.1.5)."""
+    """The definition, word by word."""
     names = [
         lead["first_name"],
         lead["last_name"] or "",

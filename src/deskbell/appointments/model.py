@@ -9,12 +9,11 @@ from msgspec import UNSET, Meta, UnsetType
 
 from deskbell.foundation.clock import Instant, Timestamp
 from deskbell.foundation.ids import Id, Uuid
-from deskbell.foundation.pages import Paging
+from deskbell.foundation.pages import Paging, SortDir
 
 Status = Literal["scheduled", "confirmed", "completed", "cancelled", "no_show"]
 BookedBy = Literal["api", "mcp", "agent", "user"]
 SortBy = Literal["start_time", "created_at"]
-SortDir = Literal["asc", "desc"]
 
 End = Annotated[Instant, Meta(description="Must be after `start_time`", examples=["2026-05-10T15:30:00Z"])]
 Type = Annotated[str, Meta(max_length=100, examples=["Estimate"])]

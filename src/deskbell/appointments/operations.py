@@ -10,7 +10,7 @@ from deskbell.appointments.model import Appointment, AppointmentChanges, Appoint
 from deskbell.errors import Problem
 from deskbell.foundation.db import insert, update
 from deskbell.foundation.ids import new_id
-from deskbell.foundation.pages import Page
+from deskbell.foundation.pages import Page, sent
 from deskbell.leads.operations import get_lead
 from deskbell.operation import Context, Operation
 
@@ -21,10 +21,10 @@ async def list_appointments(ctx: Context, filter: AppointmentFilter) -> Page[App
     """List appointments, the latest start first unless sorted otherwise. Cancelled ones are included."""
     statement = store.appointment_list(
         ctx.organization_id,
-        filter.status or None,
-        filter.lead_id or None,
-        filter.start_after or None,
-        filter.start_before or None,
+        sent(filter.status),
+        sent(filter.lead_id),
+        sent(filter.start_after),
+        sent(filter.start_before),
         sort_by=filter.sort_by,
         descending=filter.sort_dir == "desc",
     )

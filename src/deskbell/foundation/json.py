@@ -22,6 +22,7 @@ MAX_BODY = 1024 * 1024
 MAX_DEPTH = 64
 MAX_INTEGER = 2**63
 INFINITY = float("inf")
+LARGE_INTEGER, LARGE_NUMBER = "an integer does not fit 64 bits", "a number is out of range"
 
 parse = msgspec.json.Decoder().decode
 _located = re.compile(r"^(.*?)(?: - at `(?:key in )?\$(.*)`)?$", re.DOTALL).match
@@ -54,14 +55,17 @@ def decoder(kind: type[T]) -> Callable[[bytes], T]:
     """
 
     def decode(raw: bytes) -> T:
+        if not raw.strip():
+            raise Problem("validation_error", "The body is empty; it must be a JSON object")
         try:
             value = parse(raw)
             inspect(value)
+        except (msgspec.DecodeError, UnicodeError, RecursionError, ValueError) as error:
+            raise Problem("validation_error", f"The body is not acceptable JSON: {plain(error)}") from None
+        try:
             return msgspec.convert(value, kind, dec_hook=hook)
         except msgspec.ValidationError as error:
             raise explained(error, kind) from None
-        except (msgspec.DecodeError, UnicodeError, RecursionError, ValueError) as error:
-            raise Problem("validation_error", f"The body is not acceptable JSON: {plain(error)}") from None
 
     return decode
 
@@ -84,9 +88,9 @@ def inspect(body: Any) -> None:
                     deeper += item.values()
             elif kind is int:
                 if not -MAX_INTEGER <= item < MAX_INTEGER:
-                    raise ValueError("an integer does not fit 64 bits")
+                    raise ValueError(LARGE_INTEGER)
             elif kind is float and abs(item) == INFINITY:
-                raise ValueError("a number is out of range")
+                raise ValueError(LARGE_NUMBER)
         level, depth = deeper, depth + 1
 
 
@@ -137,6 +141,8 @@ def unwrapped(annotation: Any) -> tuple[Any, ...]:
 
 def plain(error: Exception) -> str:
     text = str(error).removeprefix("JSON is malformed: ")
+    if isinstance(error, msgspec.ValidationError):  # all that a parser without types can mind
+        return LARGE_INTEGER if text.startswith("Integer") else LARGE_NUMBER
     if isinstance(error, RecursionError):
         return f"it is nested more than {MAX_DEPTH} levels deep"
     if isinstance(error, UnicodeError):

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated, Generic, TypeVar
+from typing import Annotated, Generic, Literal, TypeVar
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 T = TypeVar("T")
+SortDir = Literal["asc", "desc"]
 
 
 class Paging(msgspec.Struct, kw_only=True):
@@ -15,6 +17,11 @@ class Paging(msgspec.Struct, kw_only=True):
 
     page: Annotated[int, msgspec.Meta(ge=1, description="Page number, from 1")] = 1
     limit: Annotated[int, msgspec.Meta(ge=1, le=100, description="Rows per page")] = 50
+
+
+def sent(value: T | UnsetType) -> T | None:
+    """What a query parameter filters by; None where it was not sent. An empty text was."""
+    return None if value is UNSET else value
 
 
 class Meta(msgspec.Struct):

@@ -10,13 +10,12 @@ from msgspec import UNSET, Meta, UnsetType
 from deskbell.foundation.clock import Instant, Timestamp
 from deskbell.foundation.ids import Uuid
 from deskbell.foundation.json import Object, Strings
-from deskbell.foundation.pages import Paging
+from deskbell.foundation.pages import Paging, SortDir
 from deskbell.organizations.rules import Email
 
 Temperature = Literal["cold", "warm", "hot"]
 Source = Literal["manual", "api", "website", "referral", "import", "other"]
 SortBy = Literal["created_at", "updated_at", "first_name", "last_name", "lead_score"]
-SortDir = Literal["asc", "desc"]
 
 Name = Annotated[str, Meta(max_length=100, examples=["Lopez"])]
 FirstName = Annotated[str, Meta(min_length=1, max_length=100, pattern=r"\S", examples=["Maria"])]

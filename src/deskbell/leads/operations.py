@@ -10,7 +10,7 @@ from msgspec import UNSET
 from deskbell.errors import Problem
 from deskbell.foundation.db import Violation, insert, update
 from deskbell.foundation.ids import new_id
-from deskbell.foundation.pages import Page
+from deskbell.foundation.pages import Page, sent
 from deskbell.leads import rules, store
 from deskbell.leads.model import Lead, LeadChanges, LeadFilter, NewLead
 from deskbell.operation import Context, Operation
@@ -20,13 +20,15 @@ from deskbell.organizations.rules import e164, number_hash
 async def list_leads(ctx: Context, filter: LeadFilter) -> Page[Lead]:
     """List leads, newest first unless sorted otherwise. Archived leads are left out."""
     term, digits = rules.search_terms(filter.search) if filter.search else (None, None)
+    if filter.search and term is None:
+        return Page([], 0, filter)
     indexed = min(len(term or ""), len(digits or term or "")) >= rules.INDEXED
     statement = store.lead_list(
         ctx.organization_id,
-        filter.status or None,
-        filter.temperature or None,
-        filter.created_after or None,
-        filter.created_before or None,
+        sent(filter.status),
+        sent(filter.temperature),
+        sent(filter.created_after),
+        sent(filter.created_before),
         term,
         digits,
         indexed=indexed,

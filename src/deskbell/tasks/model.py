@@ -9,12 +9,11 @@ from msgspec import UNSET, Meta, UnsetType
 
 from deskbell.foundation.clock import Instant, Timestamp
 from deskbell.foundation.ids import Id, Uuid
-from deskbell.foundation.pages import Paging
+from deskbell.foundation.pages import Paging, SortDir
 
 Priority = Literal["low", "medium", "high", "urgent"]
 Status = Literal["open", "in_progress", "completed", "cancelled"]
 SortBy = Literal["due_date", "created_at", "priority"]
-SortDir = Literal["asc", "desc"]
 
 Title = Annotated[str, Meta(min_length=1, max_length=500, pattern=r"\S", examples=["Call about the estimate"])]
 Description = Annotated[str, Meta(max_length=5000)]

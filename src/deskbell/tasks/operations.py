@@ -10,7 +10,7 @@ from msgspec import UNSET
 from deskbell.errors import Problem
 from deskbell.foundation.db import insert, update
 from deskbell.foundation.ids import new_id
-from deskbell.foundation.pages import Page
+from deskbell.foundation.pages import Page, sent
 from deskbell.leads.operations import get_lead
 from deskbell.operation import Context, Operation
 from deskbell.organizations.operations import get_person
@@ -22,10 +22,10 @@ async def list_tasks(ctx: Context, filter: TaskFilter) -> Page[Task]:
     """List tasks, newest first unless sorted otherwise. Cancelled ones are included."""
     statement = store.task_list(
         ctx.organization_id,
-        filter.status or None,
-        filter.assigned_to or None,
-        filter.contact_id or None,
-        filter.due_before or None,
+        sent(filter.status),
+        sent(filter.assigned_to),
+        sent(filter.contact_id),
+        sent(filter.due_before),
         sort_by=filter.sort_by,
         descending=filter.sort_dir == "desc",
     )
