@@ -160,20 +160,18 @@ class PostgresDatabase:
         raise AssertionError("unreachable")
 
     async def abandon(self, connection: Any, error: BaseException) -> None:
-        """Undoes a transaction. A connection whose state nobody knows is thrown away."""
+        """Undoes a transaction. A connection whose state nobody knows is thrown away, and so leaves the pool."""
+        if isinstance(error, UNKNOWN) or isinstance(error.__cause__, UNKNOWN):
+            drop(connection)
+            return
         try:
-            if isinstance(error, UNKNOWN) or isinstance(error.__cause__, UNKNOWN):
-                connection.terminate()
-            elif not connection.is_closed():
-                await connection.execute("ROLLBACK")
+            await connection.execute("ROLLBACK")
+            await self.pool.release(connection, timeout=1)
         except Exception:
-            connection.terminate()
+            drop(connection)
         except BaseException:
-            connection.terminate()
+            drop(connection)
             raise
-        finally:
-            with contextlib.suppress(Exception):
-                await self.pool.release(connection, timeout=1)
 
     async def system_fetch(self, sql: str, *arguments: Any) -> list[Any]:
         """One statement of the foundation itself, outside of any organization, in a transaction of its own."""
@@ -212,6 +210,11 @@ class PostgresDatabase:
     def tell(self, table: str) -> None:
         for told in self.followers.get(table, []):
             told()
+
+
+def drop(connection: Any) -> None:
+    with contextlib.suppress(asyncpg.InterfaceError):  # the pool has it already: the server closed it
+        connection.terminate()
 
 
 def connection_lost(error: BaseException) -> bool:
