@@ -11,6 +11,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 from urllib.parse import parse_qs, urlsplit, urlunsplit
 from uuid import UUID, uuid4
@@ -34,8 +35,11 @@ class Cluster:
         """pg_ctl, as the user that the data belongs to."""
         command = [str(self.server.bin_path / "pg_ctl"), "-D", str(self.server.pgdata), *arguments]
         options: dict[str, Any] = {"user": self.server.system_user} if self.server.system_user else {}
-        quiet = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-        subprocess.run(command, check=True, timeout=60, cwd="/", **quiet, **options)
+        with TemporaryFile("w+") as said:  # not a pipe: the server would hold it open
+            place = {"stdin": subprocess.DEVNULL, "stdout": said, "stderr": said}
+            done = subprocess.run(command, timeout=60, cwd="/", **place, **options)
+            said.seek(0)
+            assert done.returncode == 0, f"pg_ctl {' '.join(arguments)}: {said.read()}"
 
     def start(self) -> None:
         folder = parse_qs(urlsplit(self.url).query)["host"][0]

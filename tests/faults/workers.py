@@ -64,6 +64,9 @@ class Workers(Process):
         children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
         return [int(pid) for pid in children if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()]
 
+    def kill_one(self, pid: int) -> None:
+        os.kill(pid, signal.SIGKILL)
+
     def all_answer(self) -> bool:
         with self.each() as taken:
             return len(taken) == self.count
