@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from typing import Annotated
 
 import msgspec
+from msgspec import Meta
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -15,16 +17,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Where the data is: `sqlite:///FILE` (relative), `sqlite:////FILE` (absolute) or `postgresql://USER:PASSWORD@HOST/NAME`."""
     host: str = "127.0.0.1"
     """The address that `deskbell serve` listens on."""
-    port: int = 8000
-    """The port that `deskbell serve` listens on."""
-    workers: int = 1
+    port: Annotated[int, Meta(ge=0, le=65535)] = 8000
+    """The port that `deskbell serve` listens on; 0 takes a free one."""
+    workers: Annotated[int, Meta(ge=1, le=64)] = 1
     """How many processes serve the port. More than one needs PostgreSQL."""
     metrics_token: str = ""
     """Bearer token for `/metrics`. Without one, only the same machine may read it."""
     access_log: bool = True
     """One JSON line per request on standard output."""
-    drain_seconds: float = 10.0
-    """How long a stopping server waits for requests and jobs that are under way."""
+    drain_seconds: Annotated[float, Meta(ge=0, le=3600)] = 10.0
+    """How long a stopping server waits for requests and jobs that are under way, from 0 to 3600."""
 
 
 def load(environment: Mapping[str, str] = os.environ) -> Settings:

@@ -112,10 +112,24 @@ def test_scripts_get_one_json_value_from_each_command(desk: Desk) -> None:
 def test_an_organization_is_updated_and_its_team_kept(desk: Desk, tmp_path: Path) -> None:
     org, _ = desk.business()
     (tmp_path / "hours.json").write_text('{"monday": {"start": "09:00", "end": "12:00"}}')
-    changed = desk.json("org", "update", org, "--phone", "(512) 555-0100", "--hours", "hours.json", "--ai-name", "Max")
+    changed = desk.json(
+        "org",
+        "update",
+        org,
+        "--phone",
+        "(512) 555-0100",
+        "--hours",
+        "hours.json",
+        "--ai-name",
+        "Max",
+        "--logo-url",
+        "https://example.com/logo.png",
+    )
     assert (changed["primary_phone"], changed["ai_name"]) == ("+15125550100", "Max")
     assert changed["business_hours"]["tuesday"] is None
-    assert desk.json("org", "update", org, "--phone", "")["primary_phone"] is None
+    assert changed["logo_url"] == "https://example.com/logo.png"
+    bare = desk.json("org", "update", org, "--phone", "", "--logo-url", "")
+    assert (bare["primary_phone"], bare["logo_url"]) == (None, None)
     bob = desk.json("person", "add", "--org", org, "Bob", "bob@example.com", "--role", "admin")
     assert desk.json("person", "list", "--org", org) == [bob]
     desk.run("person", "remove", "--org", org, "bob@example.com")
@@ -138,6 +152,63 @@ def test_what_is_wrong_is_told_in_a_line(desk: Desk, words: tuple[str, ...], sta
     complaint = desk.complaint(*words, status=status)
     assert told in complaint
     assert complaint.startswith("Usage:" if status == 2 else "Error: ")
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("key", "create", "--org", "Acme", "--name", " "), "`name` must not be blank"),
+        (("person", "add", "--org", "Acme", "", "bob@example.com"), "`name` must not be blank"),
+        (("org", "create", "\t"), "`name` must not be blank"),
+        (("org", "update", "Acme", "--ai-name", ""), "`ai_name` must not be blank"),
+        (("org", "update", "Acme", "--ai-tone", " "), "`ai_tone` must not be blank"),
+        (("org", "update", "Acme", "--logo-url", "not a url"), "`logo_url` must be an http or https address"),
+        (("org", "update", "Acme", "--logo-url", "javascript:alert(1)"), "`logo_url` must be"),
+        (("dnc", "add", "--org", "Acme", "missing.csv"), "'missing.csv' is no phone number, and there is no such file"),
+        (("dnc", "add", "--org", "Acme", "12"), "'12' is not a phone number"),
+    ],
+)
+def test_what_an_operator_mistypes_is_not_stored(desk: Desk, words: tuple[str, ...], told: str) -> None:
+    desk.business()
+    before = desk.json("org", "list")
+    assert told in desk.complaint(*words)
+    assert desk.json("org", "list") == before
+
+
+def test_arguments_that_are_not_utf_8_are_refused(desk: Desk) -> None:
+    desk.business()
+    for words in (
+        ("org", "create", "bad\udcff"),
+        ("simulate", "text", "--org", "Acme", "--from", "+15125550123", "\udcff"),
+    ):
+        assert r"\udcff' is not valid UTF-8" in desk.complaint(*words, status=2)
+    assert len(desk.json("org", "list")) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "told"),
+    [
+        ("PORT", "99999", "<= 65535"),
+        ("WORKERS", "0", ">= 1"),
+        ("DRAIN_SECONDS", "-5", ">= 0"),
+        ("PORT", "http", "`int`"),
+    ],
+)
+def test_a_setting_out_of_range_is_named_and_does_not_hide_help(desk: Desk, name: str, value: str, told: str) -> None:
+    desk.environment[f"DESKBELL_{name}"] = value
+    complaint = desk.complaint("serve")
+    assert complaint.startswith(f"DESKBELL_{name} is not valid: ")
+    assert told in complaint
+    assert "--workers" in desk.run("serve", "--help")
+    assert "--scope" in desk.run("key", "create", "-h")
+
+
+def test_an_expiry_can_be_taken_away(desk: Desk) -> None:
+    org, _ = desk.business()
+    key = desk.json("key", "create", "--org", org, "--name", "k", "--expires", "2027-01-01")
+    assert desk.json("key", "update", key["id"], "--reads", "7")["expires_at"] == "2027-01-01T00:00:00Z"
+    assert desk.json("key", "update", key["id"], "--expires", "never")["expires_at"] is None
+    assert desk.json("key", "create", "--org", org, "--name", "k", "--expires", "never")["expires_at"] is None
 
 
 def test_an_absolute_and_a_relative_database_are_the_same_file(desk: Desk, tmp_path: Path) -> None:

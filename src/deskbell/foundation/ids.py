@@ -36,6 +36,14 @@ class Id(str):
         return cls(text.lower())
 
 
+def canonical(text: str) -> str:
+    """An id as it is stored; for what is no UUID, one that no record has."""
+    try:
+        return Id.parse(text)
+    except ValueError:
+        return NO_ID
+
+
 _lock = threading.Lock()
 _last = 0
 _drawn: Iterator[tuple[int]] = iter(())

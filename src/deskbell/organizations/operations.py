@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
-from msgspec import UNSET
+from msgspec import UNSET, UnsetType
 
 from deskbell.errors import Problem, invalid
 from deskbell.foundation import clock
@@ -55,12 +55,10 @@ async def create_organization(
     session: Session, name: str, *, timezone: str = "America/Chicago", country: str = "US"
 ) -> Organization:
     """A new business, open on weekdays from eight to five."""
-    if not name.strip():
-        raise invalid("name", "must not be blank")
     moment = clock.now()
     row = {
         "id": new_id(),
-        "name": name,
+        "name": rules.not_blank("name", name),
         "business_hours": rules.checked_hours(USUAL_HOURS),
         "payment_status": "active",
         "plan_tier": "starter",
@@ -85,6 +83,11 @@ async def update_organization(ctx: Context, changes: OrganizationChanges) -> Org
         given["primary_email"] = parsed("primary_email", rules.Email, given["primary_email"])
     if "business_hours" in given:
         given["business_hours"] = rules.checked_hours(msgspec.json.decode(given["business_hours"]))
+    for name in ("ai_name", "ai_tone"):
+        if name in given:
+            rules.not_blank(name, given[name])
+    if given.get("logo_url") is not None:
+        given["logo_url"] = rules.checked_logo(given["logo_url"])
     if "timezone" in given:
         given["timezone"] = rules.checked_timezone(given["timezone"])
     await ctx.db.run(update(store.organizations, {"id": ctx.organization_id}, {**given, "updated_at": ctx.now}))
@@ -104,7 +107,7 @@ async def add_person(ctx: Context, name: str, email: str, role: Role = "member")
     row = {
         "organization_id": ctx.organization_id,
         "id": new_id(),
-        "name": name,
+        "name": rules.not_blank("name", name),
         "email": parsed("email", rules.Email, email).lower(),
     }
     try:
@@ -145,7 +148,7 @@ async def create_key(
     row = {
         "organization_id": ctx.organization_id,
         "id": new_id(),
-        "name": name,
+        "name": rules.not_blank("name", name),
         "key_hash": keys.key_hash(plaintext),
         "prefix": plaintext[:12],
         "scopes": msgspec.json.encode(rules.checked_scopes(scopes)).decode(),
@@ -180,9 +183,9 @@ async def update_key(
     scopes: list[str] | None = None,
     reads: int | None = None,
     writes: int | None = None,
-    expires_at: Instant | None = None,
+    expires_at: Instant | UnsetType | None = UNSET,
 ) -> ApiKey:
-    """Changes what a key may do; holds within a second in a running server."""
+    """Changes what a key may do; holds within a second in a running server. None takes its expiry away."""
     await get_key(session, id)
     changes: dict[str, Any] = {}
     if scopes is not None:
@@ -191,7 +194,7 @@ async def update_key(
         changes["reads_per_minute"] = positive("reads", reads)
     if writes is not None:
         changes["writes_per_minute"] = positive("writes", writes)
-    if expires_at is not None:
+    if expires_at is not UNSET:
         changes["expires_at"] = expires_at
     if changes:
         await session.run(update(store.api_keys, {"id": id}, changes))

@@ -6,6 +6,7 @@ import re
 from functools import lru_cache
 from hashlib import sha256
 from typing import Any
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, available_timezones
 
 import msgspec
@@ -16,6 +17,7 @@ from deskbell.organizations.model import DAYS, SCOPES
 # The usual ways to write a North American number; phonenumbers reads them all the same, in fifty times the time.
 _north_american = re.compile(r"(\+1|1)?[ .-]?\(?([2-9]\d\d)\)?[ .-]?([2-9]\d\d)[ .-]?(\d{4})\Z", re.ASCII).match
 _email = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+").fullmatch
+_visible = re.compile(r"[!-~]{1,2000}").fullmatch
 _clock = re.compile(r"([01]\d|2[0-3]):[0-5]\d").fullmatch
 
 
@@ -60,6 +62,20 @@ def e164(text: str, country: str, field: str = "phone") -> str:
     ):
         raise invalid(field, "must be a phone number, best with its country code: +15125550123")
     return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+
+
+def not_blank(field: str, text: str) -> str:
+    if not text.strip():
+        raise invalid(field, "must not be blank")
+    return text
+
+
+def checked_logo(url: str) -> str:
+    """The address of a picture, as a page can show it."""
+    parts = urlsplit(url) if _visible(url) else None
+    if parts is None or parts.scheme not in ("http", "https") or not parts.hostname:
+        raise invalid("logo_url", "must be an http or https address such as https://example.com/logo.png")
+    return url
 
 
 def number_hash(organization_id: str, phone: str) -> str:

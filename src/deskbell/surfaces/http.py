@@ -14,7 +14,7 @@ from typing import Any, Protocol
 from deskbell.errors import Problem
 from deskbell.foundation import idempotency
 from deskbell.foundation.db import Database, DatabaseFailure
-from deskbell.foundation.ids import NO_ID, Id, short_id
+from deskbell.foundation.ids import canonical, short_id
 from deskbell.foundation.json import MAX_BODY
 from deskbell.foundation.limits import Allowance, Bucket, Limits
 from deskbell.operation import Answer, Caller, Operation
@@ -245,13 +245,6 @@ class Dispatcher:
         elif problem.status == 503:
             extra.append((b"retry-after", b"1"))
         return Answer(problem.status, self.dialect.envelope(problem))
-
-
-def canonical(value: str) -> str:
-    try:
-        return Id.parse(value)
-    except ValueError:
-        return NO_ID
 
 
 async def read_body(call: Call, receive: Receive) -> bytes:

@@ -10,6 +10,7 @@ from textwrap import dedent
 import click
 import msgspec
 
+from deskbell.foundation.json import unwrapped
 from deskbell.settings import Settings
 
 
@@ -31,7 +32,8 @@ def settings() -> str:
     for field in msgspec.structs.fields(Settings):
         default = msgspec.json.encode(field.default).decode() if field.default != "" else ""
         shown = f"`{default.strip(chr(34))}`" if default else "none"
-        kind = getattr(field.type, "__name__", str(field.type))
+        plain = unwrapped(field.type)[0]
+        kind = getattr(plain, "__name__", str(plain))
         lines.append(f"| `DESKBELL_{field.name.upper()}` | {kind} | {shown} | {said[field.name]} |")
     return "\n".join(lines) + "\n"
 

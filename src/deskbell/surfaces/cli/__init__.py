@@ -9,6 +9,8 @@ import click
 
 from deskbell import __version__
 
+HELP = "deskbell.help"  # whether help is asked for, which comes even where settings cannot be read
+
 #: Every command, the module beside this one that has it under the same name, and what it does.
 COMMANDS = {
     "serve": ("serve", "Serve the API until Ctrl-C."),
@@ -45,6 +47,15 @@ class Commands(click.Group):
         with formatter.section("Commands"):
             formatter.write_dl([(name, help) for name, (_, help) in COMMANDS.items()])
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        for word in args:
+            try:
+                word.encode()
+            except UnicodeEncodeError:
+                raise click.UsageError(f"{word!a} is not valid UTF-8.", ctx) from None
+        ctx.meta[HELP] = not set(ctx.help_option_names).isdisjoint(args)
+        return super().parse_args(ctx, args)
+
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
@@ -70,7 +81,12 @@ def cli(ctx: click.Context, database: str | None) -> None:
 
     from deskbell import settings
 
-    loaded = settings.load()
+    try:
+        loaded = settings.load()
+    except SystemExit:
+        if not ctx.meta[HELP]:
+            raise
+        return
     ctx.obj = msgspec.structs.replace(loaded, database=database) if database else loaded
 
 

@@ -40,7 +40,7 @@ def demo(settings: Settings, reset: bool) -> None:
         click.echo(f"Address: {address}\nAPI key: yours, in DESKBELL_KEY. Another one:")
         click.echo(f"  {program(settings)} key create --org {ORGANIZATION} --name NAME\n")
     click.echo(f"To try while `{program(settings)} serve` runs:\n")
-    for title, line in commands(address, key or "$DESKBELL_KEY", lead):
+    for title, line in commands(program(settings), address, key or "$DESKBELL_KEY", lead):
         click.echo(f"# {title}\n{line}\n")
 
 
@@ -61,7 +61,7 @@ async def somebody(session: Session) -> Lead | None:
     return None
 
 
-def commands(address: str, key: str, lead: Lead | None) -> list[tuple[str, str]]:
+def commands(program: str, address: str, key: str, lead: Lead | None) -> list[tuple[str, str]]:
     """Four commands that work when pasted, each with what it does."""
     call = f'curl -sS -H "Authorization: Bearer {key}"'
     body = f"{call} -H 'Content-Type: application/json'"
@@ -74,7 +74,7 @@ def commands(address: str, key: str, lead: Lead | None) -> list[tuple[str, str]]
         ),
     ]
     if lead is None:
-        return [*shown, ("No lead is left that can be texted. Start again: deskbell demo --reset", "")]
+        return [*shown, (f"No lead is left that can be texted. Start again: {program} demo --reset", "")]
     day = (today() + timedelta(days=1)).isoformat()
     visit = {"lead_id": lead.id, "start_time": f"{day}T15:00:00Z", "end_time": f"{day}T16:00:00Z", "type": "Inspection"}
     text = {"body": f"Hi {lead.first_name}, this is {NAME}. Does tomorrow at ten suit you?"}

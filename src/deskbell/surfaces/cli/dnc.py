@@ -88,12 +88,21 @@ async def work(
         try:
             phone = e164(written, ctx.country)
         except Problem:
-            bad.append(f"{place}{written!r} is not a phone number")
+            known = (
+                "is not a phone number"
+                if place or not has_letters(written)
+                else "is no phone number, and there is no such file"
+            )
+            bad.append(f"{place}{written!r} {known}")
             continue
         if ((await numbers.standing(ctx, phone)).on_dnc_at is not None) != listed:
             await act(ctx, phone)
             changed += 1
     return changed, bad
+
+
+def has_letters(text: str) -> bool:
+    return any(character.isalpha() for character in text)
 
 
 def lines_of(given: str) -> list[Line]:

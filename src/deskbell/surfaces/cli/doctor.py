@@ -7,6 +7,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, Literal
 
 import click
@@ -164,7 +165,7 @@ def look_inside(url: str) -> Iterator[Finding]:
     try:
         failed, late, newest = guest.read(lookups.state_of_jobs)
         organizations = guest.read(lookups.list_organizations)
-        keys = [key for one in organizations for key in guest.read(lookups.keys_of(one.id))]
+        keys = [key for one in organizations for key in guest.read(partial(lookups.list_keys, organization_id=one.id))]
     finally:
         guest.close()
     if failed:

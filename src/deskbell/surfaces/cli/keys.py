@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 import msgspec
+from msgspec import UNSET
 
 from deskbell.foundation.clock import Instant
 from deskbell.foundation.db import Session
@@ -20,12 +21,17 @@ COLUMNS = ("id", "name", "prefix", "scopes", "active", "expires_at", "last_used_
 Limit = click.IntRange(1, 2**31 - 1)
 
 
+NEVER = Instant("")
+
+
 class Moment(click.ParamType[Instant]):
-    """ISO 8601; without an offset UTC."""
+    """ISO 8601; without an offset UTC. The word `never` gives NEVER."""
 
     name = "ISO"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Instant:
+        if value == "never":
+            return NEVER
         try:
             return Instant.parse(str(value))
         except ValueError as error:
@@ -35,7 +41,7 @@ class Moment(click.ParamType[Instant]):
 scope_option = click.option(
     "--scope", "scopes", multiple=True, type=click.Choice(list(SCOPES)), help="May be repeated. None is full access."
 )
-expires_option = click.option("--expires", type=Moment(), help="When the key ends, in ISO 8601.")
+expires_option = click.option("--expires", type=Moment(), help="When the key ends, in ISO 8601; or `never`.")
 
 
 @click.group()
@@ -68,7 +74,7 @@ def create(
 
     async def unit(session: Session) -> tuple[ApiKey, str]:
         ctx = await lookups.context(session, organization)
-        limits: dict[str, Any] = {"reads": reads, "writes": writes, "expires_at": expires, "person_id": person}
+        limits: dict[str, Any] = {"reads": reads, "writes": writes, "expires_at": expires or None, "person_id": person}
         return await operations.create_key(ctx, name, scopes=list(scopes), **limits)
 
     made, plaintext = write(settings, unit)
@@ -87,7 +93,7 @@ def list_all(settings: Settings, organization: str, as_json: bool) -> None:
     """List an organization's keys, revoked ones too. Of a key itself only the beginning is known."""
 
     async def unit(session: Session) -> list[ApiKey]:
-        return await lookups.list_keys(await lookups.context(session, organization))
+        return await lookups.list_keys(session, (await lookups.find_organization(session, organization)).id)
 
     found = read(settings, unit)
     if as_json:
@@ -125,7 +131,12 @@ def update(
     changed = write(
         settings,
         lambda session: operations.update_key(
-            session, id, scopes=wanted, reads=reads, writes=writes, expires_at=expires
+            session,
+            id,
+            scopes=wanted,
+            reads=reads,
+            writes=writes,
+            expires_at=UNSET if expires is None else expires or None,
         ),
     )
     show(changed, as_json)

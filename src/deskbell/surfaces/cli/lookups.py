@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
 from typing import Any
 
 from sqlalchemy import Select, func, select
@@ -10,7 +9,7 @@ from sqlalchemy import Select, func, select
 from deskbell.errors import Problem
 from deskbell.foundation import clock
 from deskbell.foundation.db import Session, query
-from deskbell.foundation.ids import NO_ID, Id
+from deskbell.foundation.ids import NO_ID, canonical
 from deskbell.foundation.jobs import jobs
 from deskbell.leads import store as leads_store
 from deskbell.operation import Context
@@ -53,17 +52,9 @@ async def list_people(ctx: Context) -> list[Person]:
     return await ctx.db.all(store.people_of(ctx.organization_id))
 
 
-async def list_keys(ctx: Context) -> list[ApiKey]:
+async def list_keys(session: Session, organization_id: str) -> list[ApiKey]:
     """Every key of the organization, revoked ones too."""
-    return await ctx.db.all(store.keys_of(ctx.organization_id))
-
-
-def canonical(id: str) -> str:
-    """An id as it is stored; for what is no UUID, one that finds nothing."""
-    try:
-        return Id.parse(id)
-    except ValueError:
-        return NO_ID
+    return await session.all(store.keys_of(organization_id))
 
 
 def id_of(kind: str, given: str) -> str:
@@ -71,15 +62,6 @@ def id_of(kind: str, given: str) -> str:
     if canonical(given) == NO_ID:
         raise Problem("not_found", f"No {kind} has the id {given}")
     return canonical(given)
-
-
-def keys_of(organization_id: str) -> Callable[[Session], Coroutine[Any, Any, list[ApiKey]]]:
-    """The keys of an organization, as a transaction of their own."""
-
-    async def unit(session: Session) -> list[ApiKey]:
-        return await session.all(store.keys_of(organization_id))
-
-    return unit
 
 
 @query(int)

@@ -8,6 +8,7 @@ import click
 
 from deskbell.errors import Problem
 from deskbell.foundation.db import Session
+from deskbell.foundation.ids import canonical
 from deskbell.organizations import operations
 from deskbell.organizations.model import Person, Role
 from deskbell.settings import Settings
@@ -66,7 +67,7 @@ def remove(settings: Settings, organization: str, who: str, as_json: bool) -> No
 
     async def unit(session: Session) -> Person:
         ctx = await lookups.context(session, organization)
-        wanted = (lookups.canonical(who), who.lower())
+        wanted = (canonical(who), who.lower())
         for member in await lookups.list_people(ctx):
             if member.id == wanted[0] or member.email == wanted[1]:
                 return await operations.remove_person(ctx, member.id)
