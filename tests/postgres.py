@@ -11,7 +11,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryFile
+from tempfile import TemporaryDirectory, TemporaryFile
 from typing import Any
 from urllib.parse import parse_qs, urlsplit, urlunsplit
 from uuid import UUID, uuid4
@@ -86,12 +86,14 @@ def postgres(folder: Path) -> Iterator[str]:
 
 
 @contextmanager
-def cluster(folder: Path) -> Iterator[Cluster]:
-    own = Cluster(folder)
-    try:
-        yield own
-    finally:
-        own.close()
+def cluster(folder: Path | None = None) -> Iterator[Cluster]:
+    """A server of our own, in a folder of its own unless one is given."""
+    with TemporaryDirectory() as fresh:
+        own = Cluster(folder or Path(fresh))
+        try:
+            yield own
+        finally:
+            own.close()
 
 
 def fresh_database(url: str, owner: str = "DEFAULT") -> str:

@@ -25,9 +25,9 @@ RESTARTS = 3
 
 
 @pytest.fixture(scope="module")
-def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+def own() -> Iterator[Cluster]:
     """A PostgreSQL that these tests may stop."""
-    with cluster(tmp_path_factory.mktemp("own")) as made:
+    with cluster() as made:
         yield made
 
 

@@ -115,6 +115,7 @@ class Load:
         self.answers: Counter[str] = Counter()
         self.moments: list[float] = []
         self.wrong: list[Any] = []
+        self.longest = 0.0
         self.over = threading.Event()
         self.threads = [threading.Thread(target=self.client, args=(number,)) for number in range(CLIENTS)]
 
@@ -148,7 +149,9 @@ class Load:
 
     def create(self, connection: http.client.HTTPConnection, name: str) -> bool:
         body = {"first_name": name, "email": f"{name}@example.com"}
+        asked = time.monotonic()
         status, text = request(connection, "POST", "/api/v1/leads", body, Idempotency_Key=name, **self.headers)
+        self.longest = max(self.longest, time.monotonic() - asked)
         answer = json.loads(text)
         self.answers[str(status)] += 1
         if status == 201:
