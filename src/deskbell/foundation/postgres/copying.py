@@ -13,9 +13,12 @@ from deskbell.foundation.db import FLAG, ID, DatabaseFailure, schema
 from deskbell.foundation.migrations import latest
 from deskbell.foundation.postgres.database import set_up
 from deskbell.foundation.postgres.schema import prepare
+from deskbell.foundation.postgres.session import reraise
 from deskbell.foundation.sqlite import connect, schema_version
 
 CHUNK = 2000  # rows per transaction
+CONNECT = 10.0  # seconds
+ANSWER = 300.0  # seconds for one statement
 PROGRESS = (
     "CREATE TABLE IF NOT EXISTS copy_progress (name text PRIMARY KEY, source text NOT NULL, done bigint NOT NULL)"
 )
@@ -81,14 +84,22 @@ async def copy(path: str, url: str, watcher: Watcher) -> dict[str, int]:
             f"{path} has schema {schema_version(source)}, this program's is {latest()}: run `deskbell migrate` first"
         )
     await prepare(url, migrate=True)
-    target = await asyncpg.connect(url, timeout=10)
     try:
-        await set_up(target)
-        await refuse_foreign_rows(target, path)
-        return {table.name: await copy_table(source, target, table, path, watcher) for table in schema.sorted_tables}
+        target = await asyncpg.connect(url, timeout=CONNECT, command_timeout=ANSWER)
+        try:
+            await set_up(target)
+            await refuse_foreign_rows(target, path)
+            counts = {
+                table.name: await copy_table(source, target, table, path, watcher) for table in schema.sorted_tables
+            }
+            await target.execute("DROP TABLE copy_progress")  # from now on the target is not empty for anybody
+        finally:
+            await target.close(timeout=CONNECT)
+    except Exception as error:
+        reraise(error)
     finally:
-        await target.close(timeout=5)
         source.close()
+    return counts
 
 
 async def refuse_foreign_rows(target: Any, path: str) -> None:
