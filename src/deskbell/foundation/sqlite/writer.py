@@ -42,8 +42,12 @@ class Unit:
             self.future.set_exception(RuntimeError(f"{type(self.error).__name__}: {self.error}"))
 
 
+class Torn(Exception):
+    """A unit failed after it had written, and no savepoint can undo it alone."""
+
+
 class Writer:
-    """One thread and one connection: drain the queue, BEGIN IMMEDIATE, every unit in its savepoint, one COMMIT, answer all."""
+    """One thread and one connection: drain the queue, BEGIN IMMEDIATE, every unit, one COMMIT, answer all."""
 
     def __init__(self, path: str, totals: Totals, batch: int, tell: Callable[[set[str]], None]) -> None:
         self.path = path
@@ -92,7 +96,12 @@ class Writer:
         session.touched = set()
         try:
             session.connection.execute("BEGIN IMMEDIATE")
-            self.run(session, batch)
+            try:
+                self.run(session, batch)
+            except Torn:
+                session.connection.execute("ROLLBACK")
+                session.connection.execute("BEGIN IMMEDIATE")
+                self.run(session, batch, apart=True)
             session.settle()
             self.totals.in_flight = session.touched
             session.connection.execute("COMMIT")
@@ -106,26 +115,36 @@ class Writer:
         finally:
             self.totals.in_flight = set()
 
-    def run(self, session: SqliteSession, batch: list[Unit]) -> None:
+    def run(self, session: SqliteSession, batch: list[Unit], *, apart: bool = False) -> None:
+        """Runs the units one after the other. `apart` puts each into a savepoint, which can be undone alone.
+
+        A savepoint costs a write some percent, and only a unit that fails after it has written needs one. That is rare: then
+        the batch is undone and run again, apart.
+        """
         connection = session.connection
         for place, unit in enumerate(batch):
+            unit.error = None
             if unit.future.cancelled():  # the caller left before we began
                 continue
             session.organization_id = unit.organization_id
-            connection.execute("SAVEPOINT unit")
+            written = connection.total_changes()
+            if apart:
+                connection.execute("SAVEPOINT unit")
             try:
                 unit.value = drive(unit.work(session))
                 if not connection.in_transaction:
                     raise DatabaseFailure("SQLite has ended the transaction")
+                if apart:
+                    connection.execute("RELEASE unit")
             except BaseException as error:  # a refusal, a bug, a foreign await: this unit alone is undone
                 unit.error = error
-                if connection.in_transaction:
-                    connection.execute("ROLLBACK TO unit")
-                    connection.execute("RELEASE unit")
-                else:  # disk full, I/O error: SQLite has undone the whole batch
+                if not connection.in_transaction:  # disk full, I/O error: SQLite has undone the whole batch
                     for earlier in batch[:place]:
                         earlier.error = earlier.error or DatabaseFailure("undone with its batch")
                     session.touched.clear()
                     connection.execute("BEGIN IMMEDIATE")
-            else:
-                connection.execute("RELEASE unit")
+                elif apart:
+                    connection.execute("ROLLBACK TO unit")
+                    connection.execute("RELEASE unit")
+                elif connection.total_changes() != written:
+                    raise Torn from error
