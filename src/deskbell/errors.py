@@ -33,11 +33,11 @@ CATALOGUE: Final[dict[str, Entry]] = {
         "The MCP session was opened with another API key.",
         "Open a new session with the key that you are sending.",
     ),
-    "origin_not_allowed": Entry(
+    "forbidden": Entry(
         403,
         False,
-        "A web page of another origin called the MCP endpoint.",
-        "Call from the same host, or add the origin to the server's settings.",
+        "The page is for the machine that the server runs on, and the request came from elsewhere or through a proxy.",
+        "Ask from that machine, or set `DESKBELL_METRICS_TOKEN` and send it as the bearer token.",
     ),
     "validation_error": Entry(
         400,

@@ -10,6 +10,7 @@ from typing import Any
 import httpx2
 import pytest
 
+from deskbell.errors import CATALOGUE
 from deskbell.settings import Settings
 from tests.desk import Api, Server, running
 
@@ -91,7 +92,8 @@ def test_no_label_holds_what_a_client_made_up(server: Server, alice: Api) -> Non
 def test_a_proxy_on_the_same_machine_does_not_open_metrics_to_the_world(server: Server, header: str) -> None:
     answer = get(server, "/metrics", **{header: "203.0.113.9"})
     assert answer.status_code == 403
-    assert answer.json()["error"]["code"] == "unauthorized"
+    assert answer.json()["error"]["code"] == "forbidden"
+    assert "DESKBELL_METRICS_TOKEN" in CATALOGUE["forbidden"].fix
 
 
 @pytest.fixture(scope="module")
@@ -102,9 +104,11 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Any:
 
 
 def test_with_a_token_set_everybody_needs_it(guarded: Server) -> None:
-    assert get(guarded, "/metrics").status_code == 403
+    answer = get(guarded, "/metrics")
+    assert (answer.status_code, answer.json()["error"]["code"]) == (401, "unauthorized")
+    assert answer.headers["www-authenticate"] == "Bearer"
     for wrong in (f"Bearer {TOKEN}x", f"bearer{TOKEN}", TOKEN, f"Basic {TOKEN}", "Bearer \xe9"):
-        assert get(guarded, "/metrics", Authorization=wrong.encode("latin-1")).status_code == 403  # type: ignore[arg-type]
+        assert get(guarded, "/metrics", Authorization=wrong.encode("latin-1")).status_code == 401  # type: ignore[arg-type]
     proxied = {"X-Forwarded-For": "203.0.113.9"}
     answer = get(guarded, "/metrics", Authorization=f"Bearer {TOKEN}")
     assert answer.status_code == 200

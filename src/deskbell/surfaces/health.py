@@ -83,9 +83,7 @@ class Health:
     async def metrics(self, request: Request) -> Response:
         """The Prometheus text format, for those who may read it."""
         if not self.may_read(request):
-            message = "Metrics are for the same machine, or for the bearer token in DESKBELL_METRICS_TOKEN"
-            problem = Problem("unauthorized", message, status=403)
-            return Response(Crm.envelope(problem), problem.status, media_type="application/json")
+            return self.refused()
         lines = [*self.process(), *self.requests(), *await self.stored()]
         return PlainTextResponse("\n".join(lines) + "\n", media_type="text/plain; version=0.0.4")
 
@@ -96,6 +94,17 @@ class Health:
             wanted = f"Bearer {self.token}".encode()
             return len(sent) == 1 and secrets.compare_digest(sent[0].encode("latin-1"), wanted)
         return local(request) and not any(name in request.headers for name in FORWARDED)
+
+    def refused(self) -> Response:
+        """A token would help where one is set; else only the same machine."""
+        if self.token:
+            problem, headers = (
+                Problem("unauthorized", "Metrics need the bearer token of this server"),
+                {"WWW-Authenticate": "Bearer"},
+            )
+        else:
+            problem, headers = Problem("forbidden"), {}
+        return Response(Crm.envelope(problem), problem.status, headers, "application/json")
 
     def process(self) -> list[str]:
         lines = metric("deskbell_info", "gauge", "The version that runs", {f'{{version="{deskbell.__version__}"}}': 1})
