@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import apsw
 import pytest
 from sqlalchemy import Table
 
 from deskbell import app  # noqa: F401  the import fills the schema
-from deskbell.foundation import postgres, sqlite
+from deskbell.foundation import migrations, postgres, sqlite
 from deskbell.foundation.db import schema
 from deskbell.foundation.migrations import steps
 
@@ -18,6 +19,14 @@ from deskbell.foundation.migrations import steps
 OTHERS = re.compile(r"migrations|epoch|leads_(search.*|unindexed)|sqlite_.*")
 TABLES = list(schema.tables.values())
 POSTGRES = {"uuid": "UUID", "timestamptz": "TIMESTAMP WITH TIME ZONE", "jsonb": "JSONB", "boolean": "BOOLEAN"}
+
+
+def test_two_migrations_with_one_number_are_no_history(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("0001_crm.sql", "0002_tags.sql", "0002_notes.sql"):
+        (tmp_path / name).write_text("create table a (b text);\n")
+    monkeypatch.setattr(migrations.resources, "files", lambda package: tmp_path)
+    with pytest.raises(RuntimeError, match="number 2: notes and tags"):
+        migrations.steps.__wrapped__()
 
 
 @pytest.fixture(scope="module")

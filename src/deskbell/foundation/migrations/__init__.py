@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from functools import cache
 from importlib import resources
+from itertools import pairwise
 from typing import NamedTuple
 
 _types = {
@@ -67,7 +68,11 @@ def steps() -> list[Step]:
     """Every migration, oldest first."""
     files = (entry for entry in resources.files(__name__).iterdir() if entry.name.endswith(".sql"))
     named = sorted((entry.name, entry.read_text(encoding="utf-8")) for entry in files)
-    return [Step(int(name[:4]), name[5:-4], text) for name, text in named]
+    found = [Step(int(name[:4]), name[5:-4], text) for name, text in named]
+    for one, next in pairwise(found):
+        if one.number == next.number:
+            raise RuntimeError(f"Two migrations have the number {one.number}: {one.name} and {next.name}")
+    return found
 
 
 def latest() -> int:
