@@ -38,6 +38,14 @@ OWN_FILE = {"serve", "demo", "backup", "restore", "migrate", "doctor"}  # comman
 HELP = ["-h", "--help"]  # as the program has them: a command remembers what it is first asked with
 
 
+@pytest.mark.parametrize("decision", sorted((ROOT / "docs" / "decisions").glob("*.md")), ids=lambda file: file.stem)
+def test_the_evidence_of_a_decision_is_where_it_says(decision: Path) -> None:
+    marked = re.findall(r"`([^`]+)`", decision.read_text().partition("## Evidence")[2])
+    sources = "".join((ROOT / name).read_text() for name in marked if "/" in name)
+    names = [part for name in marked if not name.endswith((".py", ".sql")) for part in name.split(".")]
+    assert [name for name in names if not re.search(rf"\b{name}\b", sources)] == []
+
+
 def of(documents: list[Path]) -> Any:
     return pytest.mark.parametrize("document", documents, ids=[str(each.relative_to(ROOT)) for each in documents])
 

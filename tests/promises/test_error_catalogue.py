@@ -1,4 +1,4 @@
-"""Every error that the program can answer is in the catalogue, and the contract's are there as the contract says."""
+"""Every error that the program can answer is in the catalogue, and those that clients of Brightly know are there as they know them."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from deskbell.app import OPERATIONS
 from deskbell.errors import CATALOGUE, Problem
 from tests.promises.test_imports import trees
 
-#: Contract 1.4: code, status, whether a retry can help.
-CONTRACT = [
+#: What clients of Brightly know: code, status, whether a retry can help.
+KNOWN = [
     ("unauthorized", 401, False),
     ("insufficient_scope", 403, False),
     ("session_mismatch", 403, False),
@@ -29,8 +29,8 @@ CONTRACT = [
 ]
 
 
-@pytest.mark.parametrize(("code", "status", "retryable"), CONTRACT)
-def test_the_contracts_codes_keep_their_status(code: str, status: int, retryable: bool) -> None:
+@pytest.mark.parametrize(("code", "status", "retryable"), KNOWN)
+def test_the_codes_that_clients_know_keep_their_status(code: str, status: int, retryable: bool) -> None:
     problem = Problem(code)
     assert (problem.status, problem.retryable) == (status, retryable)
 

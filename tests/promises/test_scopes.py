@@ -42,7 +42,7 @@ def refusal(scope: str) -> dict[str, object]:
     return {"error": {"code": "insufficient_scope", "message": message, "retryable": False}}
 
 
-def test_there_are_the_nine_scopes_of_the_contract_and_all_are_used() -> None:
+def test_there_are_the_nine_scopes_of_the_brightly_api_and_all_are_used() -> None:
     objects = ("leads", "appointments", "tasks")
     pairs = {f"{name}:{right}" for name in objects for right in ("read", "write")}
     assert set(SCOPES) == pairs | {"conversations:read", "messages:write", "org:read"}

@@ -87,7 +87,7 @@ def test_every_parameter_says_what_it_means(document: Any, operation: Operation)
         assert parameter["schema"]["type"] in ("string", "integer")
 
 
-def test_limits_defaults_and_choices_are_those_of_the_contract(document: Any) -> None:
+def test_limits_defaults_and_choices_are_those_of_the_brightly_api(document: Any) -> None:
     given = {each["name"]: each["schema"] for each in document["paths"]["/api/v1/leads"]["get"]["parameters"]}
     assert (given["limit"]["minimum"], given["limit"]["maximum"], given["limit"]["default"]) == (1, 100, 50)
     assert given["sort_by"]["enum"] == ["created_at", "updated_at", "first_name", "last_name", "lead_score"]

@@ -20,7 +20,7 @@ class Instant(str):
 
     @classmethod
     def parse(cls, text: str) -> Instant:
-        """Reads ISO 8601. A time without an offset is UTC, a bare date its midnight (contract 3.1.11)."""
+        """Reads ISO 8601. A time without an offset is UTC, a bare date its midnight."""
         try:
             return of(datetime.fromisoformat(text))
         except (ValueError, OverflowError):

@@ -1,4 +1,4 @@
-"""Idempotency keys: an answer is stored in the transaction of its effect and replayed for 24 hours (contract 3.1.22)."""
+"""Idempotency keys: an answer is stored in the transaction of its effect and replayed for 24 hours."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rate limits: fixed minute windows, per key and bucket, exact (contract 1.3 and 3.1.15)."""
+"""Rate limits: fixed minute windows, per key and bucket, exact."""
 
 from __future__ import annotations
 

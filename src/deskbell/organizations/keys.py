@@ -1,4 +1,4 @@
-"""API keys of the CRM API: `brk_` and 48 hex digits. Only their SHA-256 is stored; a change holds within a second (contract 1.2)."""
+"""API keys of the CRM API: `brk_` and 48 hex digits. Only their SHA-256 is stored; a change holds within a second."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Erasing a person for good: content and identity go, the number's opt-out stays as a hash (contract 3.1.24)."""
+"""Erasing a person for good: content and identity go, the number's opt-out stays as a hash."""
 
 from __future__ import annotations
 
