@@ -67,11 +67,6 @@ _outgoing = [messages.c[name] for name in Outgoing.__struct_fields__]
 
 
 @query(Thread)
-def thread_of(organization_id: str, lead_id: str) -> Select[Any]:
-    return select(*_thread).where(threads.c.organization_id == organization_id, threads.c.lead_id == lead_id)
-
-
-@query(Thread)
 def thread_list(organization_id: str) -> Select[Any]:
     """Latest activity first."""
     return (
