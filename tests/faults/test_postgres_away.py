@@ -13,6 +13,7 @@ from typing import Any
 import asyncpg
 import httpx2
 import pytest
+import time_machine
 
 from deskbell.foundation.postgres import database as postgres_database
 from deskbell.foundation.postgres.limits import PURGE
@@ -22,6 +23,7 @@ from tests.faults.workers import AWAY, Load, Workers, unharmed, workers
 from tests.postgres import Cluster, ask, cluster, fresh_database, stored
 
 RESTARTS = 3
+MINUTE = 2_000_000_040  # Unix time at which a minute begins
 
 
 @pytest.fixture(scope="module")
@@ -176,6 +178,13 @@ def test_old_rate_windows_are_forgotten(server: Server, alice: Api) -> None:
     ask(server.database, "INSERT INTO rate_windows SELECT 'present', extract(epoch FROM now())::bigint / 60, 1")
     ask(server.database, PURGE, int(time.time()) // 60 - 1)
     assert [row[0] for row in ask(server.database, "SELECT place FROM rate_windows")] == ["present"]
+
+
+def test_a_node_whose_clock_is_behind_counts_in_the_same_minute(server: Server, alice: Api) -> None:
+    few = server.api(alice.organization_id, reads=60)
+    for moment, left in ((MINUTE + 1, 59), (MINUTE - 1, 58), (MINUTE + 2, 57), (MINUTE - 1, 56), (MINUTE + 61, 59)):
+        with time_machine.travel(moment, tick=False):
+            assert few.get("/org").headers["RateLimit-Remaining"] == str(left)
 
 
 def test_without_the_driver_a_clear_word_says_what_to_install() -> None:
