@@ -21,6 +21,7 @@ from deskbell.foundation.db import Session
 from deskbell.operation import Context
 from deskbell.organizations import operations as organizations
 from deskbell.settings import Settings
+from deskbell.surfaces.protocol import configured
 
 PLENTY = 1_000_000  # requests per minute, for tests that are not about limits
 
@@ -92,15 +93,7 @@ class Server:
 
     def start(self) -> None:
         self.app = Deskbell(self.settings)
-        config = uvicorn.Config(
-            self.app,
-            host="127.0.0.1",
-            port=self.port,
-            log_level="error",
-            access_log=False,
-            http="httptools",
-            lifespan="on",
-        )
+        config = configured(self.settings, self.app, host="127.0.0.1", port=self.port, log_level="error")
         self.uvicorn = uvicorn.Server(config)
         self.thread = threading.Thread(target=lambda: asyncio.run(self.uvicorn.serve()), daemon=True)
         self.thread.start()

@@ -21,6 +21,7 @@ from deskbell.conversations.carriers.simulator import Simulator
 from deskbell.foundation.sqlite import exclusive, prepare
 from deskbell.foundation.sqlite.writer import Writer
 from deskbell.settings import Settings
+from deskbell.surfaces.protocol import configured
 
 
 def answer_early() -> None:
@@ -55,8 +56,8 @@ def main(path: str, port: str, flaw: str = "") -> None:
         FLAWS[flaw]()
     with exclusive(path):
         prepare(path, migrate=True)
-        app = Deskbell(Settings(access_log=False, database=f"sqlite:///{path}"))
-        config = uvicorn.Config(app, port=int(port), log_level="error", http="httptools", lifespan="on")
+        settings = Settings(access_log=False, database=f"sqlite:///{path}")
+        config = configured(settings, Deskbell(settings), port=int(port), log_level="error")
         asyncio.run(uvicorn.Server(config).serve())
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import math
 import signal
 import socket
 import sys
@@ -23,8 +22,7 @@ from deskbell.settings import Settings, pass_on
 from deskbell.surfaces.cli import lookups
 from deskbell.surfaces.cli.addresses import address_of
 from deskbell.surfaces.cli.database import file_of, is_empty, program
-
-BACKLOG = 2048
+from deskbell.surfaces.protocol import BACKLOG, configured
 
 
 class Server(uvicorn.Server):
@@ -99,23 +97,6 @@ def listening(settings: Settings) -> socket.socket:
             f"Cannot listen on {settings.host} port {settings.port}: {error.strerror}. Choose another with --port."
         ) from None
     return listener
-
-
-def configured(settings: Settings, application: Any, **more: Any) -> uvicorn.Config:
-    """How uvicorn serves us. Requests get half of the drain time, jobs the other half."""
-    return uvicorn.Config(
-        application,
-        loop="uvloop" if sys.platform != "win32" else "asyncio",
-        http="httptools",
-        ws="none",
-        lifespan="on",
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        backlog=BACKLOG,
-        timeout_graceful_shutdown=math.ceil(settings.drain_seconds / 2),
-        **more,
-    )
 
 
 def supervise(settings: Settings, listener: socket.socket) -> None:
