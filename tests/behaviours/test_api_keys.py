@@ -54,6 +54,12 @@ def test_anything_else_is_unauthorized(alice: Api, header: str) -> None:
         assert answer.headers["ratelimit-limit"] == answer.headers["ratelimit-remaining"] == str(bucket)
 
 
+def test_a_header_of_at_most_100_bytes_is_looked_at(alice: Api) -> None:
+    for spaces, status in ((1, 200), (100 - 6 - 52, 200), (100 - 6 - 51, 401), (60_000, 401)):
+        answer = alice.http.get("/org", headers={"Authorization": "Bearer" + " " * spaces + alice.key})
+        assert answer.status_code == status, spaces
+
+
 def test_all_refusals_are_alike(alice: Api, server: Server) -> None:
     revoked = server.api(alice.organization_id)
     server.do(lambda session: organizations.revoke_key(session, revoked.key_id))
