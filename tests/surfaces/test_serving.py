@@ -150,6 +150,21 @@ def test_one_server_per_file_and_one_per_port(desk: Desk, tmp_path: Path) -> Non
         ]
 
 
+def test_a_link_to_the_file_is_the_file(desk: Desk, tmp_path: Path) -> None:
+    desk.business()
+    (tmp_path / "link.db").symlink_to("deskbell.db")
+    link = ("--database", "sqlite:///link.db")
+    with serving(desk) as server:
+        again = desk.complaint("serve", "--port", "0", "--database", "sqlite:///link.db")
+        assert f"is already served by process {server.process.pid}." in again
+        for own in ("deskbell.db", "deskbell.db-wal", "link.db"):
+            assert "belongs to the database in use" in desk.complaint(*link, "backup", "--force", own)
+        desk.run(*link, "backup", "copy.db")
+    desk.run(*link, "restore", "copy.db")
+    assert (tmp_path / "link.db").is_symlink()
+    assert len(desk.json("org", "list")) == 1
+
+
 def test_a_backup_taken_while_serving_brings_the_data_back(desk: Desk, tmp_path: Path) -> None:
     _, key = desk.business()
     with serving(desk) as server:

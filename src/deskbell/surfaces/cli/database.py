@@ -40,7 +40,10 @@ def explained(error: Exception) -> str | None:
 
 
 def file_of(url: str) -> str:
-    """The path of a database file: relative in `sqlite:///FILE`, absolute in `sqlite:////FILE`."""
+    """The path of a database file: relative in `sqlite:///FILE`, absolute in `sqlite:////FILE`.
+
+    Links are followed, as SQLite follows them: the lock, the log and what is put in the file's place belong beside the file.
+    """
     path = databases.sqlite_path(url)
     if databases.is_postgres(url):
         raise click.ClickException(
@@ -50,7 +53,8 @@ def file_of(url: str) -> str:
         raise databases.Unsupported(url)
     if os.path.isdir(path) or not os.path.isdir(os.path.dirname(path) or "."):
         raise click.ClickException(f"The database {url!r} cannot be a file: check that its folder exists.")
-    return path
+    real = os.path.realpath(path)
+    return path if real == os.path.abspath(path) else real
 
 
 def is_empty(path: str) -> bool:
