@@ -6,6 +6,8 @@ import asyncio
 import contextlib
 import gc
 import logging
+import os
+import signal
 import sys
 from typing import Any
 
@@ -141,6 +143,20 @@ async def purge(work: Work) -> None:
     await work.finish(unit)
 
 
+class Worked(Deskbell):
+    """The application of a worker process: it ends when the parent that supervises it is gone, however that came."""
+
+    async def start(self) -> None:
+        await super().start()
+        self.background.append(asyncio.create_task(self.follow_parent(os.getppid())))
+
+    async def follow_parent(self, parent: int) -> None:
+        while os.getppid() == parent:  # noqa: ASYNC110  nobody tells a child that its parent is gone
+            await asyncio.sleep(1)
+        log.warning("the supervising process is gone; this worker stops too")
+        signal.raise_signal(signal.SIGTERM)
+
+
 def create() -> Deskbell:
     """The application of a worker process, which finds its settings in the environment."""
-    return Deskbell(settings.load())
+    return Worked(settings.load())

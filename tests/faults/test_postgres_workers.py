@@ -173,3 +173,12 @@ def status(api: Api, lead: str) -> str | None:
         found: str = json.loads(api.get(f"/conversations/{lead}").content)["data"][-1]["status"]
         return found
     return None
+
+
+def test_workers_do_not_outlive_their_supervisor(postgres_url: str) -> None:
+    with workers(fresh_database(postgres_url), 2) as orphaned:
+        pids = orphaned.pids()
+        assert len(pids) == 2
+        orphaned.process.kill()
+        orphaned.process.wait()
+        eventually(lambda: not any(Path(f"/proc/{pid}").exists() for pid in pids))
