@@ -241,6 +241,37 @@ def test_nobody_else_may_read_the_data(desk: Desk, tmp_path: Path) -> None:
     assert (tmp_path / "deskbell.db").stat().st_mode & 0o777 == 0o640
 
 
+def test_a_restore_that_is_cut_short_leaves_the_database_as_it_was(desk: Desk, tmp_path: Path) -> None:
+    organization, _ = desk.business()
+    desk.run("backup", "copy.db")
+    desk.run("simulate", "text", "--org", organization, "--from", "+13035550123", "stop")
+    broken = apsw.Connection(str(tmp_path / "copy.db"))
+    broken.execute("DROP TABLE messages")  # sound as a file, and of no use
+    broken.close()
+    with pytest.raises(AssertionError):
+        desk.run("restore", "copy.db")
+    assert [each["name"] for each in desk.json("org", "list")] == ["Acme"]
+    file = apsw.Connection(str(tmp_path / "deskbell.db"))
+    assert file.execute("SELECT count(*) FROM suppressions WHERE opted_out_at IS NOT NULL").get == 1
+    file.close()
+    assert not [each.name for each in tmp_path.iterdir() if "restor" in each.name]
+
+
+def test_two_restores_in_a_row_keep_both_replaced_files(desk: Desk, tmp_path: Path) -> None:
+    desk.business()
+    desk.run("backup", "copy.db")
+    desk.run("org", "create", "Later")
+    desk.run("restore", "copy.db")
+    desk.run("restore", "copy.db")
+    kept = sorted(tmp_path.glob("deskbell.db.before-restore-*"))
+    counts = []
+    for path in kept:
+        file = apsw.Connection(str(path))
+        counts.append(file.execute("SELECT count(*) FROM organizations").get)
+        file.close()
+    assert counts == [2, 1]
+
+
 def test_a_failing_upgrade_leaves_the_file_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = str(tmp_path / "deskbell.db")
     sqlite.prepare(path, migrate=True)

@@ -20,6 +20,9 @@ FAILURES = (apsw.Error,)  # what a file's state can cause, and OUR_BUGS, which i
 OUR_BUGS = (apsw.SQLError, apsw.MisuseError, apsw.RangeError, apsw.BindingsError, apsw.ConstraintError)
 
 
+BESIDE = ("", "-wal", "-shm")  # a database file and what SQLite keeps beside it
+
+
 def complaint(error: Exception) -> str | None:
     """What a failure of the driver means for whoever keeps the file; None for a bug of ours and what is not the driver's."""
     if isinstance(error, apsw.ReadOnlyError):
@@ -108,19 +111,32 @@ def verify(path: str) -> None:
 
 
 def put_back(source: str, path: str, like: str | None) -> None:
-    """Replaces a database file by a copy of `source`, as readable as `like`, else for us alone.
-
-    The old write-ahead log goes first, or it would be played into the new file.
-    """
+    """Replaces a database file by a copy of `source`, as readable as `like`, else for us alone."""
     staged = path + ".restoring"
-    Path(staged).unlink(missing_ok=True)
+    stage(source, staged, like)
+    swap_in(staged, path)
+
+
+def stage(source: str, staged: str, like: str | None) -> None:
+    """A private copy of a file, as readable as `like` where that is given."""
+    for suffix in BESIDE:
+        Path(staged + suffix).unlink(missing_ok=True)
     make_private(staged)
     shutil.copyfile(source, staged)
     if like:
         shutil.copymode(like, staged)
-    for suffix in ("-wal", "-shm"):
+
+
+def swap_in(staged: str, path: str) -> None:
+    """Puts a finished file in the place of a database. The old write-ahead log goes first, or it would be played into the new file."""
+    with open(staged, "rb") as file:
+        os.fsync(file.fileno())
+    for suffix in BESIDE[1:]:
         Path(path + suffix).unlink(missing_ok=True)
     os.replace(staged, path)
+    folder = os.open(os.path.dirname(os.path.abspath(path)), os.O_RDONLY)
+    os.fsync(folder)
+    os.close(folder)
 
 
 def schema_version(connection: apsw.Connection) -> int:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import glob
 import os
+import re
 from collections.abc import Callable, Coroutine
 from functools import partial
 from pathlib import Path
@@ -32,6 +34,8 @@ def backup(settings: Settings, target: str, force: bool) -> None:
     """Copy the database into FILE, whole and verified. A server may go on writing meanwhile."""
     path = existing(settings)
     refuse_own(path, target)
+    if os.path.exists(target) and not os.path.isfile(target):
+        raise click.ClickException(f"{target} is no ordinary file.")
     if os.path.exists(target) and not force:
         raise click.ClickException(f"{target} exists already; --force replaces it.")
     unfinished = target + ".partial"
@@ -55,16 +59,28 @@ def restore(settings: Settings, source: str) -> None:
     path = file_of(settings.database)
     refuse_own(path, source)
     version = check_backup(source)
-    with sqlite.exclusive(path):
-        kept = set_aside(path)
-        sqlite.put_back(source, path, kept)
-        sqlite.prepare(path, migrate=True)
-        make_lawful(path, kept)
+    with sqlite.exclusive(path), contextlib.ExitStack() as cleaning:
+        present = path if os.path.exists(path) else None
+        staged = path + ".restoring"
+        cleaning.callback(remove, staged)
+        sqlite.stage(source, staged, present)
+        sqlite.prepare(staged, migrate=True)
+        make_lawful(staged, present)
+        sqlite.cut_log(staged)
+        # Until here the present file is untouched; from here on the new one is whole.
+        kept = set_aside(path) if present else None
+        sqlite.swap_in(staged, path)
     click.echo(f"Restored {path} from {source}.")
     if version < latest():
         click.echo(f"Its schema was upgraded from {version} to {latest()}.")
     if kept:
         click.echo(f"The replaced file is {kept}.")
+
+
+def remove(staged: str) -> None:
+    """Clears away what a restore leaves beside the file that it works on."""
+    for left in Path(staged).parent.glob(glob.escape(Path(staged).name) + "*"):
+        left.unlink()
 
 
 def make_lawful(path: str, kept: str | None) -> None:
@@ -147,12 +163,12 @@ def check_backup(source: str) -> int:
     return version
 
 
-def set_aside(path: str) -> str | None:
+def set_aside(path: str) -> str:
     """Renames the present file, with its log where that cannot be moved into it: a damaged file may still be wanted."""
-    if not os.path.exists(path):
-        return None
     sqlite.cut_log(path)
-    kept = f"{path}.before-restore-{clock.now()[:19].replace(':', '').replace('-', '')}"
+    kept = f"{path}.before-restore-{re.sub('[-:.Z]', '', clock.now())}"
+    if os.path.exists(kept):
+        raise click.ClickException(f"{kept} exists already; move it away.")
     os.rename(path, kept)
     if os.path.exists(path + "-wal"):
         os.rename(path + "-wal", kept + "-wal")
