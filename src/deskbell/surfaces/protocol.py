@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import math
-import sys
 from typing import Any
 
 import httptools
@@ -28,7 +27,7 @@ def configured(settings: Settings, application: Any, **more: Any) -> uvicorn.Con
     """How uvicorn serves us. Requests get half of the drain time, jobs the other half."""
     return uvicorn.Config(
         application,
-        loop="uvloop" if sys.platform != "win32" else "asyncio",
+        loop="uvloop",
         http=Connection,
         ws="none",
         lifespan="on",
