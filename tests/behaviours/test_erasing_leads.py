@@ -6,13 +6,14 @@ from typing import Any
 
 import pytest
 
+from deskbell.conversations.carriers import simulator
 from deskbell.leads import numbers
 from deskbell.privacy.operations import erase_lead
 from tests.behaviours.test_booking_appointments import book
 from tests.behaviours.test_conversations import hear, say
 from tests.behaviours.test_tasks import task
-from tests.behaviours.test_texting import haste, outcome
-from tests.desk import Api, refused
+from tests.behaviours.test_texting import haste, last, outcome
+from tests.desk import Api, eventually, refused
 from tests.postgres import stored
 
 __all__ = ["haste"]
@@ -63,3 +64,19 @@ def test_the_opt_out_of_the_number_stays(alice: Api, erased: dict[str, Any]) -> 
     again = alice.lead(phone=PHONE)
     assert again["sms_opted_out"] is True
     refused(alice.post(f"/conversations/{again['id']}/messages", {"body": "x"}), 422, "compliance_blocked")
+
+
+@pytest.mark.parametrize("phone", [simulator.SLOW, simulator.OPTED_OUT])
+def test_a_text_that_was_on_its_way_is_forgotten_too(alice: Api, phone: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(simulator, "SLOW", phone)
+    lead = alice.lead(phone=phone)
+    say(alice, lead, f"Hello {SECRET}")
+    eventually(lambda: last(alice, lead)["status"] == "sending")
+    alice.do(lambda ctx: erase_lead(ctx, lead["id"]))
+
+    def ours() -> list[str]:
+        tables = stored(alice.server.database)
+        return [f"{table} {row}" for table in tables for row in tables[table] if alice.organization_id in row]
+
+    eventually(lambda: not [row for row in ours() if "texts.send" in row])
+    assert [row for row in ours() if SECRET in row or phone in row] == []

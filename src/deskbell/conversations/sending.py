@@ -115,6 +115,11 @@ async def mark_sending(ctx: Context, message_id: str) -> Outgoing | None:
     return message
 
 
+async def is_erased(ctx: Context, message_id: str) -> bool:
+    """Whether the message is gone, as it is when its person was erased."""
+    return await ctx.db.one(store.outgoing(ctx.organization_id, message_id)) is None
+
+
 async def record_report(ctx: Context, report: Report) -> None:
     """A carrier's later word on a text. Late and repeated reports change nothing."""
     message = await ctx.db.one(store.outgoing(ctx.organization_id, report.message_id))
@@ -127,7 +132,9 @@ async def record_report(ctx: Context, report: Report) -> None:
 async def record_receipt(ctx: Context, message: Outgoing, receipt: Receipt) -> None:
     """The carrier has the text. If its report was faster than this, the report stands."""
     present = await ctx.db.one(store.outgoing(ctx.organization_id, message.id))
-    if present is not None and present.status == "sending":
+    if present is None:
+        raise Again("its person was erased meanwhile: the carrier must forget it")
+    if present.status == "sending":
         await set_status(ctx, message.id, "sent", carrier_id=receipt.carrier_id, sent_at=ctx.now)
 
 
@@ -136,6 +143,8 @@ async def record_refusal(ctx: Context, message: Outgoing, refusal: Refused) -> N
     await set_status(ctx, message.id, "failed", failure=refusal.reason)
     if refusal.opted_out:
         await stop_texts(ctx, message.phone)
+        if await is_erased(ctx, message.id):
+            await numbers.forget_number(ctx, message.phone)
 
 
 async def stop_texts(ctx: Context, phone: str) -> bool:
@@ -167,6 +176,8 @@ class Sender:
         message_id = work.payload(SendJob).message_id
         message = await work.record(within(work, lambda ctx: mark_sending(ctx, message_id)))
         if message is None:
+            if await work.record(within(work, lambda ctx: is_erased(ctx, message_id))):
+                await self.carrier.forget(work.job.organization_id or "", message_id)
             return
         text = Text(message.organization_id, message.id, message.phone, message.body)
         try:

@@ -47,3 +47,6 @@ class Carrier(Protocol):
 
     async def find(self, text: Text) -> Receipt | None:
         """What became of an earlier `send` with this reference. None only if it was not taken and never will be; else raises Unsure."""
+
+    async def forget(self, organization_id: str, reference: str) -> None:
+        """Drops what is kept of a text whose person was erased, if there is anything."""

@@ -47,6 +47,11 @@ def forget_recipient(organization_id: str, recipient: str) -> Delete:
     return delete(ledger).where(ledger.c.organization_id == organization_id, ledger.c.recipient == recipient)
 
 
+@command
+def forget_reference(organization_id: str, reference: str) -> Delete:
+    return delete(ledger).where(ledger.c.organization_id == organization_id, ledger.c.reference == reference)
+
+
 class Simulator:
     """A carrier in a table."""
 
@@ -55,16 +60,16 @@ class Simulator:
         self.under_way: set[str] = set()
 
     async def send(self, text: base.Text) -> Receipt:
-        if text.recipient == LANDLINE:
-            raise Refused("landline")
-        if text.recipient == OPTED_OUT:
-            raise Refused("opted_out", opted_out=True)
-        if text.recipient == DOWN:
-            raise Unavailable("the simulated carrier is down")
         self.under_way.add(text.reference)
         try:
             if text.recipient == SLOW:
                 await asyncio.sleep(SLOWNESS)
+            if text.recipient == LANDLINE:
+                raise Refused("landline")
+            if text.recipient == OPTED_OUT:
+                raise Refused("opted_out", opted_out=True)
+            if text.recipient == DOWN:
+                raise Unavailable("the simulated carrier is down")
             return await self.database.write(lambda session: self.take(session, text))
         finally:
             self.under_way.discard(text.reference)
@@ -92,3 +97,6 @@ class Simulator:
             raise Unsure
         found = await self.database.read(lambda session: session.one(taken(text.reference)))
         return None if found is None else Receipt(found)
+
+    async def forget(self, organization_id: str, reference: str) -> None:
+        await self.database.write(lambda session: session.run(forget_reference(organization_id, reference)))
