@@ -10,9 +10,11 @@ import httpx2
 import pytest
 import time_machine
 
+from deskbell.privacy.operations import erase_lead
 from tests.behaviours.test_booking_appointments import book
 from tests.behaviours.test_tasks import task
 from tests.desk import Api, refused, running
+from tests.postgres import stored
 
 
 def repeat(answer: httpx2.Response, first: httpx2.Response) -> None:
@@ -49,6 +51,18 @@ def test_every_kind_of_write_can_be_repeated(alice: Api) -> None:
         assert first.status_code in (200, 201), first.text
         repeat(again, first)
     assert alice.get(f"/conversations/{lead['id']}").json()["meta"]["total"] == 1
+
+
+def test_a_repeat_may_write_the_id_in_capitals(alice: Api) -> None:
+    lead = alice.lead(phone="+15125550123")["id"]
+    first, again = (
+        alice.post(f"/conversations/{id}/messages", {"body": "Hello"}, Idempotency_Key="k")
+        for id in (lead.upper(), lead)
+    )
+    assert first.status_code == 201
+    repeat(again, first)
+    alice.do(lambda ctx: erase_lead(ctx, lead))
+    assert [row for row in stored(alice.server.database)["answers"] if alice.organization_id in row] == []
 
 
 def test_a_replay_tells_what_was_and_not_what_is(alice: Api) -> None:

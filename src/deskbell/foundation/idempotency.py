@@ -87,8 +87,7 @@ def checked_key(values: list[bytes]) -> str | None:
 
 
 def repeatable(organization_id: str, method: str, path: str, key: str, body: bytes) -> Repeatable:
-    """Binds a key to this very request."""
-    path = path.replace("\0", "\ufffd")  # which PostgreSQL cannot store
+    """Binds a key to this very request. `path` has its ids in canonical form, so that a repeat and an erasure find it."""
     return Repeatable(organization_id, method, path, key, sha256(body).hexdigest())
 
 

@@ -185,7 +185,9 @@ class Dispatcher:
         key = idempotency.checked_key(call.idempotency_key)
         body = await read_body(call, receive)
         if key is not None:
-            request = idempotency.repeatable(caller.organization_id, call.method, scope["path"], key, body)
+            request = idempotency.repeatable(
+                caller.organization_id, call.method, canonical_path(operation, path), key, body
+            )
             earlier = await self.database.read(
                 lambda session: idempotency.replay(session, request), caller.organization_id
             )
@@ -245,6 +247,11 @@ class Dispatcher:
         elif problem.status == 503:
             extra.append((b"retry-after", b"1"))
         return Answer(problem.status, self.dialect.envelope(problem))
+
+
+def canonical_path(operation: Operation, ids: list[str]) -> str:
+    """The path of a request with its ids in the one form that is stored."""
+    return operation.path.format(**dict(zip(operation.path_parameters, ids, strict=True)))
 
 
 async def read_body(call: Call, receive: Receive) -> bytes:
