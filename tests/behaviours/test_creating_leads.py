@@ -161,10 +161,23 @@ def test_what_the_server_decides_cannot_be_written(alice: Api) -> None:
         ("1 512 555 0123", "+15125550123"),
         ("+1 (512) 555-0123", "+15125550123"),
         ("+44 20 7946 0958", "+442079460958"),
+        ("tel:+1-512-555-0123", "+15125550123"),
+        (" 512\u2013555\u20130123\n", "+15125550123"),
+        ("\uff0b\uff11 512 555 0123", "+15125550123"),
+        ("1-800-FLOWERS", "+18003569377"),
     ],
 )
 def test_phone_numbers_are_kept_in_one_form(alice: Api, given: str, stored: str) -> None:
     assert alice.lead(phone=given)["phone"] == stored
+
+
+@pytest.mark.parametrize(
+    "phone",
+    ["call me 5125550125 ok", "call 5125550125", "5125550125 ok", "<script>5125550145", "5125550145</b>", "5125550134,,1234",
+     "5125550134;5125550135", "512-555-0134 x12", "512-555-0134 ext. 12", "512-555-0134#12", "tel:5125550134;ext=12", "5125550134x"],
+)  # fmt: skip
+def test_nothing_that_stands_beside_a_number_is_dropped(alice: Api, phone: str) -> None:
+    refused(alice.post("/leads", {"first_name": "Maria", "phone": phone}), 400, "validation_error", "`phone`")
 
 
 @pytest.mark.parametrize("phone", ["", "abc", "123", "+", "+1512555012", "5125550123512555012351255501235", "0" * 65])

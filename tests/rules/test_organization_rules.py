@@ -20,7 +20,8 @@ def test_hours_name_every_day() -> None:
 
 @pytest.mark.parametrize(
     "day", ["", [], 5, True, {}, {"start": "08:00"}, {"start": "17:00", "end": "08:00"}, {"start": "08:00", "end": "08:00"},
-            {"start": "8:00", "end": "17:00"}, {"start": "08:00", "end": "24:00"}, {"start": "08:00", "end": "17:60"}]
+            {"start": "8:00", "end": "17:00"}, {"start": "08:00", "end": "24:00"}, {"start": "08:00", "end": "17:60"},
+            {**OPEN, "note": "\0"}, {"start": "0\u0668:00", "end": "17:00"}]
 )  # fmt: skip
 def test_hours_that_are_none_are_refused_by_their_day(day: Any) -> None:
     with pytest.raises(Problem, match="monday"):

@@ -18,7 +18,12 @@ from deskbell.organizations.model import DAYS, SCOPES
 _north_american = re.compile(r"(\+1|1)?[ .-]?\(?([2-9]\d\d)\)?[ .-]?([2-9]\d\d)[ .-]?(\d{4})\Z", re.ASCII).match
 _email = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+").fullmatch
 _visible = re.compile(r"[!-~]{1,2000}").fullmatch
-_clock = re.compile(r"([01]\d|2[0-3]):[0-5]\d").fullmatch
+_clock = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]").fullmatch
+# A number and no word beside it: digits of any script, the signs that people put between them, letters in the place of digits.
+_signs = (
+    r"-.()\[\]/~ \xa0\xad\u200b\u2010-\u2015\u2060\u2212\u223c\u3000\u30fc\uff08\uff09\uff0d-\uff0f\uff3b\uff3d\uff5e"
+)
+_number = re.compile(rf"[+\uff0b(\[\uff08\uff3b]*\d[\dA-Za-z{_signs}]*").fullmatch
 
 
 class Email(str):
@@ -52,12 +57,16 @@ def e164(text: str, country: str, field: str = "phone") -> str:
         return f"+1{usual[2]}{usual[3]}{usual[4]}"
     import phonenumbers
 
+    text = text.strip()
     try:
         number = phonenumbers.parse(text, country)
     except phonenumbers.NumberParseException:
         number = None
+    if number is not None and number.extension is not None:
+        raise invalid(field, "must be a phone number without an extension, which no text can reach")
     if (
         number is None
+        or not is_nothing_but_a_number(text)
         or phonenumbers.is_possible_number_with_reason(number) != phonenumbers.ValidationResult.IS_POSSIBLE
     ):
         raise invalid(field, "must be a phone number, best with its country code: +15125550123")
@@ -76,6 +85,12 @@ def checked_logo(url: str) -> str:
     if parts is None or parts.scheme not in ("http", "https") or not parts.hostname:
         raise invalid("logo_url", "must be an http or https address such as https://example.com/logo.png")
     return url
+
+
+def is_nothing_but_a_number(text: str) -> bool:
+    """Whether no word is lost when the digits are taken out. Three letters and more stand for digits, as in `1-800-FLOWERS`."""
+    text = text[4:] if text[:4].lower() == "tel:" else text
+    return _number(text) is not None and len(re.findall("[A-Za-z]", text)) not in (1, 2)
 
 
 def number_hash(organization_id: str, phone: str) -> str:
@@ -105,7 +120,8 @@ def checked_hours(hours: Any) -> str:
     for day, times in hours.items():
         if times is None:
             continue
-        start, end = (str(times.get("start")), str(times.get("end"))) if isinstance(times, dict) else ("", "")
+        given = (times.get("start"), times.get("end")) if isinstance(times, dict) and len(times) == 2 else (None, None)
+        start, end = (str(time) for time in given)
         if not (_clock(start) and _clock(end) and start < end):
             raise invalid(
                 f"business_hours.{day}", 'must be null or {"start": "08:00", "end": "17:00"}, the start first'
