@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
@@ -9,6 +10,10 @@ import msgspec
 
 #: A moment as the CRM API shows it: ISO 8601, UTC, whole seconds, `Z`. A record field of this type is cut from the stored form.
 Timestamp = Annotated[str, msgspec.Meta(extra_json_schema={"format": "date-time"}, examples=["2026-05-10T14:30:00Z"])]
+
+
+# What stands between date and time, which `fromisoformat` does not look at.
+_form = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2}|[0-9]{8}|[0-9]{4}-?W[0-9]{2}(-?[0-9])?)([Tt ].+)?").fullmatch
 
 
 class Instant(str):
@@ -20,9 +25,11 @@ class Instant(str):
 
     @classmethod
     def parse(cls, text: str) -> Instant:
-        """Reads ISO 8601. A time without an offset is UTC, a bare date its midnight."""
+        """Reads ISO 8601, T and Z in either case, a space for the T. A time without an offset is UTC, a bare date its midnight."""
         try:
-            return of(datetime.fromisoformat(text))
+            if _form(text) is None:
+                raise ValueError(text)
+            return of(datetime.fromisoformat(text.replace("z", "Z")))
         except (ValueError, OverflowError):
             raise ValueError(cls.expected) from None
 
