@@ -175,6 +175,14 @@ def test_what_an_operator_mistypes_is_not_stored(desk: Desk, words: tuple[str, .
     assert desk.json("org", "list") == before
 
 
+def test_files_that_no_parser_takes_are_refused_in_one_line(desk: Desk, tmp_path: Path) -> None:
+    desk.business()
+    (tmp_path / "long.csv").write_text("5125550101\n" + "5" * 140_000)
+    (tmp_path / "deep.json").write_text("[" * 200_000)
+    assert "long.csv, line 2: field larger" in desk.complaint("dnc", "add", "--org", "Acme", "long.csv")
+    assert "deep.json is not JSON" in desk.complaint("org", "update", "Acme", "--hours", "deep.json", status=2)
+
+
 def test_arguments_that_are_not_utf_8_are_refused(desk: Desk) -> None:
     desk.business()
     for words in (

@@ -111,7 +111,10 @@ def lines_of(given: str) -> list[Line]:
         return [("", given)]
     with open(given, encoding="utf-8-sig", errors="replace", newline="") as file:
         rows = csv.reader(file)
-        cells = [(rows.line_num, row[0].strip()) for row in rows if row and row[0].strip()]
+        try:
+            cells = [(rows.line_num, row[0].strip()) for row in rows if row and row[0].strip()]
+        except csv.Error as error:
+            raise click.ClickException(f"{given}, line {rows.line_num}: {error}. Nothing was changed.") from None
     if cells and not any(character.isdigit() for character in cells[0][1]):
         del cells[0]
     return [(f"{given}, line {number}: ", text) for number, text in cells]

@@ -94,7 +94,7 @@ def hours_in(file: str) -> str:
     try:
         text = Path(file).read_text(encoding="utf-8")
         msgspec.json.decode(text)
-    except (ValueError, msgspec.DecodeError) as error:
+    except (ValueError, RecursionError, msgspec.DecodeError) as error:
         raise click.BadParameter(f"{file} is not JSON: {error}", param_hint="--hours") from None
     return text
 
