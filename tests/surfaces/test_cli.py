@@ -183,6 +183,12 @@ def test_files_that_no_parser_takes_are_refused_in_one_line(desk: Desk, tmp_path
     assert "deep.json is not JSON" in desk.complaint("org", "update", "Acme", "--hours", "deep.json", status=2)
 
 
+@pytest.mark.parametrize("variable", ["DESKBELL_PORT", "DESKBELL_DATABASE"])
+def test_variables_that_are_not_utf_8_are_refused(desk: Desk, variable: str) -> None:
+    desk.environment[variable] = "sqlite:///\udcff.db"
+    assert "DESKBELL_ variable is not valid UTF-8" in desk.complaint("org", "list")
+
+
 def test_arguments_that_are_not_utf_8_are_refused(desk: Desk) -> None:
     desk.business()
     for words in (

@@ -83,6 +83,11 @@ def cli(ctx: click.Context, database: str | None) -> None:
 
     try:
         loaded = settings.load()
+        "".join(map(str, msgspec.structs.astuple(loaded))).encode()
+    except UnicodeEncodeError:
+        if ctx.meta[HELP]:
+            return
+        raise click.ClickException("The value of a DESKBELL_ variable is not valid UTF-8.") from None
     except SystemExit:
         if not ctx.meta[HELP]:
             raise
