@@ -31,6 +31,8 @@ _request_id = re.compile(rb"[A-Za-z0-9_-]{1,64}\Z").match
 _json_type = re.compile(rb"\s*application/([a-z0-9.+-]+\+)?json\s*(;|\Z)", re.IGNORECASE).match
 _is_id = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\Z").match
 
+READ = frozenset({b"authorization", b"content-type", b"content-length", b"idempotency-key", b"x-request-id"})
+
 # Keys of the route tree that no part of a path can be.
 PARAMETER, METHODS = "/", "//"
 
@@ -50,12 +52,15 @@ class Disconnected(Exception):
     """The client went away before its body was whole."""
 
 
+def well_formed(request_id: bytes) -> str:
+    """A caller's own id for a request, or nothing where it is not of the allowed form."""
+    return str(request_id, "ascii") if _request_id(request_id) else ""
+
+
 def request_id(scope: Scope) -> str:
-    """The caller's own id for a request where it is well-formed, else a new one."""
-    for name, value in scope["headers"]:
-        if name == b"x-request-id" and _request_id(value):
-            return str(value, "ascii")
-    return short_id()
+    """The caller's own id for a request, or a new one."""
+    given = (well_formed(value) for name, value in scope["headers"] if name == b"x-request-id")
+    return next(filter(None, given), None) or short_id()
 
 
 class Call:
@@ -81,11 +86,13 @@ class Call:
         self.idempotency_key: list[bytes] = []
         self.media_type: bytes | None = None
         self.length = 0
-        self.request_id = request_id(scope)
+        self.request_id = ""
         self.caller: Caller | None = None
         self.operation: Operation | None = None
         self.allowance: Allowance | None = None
         for name, value in scope["headers"]:
+            if name not in READ:
+                continue
             if name == b"authorization":
                 self.authorization.append(value)
             elif name == b"content-type":
@@ -94,6 +101,10 @@ class Call:
                 self.length = int(value)
             elif name == b"idempotency-key":
                 self.idempotency_key.append(value)
+            elif not self.request_id:
+                self.request_id = well_formed(value)
+        if not self.request_id:
+            self.request_id = short_id()
 
 
 class Dispatcher:
