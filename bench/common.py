@@ -21,8 +21,8 @@ from load import Load, Round, run
 from deskbell.foundation.sqlite.writer import BATCH
 
 HERE = Path(__file__).parent
-ROUNDS = int(os.environ.get("BENCH_ROUNDS", "5"))
-SECONDS = float(os.environ.get("BENCH_SECONDS", "2"))
+ROUNDS = int(os.environ.get("BENCH_ROUNDS", "15"))
+SECONDS = float(os.environ.get("BENCH_SECONDS", "0.7"))
 WARM_UP = 0.5  # seconds
 cores = sorted(os.sched_getaffinity(0))[:2]
 TICKS = os.sysconf("SC_CLK_TCK")
