@@ -114,7 +114,6 @@ create index leads_by_status on leads (organization_id, status, created_at, id) 
 create index leads_by_temperature on leads (organization_id, temperature, created_at, id) where archived_at is null;
 --sqlite: create virtual table leads_search using fts5(search_text, content='leads', content_rowid='number', columnsize=0, tokenize='trigram case_sensitive 1');
 --sqlite: insert into leads_search (leads_search, rank) values ('secure-delete', 1);
---sqlite: insert into leads_search (leads_search, rank) values ('automerge', 8);
 --sqlite: create table leads_unindexed (number integer primary key, was text) strict;
 --sqlite: create trigger leads_insert after insert on leads begin insert into leads_unindexed (number) values (new.number); end;
 --sqlite: create trigger leads_delete after delete on leads begin insert or ignore into leads_unindexed (number, was) values (old.number, old.search_text); end;
