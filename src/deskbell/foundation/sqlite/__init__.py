@@ -1,7 +1,7 @@
 """SQLite: inline reads, one writer thread with group commit, and the manners of several processes on one file.
 
 Reads run in the event loop on one connection, long ones on a small thread pool. Writes queue for one thread, which puts all
-that wait into one transaction, each in its savepoint, and answers after the one commit. Other processes (the CLI) are short
+that wait into one transaction and answers after the one commit; what fails is undone alone. Other processes (the CLI) are short
 guests: they write in small transactions and raise the epoch, which tells this process that its caches are stale.
 """
 

@@ -210,7 +210,7 @@ class SqliteSession:
         return [make(row) for row in rows], total
 
     def settle(self) -> None:
-        """Brings the search index up to date, once before a commit: inside a savepoint FTS5 would write a segment for each row."""
+        """Brings the search index up to date, once before a commit. In a batch with savepoints FTS5 would else write a segment for each row."""
         for table in SEARCHED & {touched for touched, _ in self.touched}:
             for text in SETTLE:
                 self.connection.execute(text.format(table=table))
