@@ -23,7 +23,7 @@ import reference_fastapi as reference
 from sqlalchemy import create_engine, insert
 
 from deskbell.foundation import migrations, sqlite
-from deskbell.foundation.sqlite.session import SETTLE
+from deskbell.foundation.sqlite import search
 from deskbell.leads import rules
 from deskbell.organizations import rules as organizations
 
@@ -178,7 +178,7 @@ def add(connection: apsw.Connection, table: str, rows: Iterator[dict[str, Any]])
 
 def fill_deskbell(path: Path, tenants: list[Tenant]) -> None:
     sqlite.prepare(str(path), migrate=True)
-    connection = apsw.Connection(str(path))
+    connection = sqlite.connect(str(path))
     connection.execute("PRAGMA synchronous=OFF; PRAGMA cache_size=-200000")
     with connection:
         for owner in tenants:
@@ -191,8 +191,7 @@ def fill_deskbell(path: Path, tenants: list[Tenant]) -> None:
                 for row in suppressions(owner)
             )
             add(connection, "suppressions", hashed)
-        for statement in SETTLE:
-            connection.execute(statement.format(table="leads"))
+        search.settle(connection)
     connection.close()
 
 

@@ -118,12 +118,23 @@ def ask(url: str, sql: str, *arguments: Any) -> list[Any]:
     return asyncio.run(asked())
 
 
+def terms(file: apsw.Connection, index: str) -> list[tuple[Any, ...]]:
+    """What a text index knows of; its own rows cannot be read."""
+    file.execute(f"CREATE VIRTUAL TABLE temp.{index}_terms USING fts5vocab(main, {index}, row)")
+    return file.execute(f"SELECT term FROM {index}_terms").fetchall()
+
+
 def stored(database: str) -> dict[str, list[tuple[Any, ...]]]:
     """All rows of every table, in whichever database an installation has."""
     if database.startswith("sqlite"):
         with contextlib.closing(apsw.Connection(database.removeprefix("sqlite:///"))) as file:
-            names = [name for (name,) in file.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
-            return {name: file.execute(f'SELECT * FROM "{name}"').fetchall() for name in names}
+            tables = file.execute(
+                "SELECT name, sql LIKE 'create virtual%' FROM sqlite_master WHERE type = 'table'"
+            ).fetchall()
+            return {
+                name: terms(file, name) if index else file.execute(f'SELECT * FROM "{name}"').fetchall()
+                for name, index in tables
+            }
     names = [row[0] for row in ask(database, "SELECT tablename::text FROM pg_tables WHERE schemaname = 'public'")]
     return {name: [tuple(map(plain, row)) for row in ask(database, f"SELECT * FROM {name}")] for name in names}
 

@@ -42,7 +42,7 @@ def test_nothing_of_the_person_is_left_in_any_table(alice: Api, erased: dict[str
         table
         for table, rows in stored(alice.server.database).items()
         for row in rows
-        if SECRET.casefold() in repr(row).casefold() or (alice.organization_id in row and PHONE in row)
+        if SECRET[:5].casefold() in repr(row).casefold() or (alice.organization_id in row and PHONE in row)
     }
     assert left == set()
 

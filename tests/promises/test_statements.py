@@ -136,7 +136,7 @@ def test_no_statement_reads_a_whole_table(file: apsw.Connection, name: str) -> N
     for bound in shapes(STATEMENTS[name]):
         for part in parts(name):
             plan = explain(file, bound, part, "EXPLAIN QUERY PLAN")
-            scans |= {line for line in plan.splitlines() if line.startswith("SCAN") and "VIRTUAL TABLE" not in line}
+            scans |= {line for line in plan.splitlines() if line.startswith("SCAN") and not small(line)}
     assert not scans or name.rpartition(".")[2] in WHOLE, scans
 
 
@@ -157,8 +157,13 @@ def test_an_index_gives_a_filtered_list_its_usual_order(file: apsw.Connection, n
     assert "TEMP B-TREE" not in plan, plan
 
 
+def small(scan: str) -> bool:
+    """Whether a plan's line scans what an index has found, or the few rows that wait for an index."""
+    return "VIRTUAL TABLE" in scan or scan in {"SCAN hits", "SCAN shown", "SCAN leads_unindexed"}
+
+
 def explain(file: apsw.Connection, bound: db.Bound[Any], part: str, how: str) -> str:
     compiled = bound.prepared.on(sqlite.DIALECT, part)
-    window = (50, 0) if part == "page" else ()
+    window = (50, 0) if part == "page" or (bound.prepared.total_of is not None and part != "count") else ()
     rows = file.execute(f"{how} {compiled.sql}", compiled.parameters(bound.values + window)).fetchall()
     return "\n".join(str(row[-1]) for row in rows)

@@ -22,6 +22,7 @@ import msgspec
 from sqlalchemy import (
     BigInteger,
     Boolean,
+    Column,
     ColumnElement,
     Executable,
     FromClause,
@@ -91,20 +92,39 @@ class Contains(ColumnElement[Any]):
 
 
 SEARCH_FIRST, BY_KEY = "search first", "by key"
+LIMIT, OFFSET = bindparam("limit", type_=BigInteger()), bindparam("offset", type_=BigInteger())
+
+
+def in_order(rows: Any, by: ColumnElement[Any], *, descending: bool) -> list[ColumnElement[Any]]:
+    """The order of `rows` (the columns of a table or of a CTE) by one column of a table, nulls last, ties by id."""
+    column, id = rows[by.key], rows["id"]
+    ordered = [column.desc(), id.desc()] if descending else [column.asc(), id.asc()]
+    nullable = isinstance(by, Column) and by.nullable
+    return [ordered[0].nulls_last() if nullable else ordered[0], ordered[1]]
 
 
 def searched(
-    table: Table, conditions: Sequence[ColumnElement[Any]], columns: Sequence[Any], source: FromClause
+    table: Table,
+    conditions: Sequence[ColumnElement[Any]],
+    columns: Sequence[Any],
+    source: FromClause,
+    by: ColumnElement[Any],
+    *,
+    descending: bool,
 ) -> Select[Any]:
-    """The rows of a search: the text first, then filters, then the rows by their keys, and the total from the same search.
+    """A page of a search and its total: the text first, then filters, then the order; only the rows that are shown are read whole.
 
     `source` joins `table` with what `columns` need besides. The hints are for SQLite, whose planner has no statistics.
     """
-    key = table.primary_key.columns
-    hits = select(*key).where(*conditions).with_hint(table, SEARCH_FIRST, "sqlite").cte("hits")
-    joined = source.join(hits, and_(*(column == hits.c[column.name] for column in key)))
+    key = list(table.primary_key.columns)
+    kept = key if by in key else [*key, by]
+    hits = select(*kept).where(*conditions).with_hint(table, SEARCH_FIRST, "sqlite").cte("hits")
+    ordered = in_order(hits.c, by, descending=descending)
+    shown = select(*(hits.c[column.name] for column in key)).order_by(*ordered).limit(LIMIT).offset(OFFSET).cte("shown")
+    joined = source.join(shown, and_(*(column == shown.c[column.name] for column in key)))
     rows = select(*columns).select_from(joined).with_hint(table, BY_KEY, "sqlite")
-    return rows.execution_options(counted_with_page=True)
+    rows = rows.order_by(*in_order(table.c, by, descending=descending))
+    return rows.execution_options(total_of=select(func.count()).select_from(hits))
 
 
 class DatabaseSize(ColumnElement[Any]):
@@ -124,10 +144,10 @@ class Compiled(NamedTuple):
 class Prepared(Generic[T]):
     """One shape of a statement: its construct, the maker of its rows, and its text per dialect, compiled at first use.
 
-    `counted_with_page` says that a page and its total are cheapest in one statement.
+    `total_of` is set where the construct is already one page, as `searched` makes it: it counts the rows of all pages.
     """
 
-    __slots__ = ("binds", "compiled", "construct", "counted_with_page", "make", "table")
+    __slots__ = ("binds", "compiled", "construct", "make", "table", "total_of")
 
     def __init__(self, construct: Executable, binds: Iterable[str], make: Callable[[Any], T]) -> None:
         self.construct = construct
@@ -136,23 +156,23 @@ class Prepared(Generic[T]):
         table = getattr(construct, "table", None)
         self.table = table.name if isinstance(table, Table) else first_table(construct)
         self.compiled: dict[str, Compiled] = {}
-        self.counted_with_page = construct.get_execution_options().get("counted_with_page", False)
+        self.total_of: Select[Any] | None = construct.get_execution_options().get("total_of")
 
     def on(self, dialect: Dialect, part: str = "") -> Compiled:
         """The text for a dialect. `part` is "page" or "count" for the two halves of a list, "whole" for both in one."""
         construct = self.construct
         binds = self.binds
-        if part in ("page", "whole"):
+        if part == "count":
             assert isinstance(construct, Select)
+            construct = counted(construct) if self.total_of is None else self.total_of
+        elif part in ("page", "whole") or self.total_of is not None:
+            assert isinstance(construct, Select)
+            total = counted(construct).correlate(None) if self.total_of is None else self.total_of
             if part == "whole":
-                construct = construct.add_columns(counted(construct).correlate(None).scalar_subquery())
-            construct = construct.limit(bindparam("limit", type_=BigInteger())).offset(
-                bindparam("offset", type_=BigInteger())
-            )
+                construct = construct.add_columns(total.scalar_subquery())
+            if self.total_of is None:
+                construct = construct.limit(LIMIT).offset(OFFSET)
             binds = (*binds, "limit", "offset")
-        elif part == "count":
-            assert isinstance(construct, Select)
-            construct = counted(construct)
         text = construct.compile(dialect=dialect)  # type: ignore[attr-defined]
         wanted: list[str] = text.positiontup or []
         constants = {name: text.params[name] for name in wanted if name not in binds}

@@ -21,7 +21,7 @@ from sqlalchemy import (
     tuple_,
 )
 
-from deskbell.foundation.db import ID, INSTANT, JSON, Contains, query, schema, searched
+from deskbell.foundation.db import ID, INSTANT, JSON, Contains, in_order, query, schema, searched
 from deskbell.leads.model import Lead, SortBy, Standing, Suppression
 
 leads = Table(
@@ -184,12 +184,7 @@ def lead_list(
         conditions.append(leads.c.created_at < created_before)
     if term is not None:
         conditions.append(Contains(leads.c.search_text, term, digits, indexed=indexed))
+    by = leads.c[_keys.get(sort_by, sort_by)]
     if term is not None and indexed:
-        found = searched(leads, conditions, _lead, _with_suppression)
-    else:
-        found = select(*_listed).where(*conditions)
-    column = leads.c[_keys.get(sort_by, sort_by)]
-    ordered = [column.desc(), leads.c.id.desc()] if descending else [column.asc(), leads.c.id.asc()]
-    if column.nullable:
-        ordered[0] = ordered[0].nulls_last()
-    return found.order_by(*ordered)
+        return searched(leads, conditions, _lead, _with_suppression, by, descending=descending)
+    return select(*_listed).where(*conditions).order_by(*in_order(leads.c, by, descending=descending))

@@ -15,6 +15,7 @@ import apsw
 from deskbell.foundation.db import T, TooLong, Work
 from deskbell.foundation.limits import Limits, MemoryLimits
 from deskbell.foundation.sqlite.files import connect
+from deskbell.foundation.sqlite.search import settle
 from deskbell.foundation.sqlite.session import SqliteSession, Totals, drive, translated
 from deskbell.foundation.sqlite.writer import BATCH, Writer
 
@@ -130,7 +131,7 @@ class Guest:
         connection.execute("BEGIN IMMEDIATE")
         try:
             value = drive(work(self.session))
-            self.session.settle()
+            settle(connection)
             connection.execute("UPDATE epoch SET value = value + 1")
             connection.execute("COMMIT")
         except BaseException:

@@ -15,6 +15,7 @@ import apsw
 from deskbell.foundation import clock
 from deskbell.foundation.db import DatabaseFailure
 from deskbell.foundation.migrations import MigrationNeeded, SchemaTooNew, Step, latest, steps
+from deskbell.foundation.sqlite.search import add_functions
 
 FAILURES = (apsw.Error,)  # what a file's state can cause, and OUR_BUGS, which it cannot
 OUR_BUGS = (apsw.SQLError, apsw.MisuseError, apsw.RangeError, apsw.BindingsError, apsw.ConstraintError)
@@ -49,6 +50,7 @@ def connect(path: str, *, create: bool = False) -> apsw.Connection:
         make_private(path)
     connection = apsw.Connection(path, flags=apsw.SQLITE_OPEN_READWRITE)
     connection.set_busy_handler(poll)
+    add_functions(connection)
     # Without this promise SQLite prepares a join anew whenever a parameter changes: 38 us instead of 5 for a lead by id.
     connection.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
     for pragma in (

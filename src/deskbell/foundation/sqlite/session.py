@@ -16,7 +16,6 @@ from deskbell.foundation.db import (
     BY_KEY,
     SEARCH_FIRST,
     Bound,
-    Contains,
     DatabaseFailure,
     DatabaseSize,
     ForeignAwait,
@@ -38,26 +37,6 @@ DIALECT = dialects.dialect(paramstyle="qmark")
 DIALECT.statement_compiler = Compiler
 COUNTED_INLINE = 20_000  # rows: a longer count leaves the event loop
 MAX_OFFSET = 2**62
-
-#: Tables with a trigram index beside them, and how it catches up with the rows that triggers have noted.
-SEARCHED = {"leads"}
-SETTLE = (
-    "INSERT INTO {table}_search ({table}_search, rowid, search_text) SELECT 'delete', number, was FROM {table}_unindexed WHERE was IS NOT NULL",
-    "INSERT INTO {table}_search (rowid, search_text) SELECT number, search_text FROM {table}_unindexed JOIN {table} USING (number)",
-    "DELETE FROM {table}_unindexed",
-)
-
-
-@compiles(Contains, "sqlite")
-def contains(element: Contains, compiler: SQLCompiler, **options: Any) -> str:
-    """A phrase of trigrams in the table's own index (`leads_search` for `leads`), or a scan for short terms."""
-    column = element.column
-    terms = [compiler.process(term, **options) for term in element.terms]
-    if not element.indexed:
-        return "(" + " OR ".join(f"instr({compiler.process(column, **options)}, {term}) > 0" for term in terms) + ")"
-    phrases = " || ' OR ' || ".join(f"""'"' || replace({term}, '"', '""') || '"'""" for term in terms)
-    table = column.table.name
-    return f"{table}.number IN (SELECT rowid FROM {table}_search WHERE {table}_search MATCH {phrases})"
 
 
 @compiles(DatabaseSize, "sqlite")
@@ -175,10 +154,11 @@ class SqliteSession:
         """Nothing to wait for: whoever writes is alone."""
 
     async def page(self, statement: Bound[T], page: int, limit: int, *, long: bool = False) -> tuple[list[T], int]:
-        if self.inline and (long or statement.prepared.counted_with_page):
+        search = statement.prepared.total_of is not None
+        if self.inline and (long or search):
             raise TooLong
         window = (limit, min((page - 1) * limit, MAX_OFFSET))
-        if statement.prepared.counted_with_page:
+        if search:
             return self.counted_page(statement, page, window)
         key = (statement.prepared, statement.values)
         table = statement.prepared.table
@@ -208,12 +188,6 @@ class SqliteSession:
             )
         make = statement.prepared.make
         return [make(row) for row in rows], total
-
-    def settle(self) -> None:
-        """Brings the search index up to date, once before a commit. In a batch with savepoints FTS5 would else write a segment for each row."""
-        for table in SEARCHED & {touched for touched, _ in self.touched}:
-            for text in SETTLE:
-                self.connection.execute(text.format(table=table))
 
     @contextlib.contextmanager
     def snapshot(self) -> Iterator[None]:

@@ -13,9 +13,12 @@ import apsw
 
 from deskbell.foundation.db import DatabaseFailure, T, Work
 from deskbell.foundation.sqlite.files import connect
+from deskbell.foundation.sqlite.search import SEARCHED, settle, unsettled
 from deskbell.foundation.sqlite.session import SqliteSession, Totals, drive
 
 BATCH = 256
+UNSETTLED = 256  # rows that a search may have to look at beside the index
+IDLE = 0.1  # seconds without a write, after which the index catches up
 
 
 class Unit:
@@ -54,6 +57,7 @@ class Writer:
         self.tell = tell
         self.totals = totals
         self.batch = batch
+        self.unsettled = True  # a process before us may have left rows
         self.queue: queue.SimpleQueue[Unit | None] = queue.SimpleQueue()
         self.loop = asyncio.get_running_loop()
         self.thread = threading.Thread(target=self.main, name="writer", daemon=True)
@@ -73,7 +77,7 @@ class Writer:
         session = SqliteSession(connect(self.path), self.totals)
         session.connection.wal_autocheckpoint(0)
         ended = False
-        while not ended and (first := self.queue.get()) is not None:
+        while not ended and (first := self.next(session)) is not None:
             batch = [first]
             while len(batch) < self.batch and not self.queue.empty():
                 unit = self.queue.get_nowait()
@@ -85,6 +89,15 @@ class Writer:
             with contextlib.suppress(RuntimeError):  # the loop may be gone when the process ends
                 self.loop.call_soon_threadsafe(self.answer, batch, {table for table, _ in session.touched})
         session.connection.close()
+
+    def next(self, session: SqliteSession) -> Unit | None:
+        """The next unit, or None at the end. While none comes, the search index catches up."""
+        with contextlib.suppress(queue.Empty):
+            return self.queue.get(timeout=IDLE if self.unsettled else None)
+        with contextlib.suppress(apsw.Error), session.connection:
+            settle(session.connection)
+        self.unsettled = False
+        return self.queue.get()
 
     def answer(self, batch: list[Unit], touched: set[str]) -> None:
         """In the event loop: settles the futures and tells whoever follows a table."""
@@ -102,7 +115,10 @@ class Writer:
                 session.connection.execute("ROLLBACK")
                 session.connection.execute("BEGIN IMMEDIATE")
                 self.run(session, batch, apart=True)
-            session.settle()
+            if any(table in SEARCHED for table, _ in session.touched):
+                self.unsettled = True
+                if unsettled(session.connection) >= UNSETTLED:
+                    settle(session.connection)
             self.totals.in_flight = session.touched
             session.connection.execute("COMMIT")
             self.totals.committed(session.touched)

@@ -1,0 +1,6 @@
+-- The search index holds pieces of five characters instead of three, without their places: a sixth of the time, half the size.
+--sqlite: drop table leads_search;
+--sqlite: create virtual table leads_search using fts5(grams, content='', columnsize=0, detail=none, tokenize="ascii tokenchars ' !""#$%&''()*+,-./:;<=>?@[\]^_`{|}~'");
+--sqlite: insert into leads_search (leads_search, rank) values ('secure-delete', 1);
+--sqlite: delete from leads_unindexed;
+--sqlite: insert into leads_search (rowid, grams) select number, deskbell_grams(search_text) from leads;
