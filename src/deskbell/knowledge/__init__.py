@@ -1,0 +1,1 @@
+"""Knowledge bases: documents, their passages, and the search that finds them."""

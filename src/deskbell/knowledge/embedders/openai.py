@@ -1,0 +1,107 @@
+"""Any endpoint that speaks OpenAI's `POST /embeddings`."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import httpx2
+import msgspec
+
+from deskbell.knowledge.calibration import Calibration
+from deskbell.knowledge.embedders.base import Unavailable
+
+if TYPE_CHECKING:
+    from deskbell.knowledge.embedders.base import Matrix
+
+BATCH = 64  # texts per request
+LARGEST = 64 * 1024 * 1024  # bytes of an answer
+ATTEMPTS = 3
+AGAIN = {408, 409, 429, 500, 502, 503, 504}
+GUESS = Calibration(0.5, 26.5, 7.95)  # until it is fitted to a knowledge base
+
+
+class Row(msgspec.Struct):
+    embedding: list[float]
+    index: int | None = None
+
+
+class Answer(msgspec.Struct):
+    data: list[Row]
+
+
+class OpenAI:
+    """`model` at `base_url`, which ends before `/embeddings`. The key stays in the header, and out of every message."""
+
+    def __init__(
+        self,
+        base_url: str,
+        api_key: str,
+        model: str,
+        dimensions: int,
+        *,
+        timeout: float = 30.0,
+        calibration: Calibration = GUESS,
+    ) -> None:
+        self.url = base_url.rstrip("/") + "/embeddings"
+        self.headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
+        self.model, self.dimensions, self.timeout, self.fitted = model, dimensions, timeout, calibration
+
+    @property
+    def name(self) -> str:
+        return f"{self.model}@{self.url.removesuffix('/embeddings')}/{self.dimensions}"
+
+    def calibration(self, language: str) -> Calibration:
+        return self.fitted
+
+    async def embed(self, texts: Sequence[str]) -> Matrix:
+        """Asks again at most twice when the endpoint says that it is busy or does not answer."""
+        import numpy as np
+
+        rows: Matrix = np.zeros((len(texts), self.dimensions), np.float32)
+        async with httpx2.AsyncClient(timeout=self.timeout, headers=self.headers, follow_redirects=False) as client:
+            for start in range(0, len(texts), BATCH):
+                batch = [text or " " for text in texts[start : start + BATCH]]
+                found = await self.ask(client, batch)
+                rows[start : start + len(batch)] = [vector(each, self.dimensions) for each in found]
+        lengths = np.linalg.norm(rows, axis=1, keepdims=True)
+        if not np.isfinite(lengths).all() or not lengths.all():
+            raise Unavailable("The embedding endpoint answered with vectors that have no length.")
+        rows /= lengths
+        return rows
+
+    async def ask(self, client: httpx2.AsyncClient, texts: list[str]) -> list[list[float]]:
+        complaint = ""
+        for attempt in range(ATTEMPTS):
+            if attempt:
+                await asyncio.sleep(0.5 * 4**attempt / 4)
+            try:
+                answer = await client.post(self.url, json={"model": self.model, "input": texts})
+            except httpx2.HTTPError as error:
+                complaint = f"The embedding endpoint does not answer ({type(error).__name__})."
+                continue
+            if answer.status_code == 200:
+                return ordered(answer.content, len(texts))
+            complaint = f"The embedding endpoint answered with status {answer.status_code}."
+            if answer.status_code not in AGAIN:
+                break
+        raise Unavailable(complaint)
+
+
+def ordered(body: bytes, count: int) -> list[list[float]]:
+    """The vectors in the order of the texts. Raises `Unavailable` unless there is one for each."""
+    try:
+        rows = msgspec.json.decode(body, type=Answer).data
+    except msgspec.DecodeError:
+        raise Unavailable("The embedding endpoint answered with something else than embeddings.") from None
+    places = [place if row.index is None else row.index for place, row in enumerate(rows)]
+    if sorted(places) != list(range(count)):
+        raise Unavailable("The embedding endpoint answered with another number of embeddings than texts.")
+    return [row.embedding for _, row in sorted(zip(places, rows, strict=True), key=lambda each: each[0])]
+
+
+def vector(row: list[float], dimensions: int) -> list[float]:
+    if len(row) != dimensions:
+        raise Unavailable(f"The embedding endpoint's vectors have {len(row)} dimensions, not {dimensions}.")
+    return row
