@@ -20,13 +20,15 @@ from deskbell.foundation import databases, idempotency, jobs
 from deskbell.foundation.db import DatabaseFailure, Session
 from deskbell.foundation.jobs import Work, Worker
 from deskbell.leads import operations as leads
+from deskbell.operation import Operation
 from deskbell.organizations import operations as organizations
+from deskbell.organizations.application_keys import ApplicationKeys
 from deskbell.organizations.keys import Keys
 from deskbell.settings import Settings
 from deskbell.surfaces import pages
 from deskbell.surfaces.access_log import AccessLog
 from deskbell.surfaces.dialects import Agent, Crm
-from deskbell.surfaces.http import Dispatcher, Nobody, Receive, Scope, Send
+from deskbell.surfaces.http import Dispatcher, Receive, Scope, Send
 from deskbell.tasks import operations as tasks
 
 log = logging.getLogger(__name__)
@@ -38,6 +40,9 @@ OPERATIONS = [
     *tasks.OPERATIONS,
     *conversations.OPERATIONS,
 ]
+
+#: The agent API, `/v1`.
+AGENT_OPERATIONS: list[Operation] = []
 
 PURGE = "answers.purge"
 NOTED = 30.0  # seconds between writes of when keys were last used
@@ -85,18 +90,27 @@ class Deskbell:
         self.database = databases.opened(self.settings.database)
         await self.database.start()
         self.keys = Keys(self.database)
+        per_minute = self.settings.agent_requests_per_minute
+        full_access = frozenset(name.strip() for name in self.settings.full_access_types.split(","))
+        self.application_keys = ApplicationKeys(self.database, per_minute, full_access)
+        #: What handlers that talk to the outside ask for by its type.
+        parts: dict[type, Any] = {}
         common: dict[str, Any] = {
             "limits": self.database.limits,
             "database": self.database,
             "access_log": self.access_log,
         }
         self.crm = Dispatcher(Crm(), OPERATIONS, authenticator=self.keys, **common)
-        self.agent = Dispatcher(Agent(), [], authenticator=Nobody(), **common)
+        self.agent = Dispatcher(
+            Agent(per_minute), AGENT_OPERATIONS, authenticator=self.application_keys, parts=parts, **common
+        )
         self.pages = pages.build(OPERATIONS, self.database, self.access_log, self.settings)
         sender = sending.Sender(simulator.Simulator(self.database))
         self.worker = Worker(self.database, {sending.SEND: sender.send, simulator.REPORT: sender.report, PURGE: purge})
         self.database.follow("jobs", self.worker.wake)
         self.database.follow("api_keys", self.keys.forget)
+        for table in ("application_keys", "application_origins"):
+            self.database.follow(table, self.application_keys.forget)
         try:
             await self.database.write(self.opening)
         except DatabaseFailure as failure:
@@ -112,8 +126,9 @@ class Deskbell:
         for task in self.background:
             task.cancel()
         await asyncio.gather(*self.background, return_exceptions=True)
-        with contextlib.suppress(DatabaseFailure):
-            await self.keys.note_use()
+        for keys in (self.keys, self.application_keys):
+            with contextlib.suppress(DatabaseFailure):
+                await keys.note_use()
         await self.database.stop()
         self.access_log.stop(READING)
 
@@ -121,10 +136,11 @@ class Deskbell:
         """Writes now and then when keys were last used."""
         while True:
             await asyncio.sleep(NOTED)
-            try:
-                await self.keys.note_use()
-            except DatabaseFailure as failure:
-                log.warning("last use of keys not noted: %s", failure)
+            for keys in (self.keys, self.application_keys):
+                try:
+                    await keys.note_use()
+                except DatabaseFailure as failure:
+                    log.warning("last use of keys not noted: %s", failure)
 
     async def opening(self, session: Session) -> None:
         """Where no other process serves the same data, claims of one that died are free; and the purge is due."""

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Coroutine
-from typing import Any, NamedTuple, get_args, get_origin, get_type_hints
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
+from typing import Any, NamedTuple, TypeVar, get_args, get_origin, get_type_hints
 
 import msgspec
 
@@ -12,7 +12,11 @@ from deskbell.errors import Problem
 from deskbell.foundation import clock, idempotency, json
 from deskbell.foundation.db import Database, Session
 from deskbell.foundation.idempotency import Repeatable
+from deskbell.foundation.ids import PublicId, canonical
 from deskbell.foundation.pages import Page
+
+T = TypeVar("T")
+AGENT_API = "/v1/"
 
 
 class Caller(msgspec.Struct, frozen=True):
@@ -27,6 +31,7 @@ class Caller(msgspec.Struct, frozen=True):
     reads_per_minute: int
     writes_per_minute: int
     expires_at: str | None = None
+    origins: frozenset[str] = frozenset()  # of web pages that may use the key
 
 
 class Context:
@@ -51,12 +56,66 @@ class Context:
         return clock.now()
 
 
+class Incoming(NamedTuple):
+    """A body that nobody has read yet. `receive` gives it in the parts that ASGI calls `http.request`."""
+
+    media_type: str
+    length: int
+    receive: Callable[[], Awaitable[Mapping[str, Any]]]
+
+
+class Outside:
+    """What a handler works with that talks to the outside: a model, an embedder, a child process.
+
+    It may await anything, but nothing within `read` and `write`, which are one transaction each: `await outside.write(lambda ctx:
+    save(ctx, reply))`. `incoming` is the body of a request whose operation takes no command.
+    """
+
+    __slots__ = ("caller", "database", "incoming", "organization_id", "parts", "via")
+
+    def __init__(
+        self, database: Database, caller: Caller, via: str, parts: Mapping[type, Any], incoming: Incoming | None = None
+    ) -> None:
+        self.database = database
+        self.caller = caller
+        self.organization_id = caller.organization_id
+        self.via = via
+        self.parts = parts
+        self.incoming = incoming
+
+    def part(self, kind: type[T]) -> T:
+        """The one object of this kind that the application has put together at its start."""
+        found: T = self.parts[kind]
+        return found
+
+    async def read(self, act: Callable[[Context], Coroutine[Any, Any, T]]) -> T:
+        return await self.database.read(lambda session: act(self.context(session)), self.organization_id)
+
+    async def write(self, act: Callable[[Context], Coroutine[Any, Any, T]]) -> T:
+        return await self.database.write(lambda session: act(self.context(session)), self.organization_id)
+
+    def context(self, session: Session) -> Context:
+        return context(session, self.caller, self.via)
+
+
+def context(session: Session, caller: Caller, via: str) -> Context:
+    return Context(session, caller.organization_id, country=caller.country, person_id=caller.person_id, via=via)
+
+
+class Events:
+    """An answer that comes bit by bit, as server-sent events: each a name and a record. A Problem that is raised becomes the last."""
+
+    def __init__(self, events: AsyncIterator[tuple[str, Any]]) -> None:
+        self.events = events
+
+
 class Answer(NamedTuple):
-    """What an operation gives its surface: status and body, and whether they are an earlier run's."""
+    """What an operation gives its surface: status and body, whether they are an earlier run's, and events instead of a body."""
 
     status: int
     body: bytes
     replayed: bool = False
+    events: Events | None = None
 
 
 class Operation:
@@ -64,6 +123,7 @@ class Operation:
 
     The handler's signature says the rest. `(ctx, id, changes)`: a path parameter is its own argument; an argument of a struct
     type is the query of a GET and the body of a write. Its docstring is the description that every surface shows.
+    A handler whose first argument is an `Outside` runs in no transaction; it makes its own.
     """
 
     def __init__(
@@ -74,6 +134,7 @@ class Operation:
         *,
         scope: str,
         errors: tuple[str, ...] = (),
+        status: int | None = None,
     ) -> None:
         self.name = name
         self.handler = handler
@@ -83,17 +144,22 @@ class Operation:
         hints = get_type_hints(handler, include_extras=True)
         self.output = hints.pop("return")
         self.lists = get_origin(self.output) is Page
-        self.record = get_args(self.output)[0] if self.lists else self.output
-        arguments = list(inspect.signature(handler).parameters)[1:]
+        kinds = [kind for kind in get_args(self.output) if kind is not Events]
+        self.record = kinds[0] if kinds else self.output
+        self.streams = Events in get_args(self.output)
+        work, *arguments = inspect.signature(handler).parameters
+        self.outside = hints[work] is Outside
         self.path_parameters = [part.strip("{}") for part in self.path.split("/") if part.startswith("{")]
         if arguments[: len(self.path_parameters)] != self.path_parameters:
             raise TypeError(f"{name}: {handler.__qualname__} must take {self.path_parameters} first")
         rest = arguments[len(self.path_parameters) :]
+        self.path_readers = [reader_of(hints[name]) for name in self.path_parameters]
         self.input: type | None = hints[rest[0]] if rest else None
         self.reads = self.method == "GET"
-        self.status = 201 if self.method == "POST" else 200
+        self.status = status or (201 if self.method == "POST" else 200)
+        in_agent_api = self.path.startswith(AGENT_API)
         self.from_query = json.query_decoder(self.input) if self.input and self.reads else None
-        self.from_body = json.decoder(self.input) if self.input and not self.reads else None
+        self.from_body = json.decoder(self.input, missing_first=in_agent_api) if self.input and not self.reads else None
         self.partial = self.method == "PUT"
         self.description = inspect.getdoc(handler) or ""
 
@@ -128,8 +194,7 @@ class Operation:
         """Acts, renders and commits. A write, its rendered answer and its idempotency record share one transaction."""
 
         async def act(session: Session) -> Any:
-            ctx = Context(session, caller.organization_id, country=caller.country, person_id=caller.person_id, via=via)
-            return await self.handler(ctx, *arguments)
+            return await self.handler(context(session, caller, via), *arguments)
 
         if self.reads:
             return Answer(self.status, render(await database.read(act, caller.organization_id)))
@@ -143,3 +208,22 @@ class Operation:
             return Answer(self.status, body)
 
         return await database.write(unit, caller.organization_id)
+
+    async def run_outside(self, outside: Outside, arguments: list[Any], render: Callable[[Any], bytes]) -> Answer:
+        """Acts in the transactions that the handler makes, and renders."""
+        result = await self.handler(outside, *arguments)
+        if isinstance(result, Events):
+            return Answer(self.status, b"", events=result)
+        return Answer(self.status, render(result))
+
+
+def reader_of(kind: Any) -> Callable[[str], Any]:
+    """How a part of a path becomes an argument of this type; what cannot be one becomes a value that no record has."""
+    if kind is PublicId:
+        return PublicId.read
+    return whole_number if kind is int else canonical
+
+
+def whole_number(text: str) -> int:
+    """A positive number of a path, else 0."""
+    return int(text) if len(text) < 10 and text.isascii() and text.isdigit() else 0

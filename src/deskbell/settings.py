@@ -25,6 +25,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Bearer token for `/metrics`. Without one, only the same machine may read it."""
     access_log: bool = True
     """One JSON line per request on standard output."""
+    agent_requests_per_minute: Annotated[int, Meta(ge=1, le=2**31 - 1)] = 600
+    """How many requests a minute each `brs_live_` key may make under `/v1`."""
+    full_access_types: str = "backend-service"
+    """Types of applications, separated by commas, whose keys may call everything under `/v1`. Others list and read agents, chat, and search."""
     drain_seconds: Annotated[float, Meta(ge=0, le=3600)] = 10.0
     """How long a stopping server waits for requests and jobs that are under way, from 0 to 3600."""
 

@@ -22,7 +22,16 @@ from deskbell.leads.store import leads, suppressions
 from deskbell.operation import Context
 from deskbell.organizations import operations
 from deskbell.organizations.model import ApiKey
-from deskbell.organizations.store import api_keys, keys_of, organization_row, organizations, people
+from deskbell.organizations.store import (
+    api_keys,
+    application_keys,
+    application_origins,
+    applications,
+    keys_of,
+    organization_row,
+    organizations,
+    people,
+)
 from deskbell.tasks.store import tasks
 
 CHUNK = 100  # rows per transaction, so that a running server never waits long
@@ -39,6 +48,9 @@ CLEARED = [
     (leads, "id"),
     (suppressions, "number_hash"),
     (api_keys, "id"),
+    (application_keys, "id"),
+    (application_origins, "application_id"),
+    (applications, "id"),
     (people, "id"),
 ]
 

@@ -12,6 +12,10 @@ import msgspec
 Timestamp = Annotated[str, msgspec.Meta(extra_json_schema={"format": "date-time"}, examples=["2026-05-10T14:30:00Z"])]
 
 
+#: The same as the agent API shows it: with milliseconds.
+Precise = Annotated[str, msgspec.Meta(extra_json_schema={"format": "date-time"}, examples=["2026-05-10T14:30:00.000Z"])]
+
+
 # What stands between date and time, which `fromisoformat` does not look at.
 _form = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2}|[0-9]{8}|[0-9]{4}-?W[0-9]{2}(-?[0-9])?)([Tt ].+)?").fullmatch
 

@@ -42,7 +42,7 @@ from sqlalchemy.dialects.postgresql import JSON as PlainJSON
 from sqlalchemy.dialects.postgresql import TIMESTAMP, UUID
 from sqlalchemy.engine.interfaces import Dialect
 
-from deskbell.foundation.clock import Timestamp
+from deskbell.foundation.clock import Precise, Timestamp
 from deskbell.foundation.limits import Limits
 
 T = TypeVar("T")
@@ -211,10 +211,12 @@ class Session(Protocol):
     async def all(self, statement: Bound[T]) -> list[T]:
         """Every row."""
 
-    async def page(self, statement: Bound[T], page: int, limit: int, *, long: bool = False) -> tuple[list[T], int]:
+    async def page(
+        self, statement: Bound[T], page: int, limit: int, *, offset: int = 0, long: bool = False
+    ) -> tuple[list[T], int]:
         """Page number `page` (from 1) of at most `limit` rows, and the exact number of rows on all pages.
 
-        `long` says that no index helps, so the event loop must not wait for it.
+        `offset` rows more are left out. `long` says that no index helps, so the event loop must not wait for it.
         """
 
     async def run(self, statement: Bound[Any]) -> int:
@@ -248,7 +250,7 @@ class Database(Protocol):
     async def write(self, work: Work[T], organization_id: str | None = None) -> T: ...
 
     def follow(self, table: str, told: Callable[[], None]) -> None:
-        """Calls back, in the event loop, after any process may have written `table` ("jobs" or "api_keys")."""
+        """Calls back, in the event loop, after any process may have written `table` (jobs, or one that tells who may call)."""
 
 
 def counted(rows: Select[Any]) -> Select[Any]:
@@ -265,7 +267,7 @@ def first_table(construct: Any) -> str:
 def row_maker(kind: type[T]) -> Callable[[Any], T]:
     """A function from a driver's row to a record, written for this record type: one expression, no loop.
 
-    Flags become bool, moments are cut to the seconds that are shown, stored JSON is passed through unread.
+    Flags become bool, moments are cut to the seconds or milliseconds that are shown, stored JSON is passed through unread.
     """
     if not (isinstance(kind, type) and issubclass(kind, msgspec.Struct)):
         return itemgetter(0)
@@ -281,6 +283,10 @@ def row_maker(kind: type[T]) -> Callable[[Any], T]:
             cells.append(f"{cell}[:19] + 'Z'")
         elif hint == Timestamp | None:
             cells.append(f"{cell} and {cell}[:19] + 'Z'")
+        elif hint == Precise:
+            cells.append(f"{cell}[:23] + 'Z'")
+        elif hint == Precise | None:
+            cells.append(f"{cell} and {cell}[:23] + 'Z'")
         else:
             cells.append(cell)
     made: Callable[[Any], T] = eval(f"lambda row: Kind({', '.join(cells)})", {"Kind": kind, "Raw": msgspec.Raw})

@@ -4,16 +4,25 @@ from __future__ import annotations
 
 import os
 import re
+import secrets
+import string
 import struct
 import threading
 import time
 from collections.abc import Iterator
+from functools import lru_cache
+from hashlib import sha256
 from typing import Annotated
+from uuid import UUID
 
 import msgspec
 
 UUID_PATTERN = r"^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$"
 _is_uuid = re.compile(UUID_PATTERN.replace("$", r"\Z")).match
+_is_stored = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\Z").match
+_is_public = re.compile(r"[a-z]+_[A-Za-z0-9]{16}\Z").match
+
+ALPHABET = string.ascii_letters + string.digits
 
 #: A UUID in canonical lower case, as a record shows it.
 Uuid = Annotated[str, msgspec.Meta(extra_json_schema={"format": "uuid"})]
@@ -36,8 +45,50 @@ class Id(str):
         return cls(text.lower())
 
 
+class PublicId(str):
+    """An id that begins with what it names, as the agent API has them: `kb_` and 16 letters and digits."""
+
+    __slots__ = ()
+    schema = {"type": "string", "pattern": "^[a-z]+_[A-Za-z0-9]{16}$", "examples": ["kb_4fJx0QmTz81LbRcw"]}
+    expected = "must be an id such as kb_4fJx0QmTz81LbRcw"
+
+    @classmethod
+    def parse(cls, text: str) -> PublicId:
+        if _is_public(text) is None:
+            raise ValueError(cls.expected)
+        return cls(text)
+
+    @classmethod
+    def read(cls, text: str) -> str:
+        """The id of a path; for what cannot be one, the empty text, which no record has."""
+        return text if _is_public(text) else ""
+
+
+def public_id(prefix: str) -> str:
+    """A new id such as `kb_4fJx0QmTz81LbRcw`: 95 random bits."""
+    return f"{prefix}_{random_text(16)}"
+
+
+def random_text(length: int) -> str:
+    """Unguessable letters and digits."""
+    return "".join(secrets.choice(ALPHABET) for _ in range(length))
+
+
+@lru_cache(maxsize=4096)
+def organization_public_id(id: str) -> str:
+    """An organization's id as the agent API shows it: always the same 16 letters and digits, made from its UUID."""
+    number = int.from_bytes(sha256(UUID(id).bytes).digest()[:16], "big")
+    digits = []
+    for _ in range(16):
+        number, digit = divmod(number, len(ALPHABET))
+        digits.append(ALPHABET[digit])
+    return "org_" + "".join(digits)
+
+
 def canonical(text: str) -> str:
     """An id as it is stored; for what is no UUID, one that no record has."""
+    if _is_stored(text):
+        return text
     try:
         return Id.parse(text)
     except ValueError:

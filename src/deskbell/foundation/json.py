@@ -48,11 +48,13 @@ def hook(kind: type, value: Any) -> Any:
     return kind.parse(value)  # type: ignore[attr-defined]
 
 
-def decoder(kind: type[T]) -> Callable[[bytes], T]:
+def decoder(kind: type[T], *, missing_first: bool = False) -> Callable[[bytes], T]:
     """A function from the bytes of a body to a value of `kind`. Its checks hold for the whole body, unknown keys included.
 
-    The body is parsed without types first: a typed parser would not look into unknown keys.
+    The body is parsed without types first: a typed parser would not look into unknown keys. `missing_first` names the first
+    required field that is missing or blank, in the words of the agent API, before any type is looked at.
     """
+    required = [field.encode_name for field in msgspec.structs.fields(kind) if field.required] if missing_first else []  # type: ignore[arg-type]
 
     def decode(raw: bytes) -> T:
         if not raw.strip():
@@ -62,12 +64,22 @@ def decoder(kind: type[T]) -> Callable[[bytes], T]:
             inspect(value)
         except (msgspec.DecodeError, UnicodeError, RecursionError, ValueError) as error:
             raise Problem("validation_error", f"The body is not acceptable JSON: {plain(error)}") from None
+        if required and isinstance(value, dict):
+            refuse_missing(value, required)
         try:
             return msgspec.convert(value, kind, dec_hook=hook)
         except msgspec.ValidationError as error:
             raise explained(error, kind) from None
 
     return decode
+
+
+def refuse_missing(body: dict[str, Any], required: list[str]) -> None:
+    """Names the first required field that is absent, null or blank."""
+    for name in required:
+        value = body.get(name)
+        if value is None or (isinstance(value, str) and not value.strip()):
+            raise Problem("validation_error", f"Missing required field: {name}")
 
 
 def inspect(body: Any) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import Literal, NamedTuple, Protocol
 
-Bucket = Literal["read", "write"]
+Bucket = Literal["read", "write", "any"]
 WINDOW = 60  # seconds
 
 

@@ -19,6 +19,21 @@ class Paging(msgspec.Struct, kw_only=True):
     limit: Annotated[int, msgspec.Meta(ge=1, le=100, description="Rows per page")] = 50
 
 
+class Window(msgspec.Struct, kw_only=True):
+    """The query parameters that every list of the agent API has."""
+
+    limit: Annotated[int, msgspec.Meta(ge=1, le=100, description="At most so many rows")] = 50
+    offset: Annotated[int, msgspec.Meta(ge=0, description="So many rows are left out first")] = 0
+
+
+class Pagination(msgspec.Struct):
+    """Where a part of a list stands in the whole, which has `total` rows."""
+
+    limit: int
+    offset: int
+    total: int
+
+
 def sent(value: T | UnsetType) -> T | None:
     """What a query parameter filters by; None where it was not sent. An empty text was."""
     return None if value is UNSET else value

@@ -1,17 +1,18 @@
-"""API keys of the CRM API: `brk_` and 48 hex digits. Only their SHA-256 is stored; a change holds within a second."""
+"""Who calls, by key. Of a key only the SHA-256 is stored; a change holds within a second. Here are the CRM API's: `brk_` and 48 hex digits."""
 
 from __future__ import annotations
 
 import re
 import secrets
 import time
+from abc import ABC, abstractmethod
 from hashlib import sha256
 from zlib import crc32
 
 import msgspec
 
 from deskbell.foundation import clock
-from deskbell.foundation.db import Database, Session
+from deskbell.foundation.db import Bound, Database, Session
 from deskbell.operation import Caller
 from deskbell.organizations.store import credential, mark_used
 
@@ -31,8 +32,8 @@ def key_hash(key: str) -> str:
     return sha256(key.encode()).hexdigest()
 
 
-class Keys:
-    """Who calls, by key. Look-ups are believed for half a second; last use is noted in memory and written now and then."""
+class Authenticator(ABC):
+    """Look-ups are believed for half a second; last use is noted in memory and written now and then."""
 
     def __init__(self, database: Database) -> None:
         self.database = database
@@ -58,24 +59,24 @@ class Keys:
     async def look_up(self, authorization: bytes) -> Caller | None:
         scheme, _, token = authorization.partition(b" ")
         token = token.strip(b" ")
-        if scheme.lower() != b"bearer" or _well_formed(token) is None:
+        if scheme.lower() != b"bearer":
             return None
-        digest = sha256(token).hexdigest()
-        found = await self.database.read(lambda session: session.one(credential(digest)))
-        if found is None or not found.active:
-            return None
-        self.used[found.key_id] = clock.now()
-        return Caller(
-            organization_id=found.organization_id,
-            key_id=found.key_id,
-            key_prefix=found.prefix,
-            scopes=frozenset(msgspec.json.decode(found.scopes)),
-            person_id=found.person_id,
-            country=found.country,
-            reads_per_minute=found.reads_per_minute,
-            writes_per_minute=found.writes_per_minute,
-            expires_at=found.expires_at,
-        )
+        found = await self.identify(token)
+        if found is not None:
+            self.used[found.key_id] = clock.now()
+        return found
+
+    @abstractmethod
+    async def identify(self, token: bytes) -> Caller | None:
+        """Whose key this is; None where it is nobody's or has ended."""
+
+    @abstractmethod
+    def marked_used(self, key_id: str, moment: str) -> Bound[None]:
+        """The statement that notes a key's last use."""
+
+    async def welcomes(self, origin: str) -> bool:
+        """Whether web pages of this origin may call."""
+        return False
 
     def forget(self) -> None:
         """Another process may have changed a key."""
@@ -89,6 +90,32 @@ class Keys:
 
         async def unit(session: Session) -> None:
             for id, moment in used.items():
-                await session.run(mark_used(id, moment))
+                await session.run(self.marked_used(id, moment))
 
         await self.database.write(unit)
+
+
+class Keys(Authenticator):
+    """The keys of the CRM API."""
+
+    async def identify(self, token: bytes) -> Caller | None:
+        if _well_formed(token) is None:
+            return None
+        digest = sha256(token).hexdigest()
+        found = await self.database.read(lambda session: session.one(credential(digest)))
+        if found is None or not found.active:
+            return None
+        return Caller(
+            organization_id=found.organization_id,
+            key_id=found.key_id,
+            key_prefix=found.prefix,
+            scopes=frozenset(msgspec.json.decode(found.scopes)),
+            person_id=found.person_id,
+            country=found.country,
+            reads_per_minute=found.reads_per_minute,
+            writes_per_minute=found.writes_per_minute,
+            expires_at=found.expires_at,
+        )
+
+    def marked_used(self, key_id: str, moment: str) -> Bound[None]:
+        return mark_used(key_id, moment)

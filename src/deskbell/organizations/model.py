@@ -29,6 +29,11 @@ SCOPES = {
     "org:read": "read the organization's configuration",
 }
 
+ApplicationType = Literal["agent-consumer", "web-integration", "backend-service"]
+
+#: What an operation of the agent API asks of a key: to use agents, which every key may, or to manage them.
+USE, MANAGE = "agents:use", "agents:manage"
+
 READS_PER_MINUTE = 60
 WRITES_PER_MINUTE = 30
 
@@ -111,6 +116,50 @@ class KeyEnd(msgspec.Struct):
     id: str
     active: bool
     expires_at: str | None
+
+
+class Application(msgspec.Struct):
+    """A program that uses the agent API, with keys of its own. `origins` are the web pages that may call with them."""
+
+    id: Uuid
+    organization_id: Uuid
+    name: str
+    type: ApplicationType
+    revoked_at: Timestamp | None
+    created_at: Timestamp
+
+
+class ApplicationKey(msgspec.Struct):
+    """A key of an application as it may be shown: how it begins and ends."""
+
+    id: Uuid
+    organization_id: Uuid
+    application_id: Uuid
+    name: str
+    shown: Annotated[str, Meta(examples=["brs_live_...x7Qa"])]
+    revoked_at: Timestamp | None
+    last_used_at: Timestamp | None
+    created_at: Timestamp
+
+
+class ApplicationKeyEnd(msgspec.Struct):
+    """A key of an application that was revoked, alone or with its application."""
+
+    id: str
+    revoked_at: str
+
+
+class ApplicationCredential(msgspec.Struct):
+    """What authentication reads of an application's key."""
+
+    organization_id: str
+    key_id: str
+    application_id: str
+    type: ApplicationType
+    shown: str
+    revoked_at: str | None
+    application_revoked_at: str | None
+    country: str
 
 
 class Credential(msgspec.Struct):

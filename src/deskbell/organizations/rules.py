@@ -87,6 +87,21 @@ def checked_logo(url: str) -> str:
     return url
 
 
+def checked_origin(text: str) -> str:
+    """A web page's origin as browsers send it: scheme, host and a port that is not the usual one (RFC 6454)."""
+    parts = urlsplit(text) if _visible(text) else None
+    try:
+        port = parts.port if parts else None
+    except ValueError:
+        parts = port = None
+    wrong = parts is None or parts.scheme not in ("http", "https") or not parts.hostname
+    if wrong or parts is None or parts.path not in ("", "/") or parts.query or parts.fragment or "@" in parts.netloc:
+        raise invalid("origin", "must be scheme and host of a web page, such as https://example.com")
+    host = f"[{parts.hostname}]" if ":" in str(parts.hostname) else str(parts.hostname)
+    usual = {"http": 80, "https": 443}[parts.scheme]
+    return f"{parts.scheme}://{host}" + (f":{port}" if port not in (None, usual) else "")
+
+
 def is_nothing_but_a_number(text: str) -> bool:
     """Whether no word is lost when the digits are taken out. Three letters and more stand for digits, as in `1-800-FLOWERS`."""
     text = text[4:] if text[:4].lower() == "tel:" else text

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any, Protocol
 
 import msgspec
 
 from deskbell.errors import Problem
+from deskbell.foundation import clock
+from deskbell.foundation.limits import Bucket
 from deskbell.foundation.pages import Page
 
+DENIED = "You do not have access to this resource"
+
 _encode = msgspec.json.Encoder().encode
+
+
+def phrase(status: int) -> str:
+    """A status in words; 413 has other ones in each version of Python."""
+    return "Payload Too Large" if status == 413 else HTTPStatus(status).phrase
 
 
 class Dialect(Protocol):
@@ -21,6 +29,12 @@ class Dialect(Protocol):
     challenge: bytes
     reads_per_minute: int
     writes_per_minute: int
+
+    @staticmethod
+    def bucket(*, reads: bool) -> Bucket: ...
+
+    @staticmethod
+    def exhausted(bucket: Bucket, limit: int) -> Problem: ...
 
     @staticmethod
     def render(result: Any) -> bytes: ...
@@ -42,6 +56,14 @@ class Crm:
     challenge: bytes = b'Bearer realm="brightly"'
     reads_per_minute: int = 60
     writes_per_minute: int = 30
+
+    @staticmethod
+    def bucket(*, reads: bool) -> Bucket:
+        return "read" if reads else "write"
+
+    @staticmethod
+    def exhausted(bucket: Bucket, limit: int) -> Problem:
+        return Problem("rate_limit_exceeded", f"API {bucket} rate limit exceeded ({limit}/min). Try again shortly.")
 
     @staticmethod
     def render(result: Any) -> bytes:
@@ -70,8 +92,17 @@ class Agent:
 
     prefix: str = "/v1"
     challenge: bytes = b"Bearer"
-    reads_per_minute: int = 600
-    writes_per_minute: int = 600
+
+    def __init__(self, requests_per_minute: int) -> None:
+        self.reads_per_minute = self.writes_per_minute = requests_per_minute
+
+    @staticmethod
+    def bucket(*, reads: bool) -> Bucket:
+        return "any"
+
+    @staticmethod
+    def exhausted(bucket: Bucket, limit: int) -> Problem:
+        return Problem("rate_limit_exceeded", f"Rate limit exceeded ({limit}/min). Try again shortly.")
 
     @staticmethod
     def render(result: Any) -> bytes:
@@ -79,8 +110,8 @@ class Agent:
 
     @staticmethod
     def envelope(problem: Problem) -> bytes:
-        timestamp = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        return _encode({"error": HTTPStatus(problem.status).phrase, "message": problem.message, "timestamp": timestamp})
+        message = DENIED if problem.code == "insufficient_scope" else problem.message
+        return _encode({"error": phrase(problem.status), "message": message, "timestamp": f"{clock.now()[:23]}Z"})
 
     @staticmethod
     def unauthorized() -> Problem:

@@ -8,16 +8,17 @@ from __future__ import annotations
 import logging
 import re
 import time
-from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
 from typing import Any, Protocol
 
 from deskbell.errors import Problem
 from deskbell.foundation import idempotency
 from deskbell.foundation.db import Database, DatabaseFailure
-from deskbell.foundation.ids import canonical, short_id
+from deskbell.foundation.ids import short_id
 from deskbell.foundation.json import MAX_BODY
 from deskbell.foundation.limits import Allowance, Bucket, Limits
-from deskbell.operation import Answer, Caller, Operation
+from deskbell.operation import Answer, Caller, Incoming, Operation, Outside
+from deskbell.surfaces import browsers, streams
 from deskbell.surfaces.access_log import AccessLog
 from deskbell.surfaces.dialects import Dialect
 
@@ -29,9 +30,8 @@ log = logging.getLogger(__name__)
 
 _request_id = re.compile(rb"[A-Za-z0-9_-]{1,64}\Z").match
 _json_type = re.compile(rb"\s*application/([a-z0-9.+-]+\+)?json\s*(;|\Z)", re.IGNORECASE).match
-_is_id = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\Z").match
 
-READ = frozenset({b"authorization", b"content-type", b"content-length", b"idempotency-key", b"x-request-id"})
+READ = frozenset({b"authorization", b"content-type", b"content-length", b"idempotency-key", b"origin", b"x-request-id"})
 
 # Keys of the route tree that no part of a path can be.
 PARAMETER, METHODS = "/", "//"
@@ -40,16 +40,8 @@ PARAMETER, METHODS = "/", "//"
 class Authenticator(Protocol):
     async def caller(self, authorization: bytes) -> Caller | None: ...
 
-
-class Nobody:
-    """The authenticator of an API that has no keys yet."""
-
-    async def caller(self, authorization: bytes) -> Caller | None:
-        return None
-
-
-class Disconnected(Exception):
-    """The client went away before its body was whole."""
+    async def welcomes(self, origin: str) -> bool:
+        """Whether somebody's web pages of this origin may call."""
 
 
 def well_formed(request_id: bytes) -> str:
@@ -75,6 +67,7 @@ class Call:
         "media_type",
         "method",
         "operation",
+        "origin",
         "request_id",
         "started",
     )
@@ -86,6 +79,7 @@ class Call:
         self.idempotency_key: list[bytes] = []
         self.media_type: bytes | None = None
         self.length = 0
+        self.origin = ""
         self.request_id = ""
         self.caller: Caller | None = None
         self.operation: Operation | None = None
@@ -101,6 +95,8 @@ class Call:
                 self.length = int(value)
             elif name == b"idempotency-key":
                 self.idempotency_key.append(value)
+            elif name == b"origin":
+                self.origin = value.decode("latin-1")
             elif not self.request_id:
                 self.request_id = well_formed(value)
         if not self.request_id:
@@ -119,8 +115,10 @@ class Dispatcher:
         limits: Limits,
         database: Database,
         access_log: AccessLog,
+        parts: Mapping[type, Any] | None = None,
     ) -> None:
         self.dialect = dialect
+        self.parts = parts or {}
         self.authenticator = authenticator
         self.limits = limits
         self.database = database
@@ -141,22 +139,16 @@ class Dispatcher:
         extra: list[tuple[bytes, bytes]] = []
         try:
             answer = await self.answer(call, scope, receive)
-        except Problem as problem:
-            answer = self.refusal(call, problem, extra)
-        except DatabaseFailure as failure:
-            log.error("%s: %s", call.request_id, failure)
-            reads = call.caller is None or call.method in ("GET", "HEAD")
-            answer = self.refusal(call, self.dialect.database_failure(reads=reads), extra)
-        except Disconnected:
+        except streams.Disconnected:
             return
-        except Exception:
-            log.exception("request %s failed", call.request_id)
-            answer = self.refusal(call, Problem("internal_error"), extra)
-        status, body, replayed = answer
+        except Exception as error:
+            answer = self.refusal(call, self.problem(call, error), extra)
+        status, body, replayed, events = answer
+        if call.origin and await self.welcomes(call):
+            extra += browsers.headers(call.origin, preflight=call.method == "OPTIONS")
         limit, remaining, reset, _ = call.allowance or await self.allowance(call)
         headers = [
-            (b"content-type", b"application/json"),
-            (b"content-length", b"%d" % len(body)),
+            *(streams.HEADERS if events else plain_headers(body) if status != 204 else ()),
             (b"x-request-id", call.request_id.encode()),
             (b"ratelimit-limit", b"%d" % limit),
             (b"ratelimit-remaining", b"%d" % remaining),
@@ -165,13 +157,18 @@ class Dispatcher:
         if replayed:
             headers.append((b"idempotency-replayed", b"true"))
         await send({"type": "http.response.start", "status": status, "headers": headers + extra})
-        await send({"type": "http.response.body", "body": b"" if call.method == "HEAD" else body})
+        if events:
+            await streams.send(events, self.dialect, lambda error: self.problem(call, error), receive, send)
+        else:
+            await send({"type": "http.response.body", "body": b"" if call.method == "HEAD" else body})
         self.access_log.add(
             call.request_id, call.operation.name if call.operation else "-", call.caller, status, call.started
         )
 
     async def answer(self, call: Call, scope: Scope, receive: Receive) -> Answer:
         """The way of a request through the checks, in the order above."""
+        if call.method == "OPTIONS" and call.origin and await self.authenticator.welcomes(call.origin):
+            return Answer(204, b"")
         if len(call.authorization) == 1:
             call.caller = await self.authenticator.caller(call.authorization[0])
         caller = call.caller
@@ -182,8 +179,10 @@ class Dispatcher:
         bucket, limit = self.bucket(call)
         call.allowance = await self.limits.take(caller.key_id, bucket, limit)
         if not call.allowance.granted:
-            raise Problem("rate_limit_exceeded", f"API {bucket} rate limit exceeded ({limit}/min). Try again shortly.")
+            raise self.dialect.exhausted(bucket, limit)
         operation.authorize(caller)
+        if operation.outside:
+            return await self.outside(call, operation, caller, path, scope, receive)
         if operation.reads:
             arguments = operation.arguments(path, scope["query_string"], b"")
             return await operation.run(self.database, caller, "api", arguments, self.dialect.render)
@@ -205,23 +204,57 @@ class Dispatcher:
             if earlier:
                 return Answer(*earlier, replayed=True)
             repeatable = request
-        if operation.from_body and call.media_type is not None and not _json_type(call.media_type):
-            raise Problem("validation_error", "`Content-Type` must be application/json", status=415)
+        check_media_type(operation, call)
         arguments = operation.arguments(path, b"", body)
         return await operation.run(self.database, caller, "api", arguments, self.dialect.render, repeatable)
+
+    async def outside(
+        self, call: Call, operation: Operation, caller: Caller, path: list[Any], scope: Scope, receive: Receive
+    ) -> Answer:
+        """An operation that makes its own transactions. One whose body is a command is cancelled when its client hangs up."""
+        incoming = None
+        if operation.from_body:
+            body = await read_body(call, receive)
+            check_media_type(operation, call)
+            arguments = operation.arguments(path, b"", body)
+        else:
+            arguments = operation.arguments(path, scope["query_string"], b"")
+            incoming = Incoming((call.media_type or b"").decode("latin-1"), call.length, receive)
+        work = operation.run_outside(
+            Outside(self.database, caller, "api", self.parts, incoming), arguments, self.dialect.render
+        )
+        return await (streams.unless_gone(work, receive) if operation.from_body else work)
+
+    async def welcomes(self, call: Call) -> bool:
+        """Whether a web page may read this answer: one of the key's own origins; without a good key, of anybody's."""
+        if call.caller:
+            return call.origin in call.caller.origins
+        try:
+            return await self.authenticator.welcomes(call.origin)
+        except DatabaseFailure:
+            return False
+
+    def problem(self, call: Call, error: Exception) -> Problem:
+        """What the client is told of what went wrong; what it is not told goes to the log."""
+        if isinstance(error, Problem):
+            return error
+        if isinstance(error, DatabaseFailure):
+            log.error("%s: %s", call.request_id, error)
+            return self.dialect.database_failure(reads=call.caller is None or call.method in ("GET", "HEAD"))
+        log.error("request %s failed", call.request_id, exc_info=error)
+        return Problem("internal_error")
 
     def bucket(self, call: Call) -> tuple[Bucket, int]:
         """What a request counts as, and its key's limit for that; without a key, the usual one."""
         limits = call.caller or self.dialect
-        return (
-            ("read", limits.reads_per_minute) if call.method in ("GET", "HEAD") else ("write", limits.writes_per_minute)
-        )
+        reads = call.method in ("GET", "HEAD")
+        return self.dialect.bucket(reads=reads), limits.reads_per_minute if reads else limits.writes_per_minute
 
     async def allowance(self, call: Call) -> Allowance:
         """What the caller has left, for an answer that was given before anything was counted."""
         return await self.limits.look(call.caller.key_id if call.caller else "", *self.bucket(call))
 
-    def match(self, path: str, method: str) -> tuple[Operation, list[str]]:
+    def match(self, path: str, method: str) -> tuple[Operation, list[Any]]:
         """The operation of a route and the ids in its path; a malformed id becomes one that no record has."""
         node = self.tree
         values: list[str] = []
@@ -231,7 +264,7 @@ class Dispatcher:
                 below = node.get(PARAMETER) if part else None
                 if below is None:
                     raise Problem("not_found", "There is no such route")
-                values.append(part if _is_id(part) else canonical(part))
+                values.append(part)
             node = below
         methods: dict[str, Operation] | None = node.get(METHODS)
         if methods is None:
@@ -241,7 +274,7 @@ class Dispatcher:
             problem = Problem("method_not_allowed", f"{method} is not allowed here; use {', '.join(methods)}")
             problem.add_note(", ".join(methods))
             raise problem
-        return operation, values
+        return operation, [read(part) for read, part in zip(operation.path_readers, values, strict=True)]
 
     def refusal(self, call: Call, problem: Problem, extra: list[tuple[bytes, bytes]]) -> Answer:
         """A problem in this dialect, with the headers that go with its status."""
@@ -265,6 +298,15 @@ def canonical_path(operation: Operation, ids: list[str]) -> str:
     return operation.path.format(**dict(zip(operation.path_parameters, ids, strict=True)))
 
 
+def plain_headers(body: bytes) -> list[tuple[bytes, bytes]]:
+    return [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
+
+
+def check_media_type(operation: Operation, call: Call) -> None:
+    if operation.from_body and call.media_type is not None and not _json_type(call.media_type):
+        raise Problem("validation_error", "`Content-Type` must be application/json", status=415)
+
+
 async def read_body(call: Call, receive: Receive) -> bytes:
     """The whole body; one that is too large is refused before it is read."""
     if call.length > MAX_BODY:
@@ -274,7 +316,7 @@ async def read_body(call: Call, receive: Receive) -> bytes:
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
-            raise Disconnected
+            raise streams.Disconnected
         chunk = message.get("body", b"")
         size += len(chunk)
         if size > MAX_BODY:

@@ -24,7 +24,7 @@ ANSWER = 5.0  # seconds for one statement
 IDLE = 15.0  # seconds until the server undoes the transaction of a worker that has fallen silent
 ATTEMPTS = 4  # of a transaction that collides with others
 CHANNEL = "deskbell"  # its messages are the names of tables that were written
-ANNOUNCED = {"jobs", "api_keys"}
+ANNOUNCED = {"jobs", "api_keys", "application_keys", "application_origins"}
 LOST = (OSError, asyncpg.InterfaceError, asyncpg.PostgresConnectionError, asyncpg.AdminShutdownError)
 UNKNOWN = (OSError, asyncio.CancelledError, asyncpg.InterfaceError)  # TimeoutError is an OSError
 

@@ -84,13 +84,16 @@ class PostgresSession:
         make = statement.prepared.make
         return [make(row) for row in await self.fetch(statement)]
 
-    async def page(self, statement: Bound[T], page: int, limit: int, *, long: bool = False) -> tuple[list[T], int]:
+    async def page(
+        self, statement: Bound[T], page: int, limit: int, *, offset: int = 0, long: bool = False
+    ) -> tuple[list[T], int]:
         """The total rides on every row of the page; only a page past the end needs a second statement."""
-        rows = await self.fetch(statement, "whole", (limit, min((page - 1) * limit, MAX_OFFSET)))
+        window = (limit, min((page - 1) * limit + offset, MAX_OFFSET))
+        rows = await self.fetch(statement, "whole", window)
         if rows:
             make = statement.prepared.make
             return [make(row) for row in rows], rows[0][-1]
-        if page == 1:
+        if window[1] == 0:
             return [], 0
         return [], (await self.fetch(statement, "count"))[0][0]
 

@@ -153,13 +153,15 @@ class SqliteSession:
     async def hold(self, name: str) -> None:
         """Nothing to wait for: whoever writes is alone."""
 
-    async def page(self, statement: Bound[T], page: int, limit: int, *, long: bool = False) -> tuple[list[T], int]:
+    async def page(
+        self, statement: Bound[T], page: int, limit: int, *, offset: int = 0, long: bool = False
+    ) -> tuple[list[T], int]:
         search = statement.prepared.total_of is not None
         if self.inline and (long or search):
             raise TooLong
-        window = (limit, min((page - 1) * limit, MAX_OFFSET))
+        window = (limit, min((page - 1) * limit + offset, MAX_OFFSET))
         if search:
-            return self.counted_page(statement, page, window)
+            return self.counted_page(statement, window)
         key = (statement.prepared, statement.values)
         table = statement.prepared.table
         version = self.totals.version(table, self.organization_id)
@@ -179,13 +181,14 @@ class SqliteSession:
             self.totals.keep(key, version, total)
         return [make(row) for row in rows], total
 
-    def counted_page(self, statement: Bound[T], page: int, window: tuple[int, int]) -> tuple[list[T], int]:
+    def counted_page(self, statement: Bound[T], window: tuple[int, int]) -> tuple[list[T], int]:
         """A page whose every row carries the total; only one past the end needs a second statement."""
         with self.snapshot():
             rows = self.rows(self.fetch(statement, "whole", window))
-            total = (
-                rows[0][-1] if rows else 0 if page == 1 else self.rows(self.fetch(statement, "count"), first=True)[0]
-            )
+            if rows or not window[1]:
+                total = rows[0][-1] if rows else 0
+            else:
+                total = self.rows(self.fetch(statement, "count"), first=True)[0]
         make = statement.prepared.make
         return [make(row) for row in rows], total
 

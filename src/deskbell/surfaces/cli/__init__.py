@@ -17,6 +17,7 @@ COMMANDS = {
     "demo": ("demo", "Make a demo organization and print commands to try."),
     "org": ("organizations", "Create, list, show and update organizations."),
     "key": ("keys", "Create, list, update and revoke API keys."),
+    "app": ("applications", "Create, list and revoke applications and their keys."),
     "person": ("people", "Add, list and remove members of a team."),
     "dnc": ("dnc", "Keep the do-not-call list."),
     "lead": ("leads", "Erase a person for good."),

@@ -18,6 +18,7 @@ from deskbell.foundation import clock, databases, sqlite
 from deskbell.foundation.db import DatabaseFailure
 from deskbell.foundation.migrations import SchemaTooNew, latest
 from deskbell.leads import numbers
+from deskbell.organizations import applications
 from deskbell.organizations import operations as organizations
 from deskbell.settings import Settings
 from deskbell.surfaces.cli.database import file_of, is_empty
@@ -92,6 +93,7 @@ def make_lawful(path: str, kept: str | None) -> None:
         if kept:
             carry(kept, restored, numbers.noted_after, numbers.carry_over, "opt-outs and do-not-call entries")
             carry(kept, restored, organizations.key_ends_after, organizations.carry_over_ends, "ends of API keys")
+            carry(kept, restored, applications.ends_after, applications.carry_over_ends, "ends of applications' keys")
     finally:
         restored.close()
 

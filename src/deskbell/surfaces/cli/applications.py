@@ -1,0 +1,169 @@
+"""deskbell app: programs that use the agent API, and their keys."""
+
+from __future__ import annotations
+
+from typing import Any, get_args
+
+import click
+import msgspec
+
+from deskbell.foundation.db import Session
+from deskbell.organizations import applications
+from deskbell.organizations.model import Application, ApplicationKey, ApplicationType
+from deskbell.settings import Settings
+from deskbell.surfaces.cli import lookups
+from deskbell.surfaces.cli.database import program, read, write
+from deskbell.surfaces.cli.output import as_json, show_json, show_record, show_table
+
+COLUMNS = ("id", "application_id", "name", "shown", "revoked_at", "last_used_at")
+origin_option = click.option(
+    "--origin",
+    "origins",
+    multiple=True,
+    metavar="URL",
+    help="Web pages that may call, as https://example.com. May be repeated.",
+)
+app_option = click.option("--app", "application", metavar="APP", required=True)
+
+
+@click.group()
+def app() -> None:
+    """Create, list and revoke applications and their keys, which call the agent API (/v1). APP is an application's id."""
+
+
+@app.command()
+@click.option("--org", "organization", metavar="ORG", required=True)
+@click.option("--name", required=True, help="What the application is called.")
+@click.option(
+    "--type",
+    "type_",
+    type=click.Choice(get_args(ApplicationType)),
+    required=True,
+    help="A backend-service may do everything; the others use agents only.",
+)
+@origin_option
+@as_json
+@click.pass_obj
+def create(
+    settings: Settings, organization: str, name: str, type_: ApplicationType, origins: tuple[str, ...], as_json: bool
+) -> None:
+    """Create an application."""
+
+    async def unit(session: Session) -> dict[str, Any]:
+        ctx = await lookups.context(session, organization)
+        return await described(session, await applications.create_application(ctx, name, type_, origins))
+
+    made = write(settings, unit)
+    show(made, as_json)
+    if not as_json:
+        click.echo(f"\nMake a key: {program(settings)} app key create --app {made['id']}")
+
+
+@app.command(name="list")
+@click.option("--org", "organization", metavar="ORG", required=True)
+@as_json
+@click.pass_obj
+def list_all(settings: Settings, organization: str, as_json: bool) -> None:
+    """List an organization's applications, revoked ones too."""
+
+    async def unit(session: Session) -> list[Application]:
+        return await applications.list_applications(await lookups.context(session, organization))
+
+    found = read(settings, unit)
+    if as_json:
+        show_json(found)
+    else:
+        show_table(found, ("id", "name", "type", "revoked_at"), nothing="This organization has no application yet.")
+
+
+@app.command()
+@click.argument("application", metavar="APP")
+@origin_option
+@click.option("--no-origins", is_flag=True, help="Let no web page call any more.")
+@as_json
+@click.pass_obj
+def update(settings: Settings, application: str, origins: tuple[str, ...], no_origins: bool, as_json: bool) -> None:
+    """Change the origins of the web pages that may call. Those given replace those that there are."""
+    if bool(origins) == no_origins:
+        raise click.UsageError("Give either --origin or --no-origins.")
+    id = lookups.id_of("application", application)
+
+    async def unit(session: Session) -> dict[str, Any]:
+        return await described(session, await applications.set_origins(session, id, origins))
+
+    show(write(settings, unit), as_json)
+
+
+@app.command()
+@click.argument("application", metavar="APP")
+@as_json
+@click.pass_obj
+def revoke(settings: Settings, application: str, as_json: bool) -> None:
+    """End an application and all its keys for good. A running server refuses them within a second."""
+    id = lookups.id_of("application", application)
+
+    async def unit(session: Session) -> dict[str, Any]:
+        return await described(session, await applications.revoke_application(session, id))
+
+    show(write(settings, unit), as_json)
+
+
+@app.group()
+def key() -> None:
+    """Create, list and revoke an application's keys. What changes holds within a second in a running server."""
+
+
+@key.command(name="create")
+@app_option
+@click.option("--name", default="", help="What the key is for.")
+@as_json
+@click.pass_obj
+def create_key(settings: Settings, application: str, name: str, as_json: bool) -> None:
+    """Create a key and print it, this once."""
+    id = lookups.id_of("application", application)
+    made, plaintext = write(settings, lambda session: applications.create_application_key(session, id, name))
+    if as_json:
+        show_json({**msgspec.structs.asdict(made), "key": plaintext})
+    else:
+        show_record(made, key=plaintext)
+        click.echo("\nKeep the key now: it cannot be shown again.")
+
+
+@key.command(name="list")
+@app_option
+@as_json
+@click.pass_obj
+def list_keys(settings: Settings, application: str, as_json: bool) -> None:
+    """List an application's keys, revoked ones too. Of a key itself only its last characters are shown."""
+    id = lookups.id_of("application", application)
+    found = read(settings, lambda session: applications.list_application_keys(session, id))
+    if as_json:
+        show_json(found)
+    else:
+        show_table(found, COLUMNS, nothing="This application has no key yet.")
+
+
+@key.command(name="revoke")
+@click.argument("key_id")
+@as_json
+@click.pass_obj
+def revoke_key(settings: Settings, key_id: str, as_json: bool) -> None:
+    """End a key for good. A running server refuses it within a second."""
+    id = lookups.id_of("application's key", key_id)
+    ended: ApplicationKey = write(settings, lambda session: applications.revoke_application_key(session, id))
+    if as_json:
+        show_json(ended)
+    else:
+        show_record(ended)
+
+
+async def described(session: Session, application: Application) -> dict[str, Any]:
+    """An application with its origins."""
+    return {**msgspec.structs.asdict(application), "origins": await applications.origins_of(session, application)}
+
+
+def show(application: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        show_json(application)
+    else:
+        show_record(msgspec.convert(application, Application), origins=" ".join(application["origins"]))

@@ -1,0 +1,67 @@
+"""Answers that take their time: server-sent events, and work that ends when its client hangs up."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable, Coroutine, MutableMapping
+from typing import Any, TypeVar
+
+from deskbell.errors import Problem
+from deskbell.operation import Events
+from deskbell.surfaces.dialects import Dialect
+
+T = TypeVar("T")
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+# Proxies of the nginx family hold answers back unless they are told not to.
+HEADERS = (
+    (b"content-type", b"text/event-stream; charset=utf-8"),
+    (b"cache-control", b"no-store"),
+    (b"x-accel-buffering", b"no"),
+)
+
+
+class Disconnected(Exception):
+    """The client went away: before its body was whole, or before it had its answer."""
+
+
+async def hung_up(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+async def unless_gone(work: Coroutine[Any, Any, T], receive: Receive) -> T:
+    """What the work gives. It is cancelled, and its cancellation awaited, when the client hangs up first."""
+    acting, gone = asyncio.create_task(work), asyncio.create_task(hung_up(receive))
+    try:
+        await asyncio.wait({acting, gone}, return_when=asyncio.FIRST_COMPLETED)
+        if not acting.done():
+            raise Disconnected
+        return acting.result()
+    finally:
+        acting.cancel()
+        gone.cancel()
+        await asyncio.gather(acting, gone, return_exceptions=True)
+
+
+async def send(
+    events: Events, dialect: Dialect, problem: Callable[[Exception], Problem], receive: Receive, send: Send
+) -> None:
+    """The events as `text/event-stream` (HTML standard, 9.2), until the last or until the client hangs up."""
+
+    async def part(name: str, data: bytes) -> None:
+        body = b"event: %b\ndata: %b\n\n" % (name.encode(), data)
+        await send({"type": "http.response.body", "body": body, "more_body": True})
+
+    async def all_of_them() -> None:
+        try:
+            async for name, record in events.events:
+                await part(name, dialect.render(record))
+        except Exception as error:
+            await part("error", dialect.envelope(problem(error)))
+        await send({"type": "http.response.body", "body": b""})
+
+    with contextlib.suppress(Disconnected):
+        await unless_gone(all_of_them(), receive)
