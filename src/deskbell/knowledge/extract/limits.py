@@ -1,0 +1,48 @@
+"""What reading one document may cost, and how a process is held to it."""
+
+from __future__ import annotations
+
+import resource
+import signal
+
+import msgspec
+
+
+class Limits(msgspec.Struct, frozen=True):
+    """Sizes are bytes. `memory` is what reading may take beyond the bare process."""
+
+    cpu_seconds: int = 30
+    seconds: int = 60
+    memory: int = 512 << 20
+    unpacked: int = 256 << 20
+    text: int = 32 << 20
+    blocks: int = 500_000
+    pages: int = 10_000
+
+
+LIMITS = Limits()
+
+
+def confine(limits: Limits) -> None:
+    """Holds this process to the limits for the rest of its life. The kernel ends it, in C code too, and it can write no file."""
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    signal.alarm(limits.seconds)
+    lower(resource.RLIMIT_CPU, limits.cpu_seconds)
+    lower(resource.RLIMIT_AS, address_space() + limits.memory)
+    lower(resource.RLIMIT_FSIZE, 0)
+    lower(resource.RLIMIT_CORE, 0)
+
+
+def lower(kind: int, value: int) -> None:
+    _, hard = resource.getrlimit(kind)
+    most = value if hard == resource.RLIM_INFINITY else min(value, hard)
+    resource.setrlimit(kind, (most, most))
+
+
+def address_space() -> int:
+    """What this process has mapped already. Where /proc is missing, enough for an interpreter and the parsers."""
+    try:
+        with open("/proc/self/statm", "rb") as file:
+            return int(file.read().split()[0]) * resource.getpagesize()
+    except OSError:
+        return 256 << 20
