@@ -47,12 +47,20 @@ def place() -> Path | None:
     return folder if (folder / "model.safetensors").exists() else None
 
 
+def installed() -> Path:
+    """The same folder. Raises `Unavailable` when there is none."""
+    folder = place()
+    if folder is None:
+        raise Unavailable(f"The offline embedder is not installed. {HOW}")
+    return folder
+
+
 def verified(folder: Path) -> Path:
     """The file of weights. Raises `Unavailable` when it is not the one that we measured."""
     file = folder / "model.safetensors"
     with file.open("rb") as weights:
         if hashlib.file_digest(weights, "sha256").hexdigest() != SHA256:
-            raise Unavailable(f"{file} is not the file that it should be. {HOW}")
+            raise Unavailable(f"{file} is damaged or another model: its SHA-256 differs.")
     return file
 
 
@@ -120,9 +128,7 @@ def loaded() -> Any:
 
 @cache
 def _loaded() -> Any:
-    folder = place()
-    if folder is None:
-        raise Unavailable(f"The offline embedder is not installed. {HOW}")
+    folder = installed()
     file = verified(folder)
     from deskbell.knowledge.embedders.bert import Bert
 

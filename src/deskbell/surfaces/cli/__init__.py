@@ -26,6 +26,7 @@ COMMANDS = {
     "restore": ("data", "Replace the database by a backup."),
     "migrate": ("data", "Bring the database's schema up to date."),
     "copy": ("copying", "Move the data from SQLite to PostgreSQL."),
+    "embedder": ("embedder", "Install the model that finds passages by meaning."),
     "doctor": ("doctor", "Explain what is wrong and what to do."),
     "version": ("version", "Print the version."),
 }

@@ -15,6 +15,8 @@ import msgspec
 
 from deskbell.foundation import clock, databases, sqlite
 from deskbell.foundation.migrations import latest
+from deskbell.knowledge.embedders import minilm
+from deskbell.knowledge.embedders.base import Unavailable
 from deskbell.settings import Settings
 from deskbell.surfaces.cli import lookups
 from deskbell.surfaces.cli.database import explained, file_of
@@ -54,6 +56,7 @@ def doctor(settings: Settings, as_json: bool) -> None:
 def examine(settings: Settings) -> Iterator[Finding]:
     """The place of the data first; what is in it only if it can be read."""
     yield look_at_clock()
+    yield look_at_embedder()
     if databases.is_postgres(settings.database):
         yield from examine_server(settings.database)
         return
@@ -99,6 +102,16 @@ def look_at_clock() -> Finding:
     if 2026 <= year < 2100:
         return Finding("clock", "ok", clock.now()[:19] + "Z")
     return Finding("clock", "wrong", f"it is set to the year {year}", "Set the machine's clock; use NTP.")
+
+
+def look_at_embedder() -> Finding:
+    try:
+        return Finding("embedder", "ok", f"{minilm.verified(minilm.installed()).parent}")
+    except Unavailable as error:
+        if minilm.place() is None:
+            found = "not installed; searches in knowledge bases find words, not meanings"
+            return Finding("embedder", "note", found, minilm.HOW)
+        return Finding("embedder", "wrong", str(error), minilm.HOW)
 
 
 def look_at_disk(path: str) -> Finding:
