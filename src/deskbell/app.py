@@ -29,6 +29,9 @@ from deskbell.surfaces import pages
 from deskbell.surfaces.access_log import AccessLog
 from deskbell.surfaces.dialects import Agent, Crm
 from deskbell.surfaces.http import Dispatcher, Receive, Scope, Send
+from deskbell.surfaces.mcp.front import Front, Offer
+from deskbell.surfaces.mcp.sessions import Sessions
+from deskbell.surfaces.mcp.tools import offered
 from deskbell.tasks import operations as tasks
 
 log = logging.getLogger(__name__)
@@ -68,6 +71,8 @@ class Deskbell:
             await self.crm(scope, receive, send)
         elif path.startswith("/v1/") or path == "/v1":
             await self.agent(scope, receive, send)
+        elif path.startswith("/mcp/") or path == "/mcp":
+            await self.mcp(scope, receive, send)
         else:
             await self.pages(scope, receive, send)
 
@@ -104,6 +109,20 @@ class Deskbell:
         self.agent = Dispatcher(
             Agent(per_minute), AGENT_OPERATIONS, authenticator=self.application_keys, parts=parts, **common
         )
+        self.mcp_sessions = Sessions(
+            self.database,
+            most=self.settings.mcp_sessions,
+            most_per_key=self.settings.mcp_sessions_per_key,
+            idle=self.settings.mcp_idle_seconds,
+        )
+        origins = {part.strip().rstrip("/").lower() for part in self.settings.mcp_allowed_origins.split(",")}
+        self.mcp = Front(
+            self.mcp_offers(),
+            authenticator=self.keys,
+            sessions=self.mcp_sessions,
+            origins=frozenset(origins - {""}),
+            **common,
+        )
         self.pages = pages.build(OPERATIONS, self.database, self.access_log, self.settings)
         sender = sending.Sender(simulator.Simulator(self.database))
         self.worker = Worker(self.database, {sending.SEND: sender.send, simulator.REPORT: sender.report, PURGE: purge})
@@ -117,8 +136,15 @@ class Deskbell:
             if self.database.alone:
                 raise
             log.warning("this worker starts without the database: %s", failure)
-        self.background = [asyncio.create_task(task()) for task in (self.worker.run, self.note_use)]
+        chores = (self.worker.run, self.note_use, self.mcp_sessions.keep, self.mcp.keep)
+        self.background = [asyncio.create_task(task()) for task in chores]
         self.access_log.start()
+
+    def mcp_offers(self) -> dict[str, Offer]:
+        """What MCP serves, by path. Tests put other tools behind the same front."""
+        tools = offered(OPERATIONS)
+        reading = {name: tool for name, tool in tools.items() if tool.operation.reads}
+        return {"/mcp": Offer(tools), "/mcp/readonly": Offer(reading)}
 
     async def stop(self) -> None:
         """Lets what is under way finish, then closes the database."""
@@ -129,6 +155,8 @@ class Deskbell:
         for keys in (self.keys, self.application_keys):
             with contextlib.suppress(DatabaseFailure):
                 await keys.note_use()
+        with contextlib.suppress(DatabaseFailure):
+            await self.mcp_sessions.note_use()
         await self.database.stop()
         self.access_log.stop(READING)
 

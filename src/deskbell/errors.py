@@ -33,6 +33,12 @@ CATALOGUE: Final[dict[str, Entry]] = {
         "The MCP session was opened with another API key.",
         "Open a new session with the key that you are sending.",
     ),
+    "origin_not_allowed": Entry(
+        403,
+        False,
+        "A web page of another origin asked for MCP.",
+        "Name the page's origin in `DESKBELL_MCP_ALLOWED_ORIGINS`, or connect without a browser.",
+    ),
     "forbidden": Entry(
         403,
         False,

@@ -33,6 +33,9 @@ class Caller(msgspec.Struct, frozen=True):
     expires_at: str | None = None
     origins: frozenset[str] = frozenset()  # of web pages that may use the key
 
+    def has_expired(self) -> bool:
+        return self.expires_at is not None and self.expires_at <= clock.now()
+
 
 class Context:
     """What a handler works with: the database, the organization whose data it sees, and who asked by which surface.
@@ -118,6 +121,25 @@ class Answer(NamedTuple):
     events: Events | None = None
 
 
+class Tool(NamedTuple):
+    """How AI clients see an operation, by the Model Context Protocol: a name, words for a model, and hints.
+
+    `arguments` are those parts of the operation's input that are offered, ids of its path included, each with a word on meaning,
+    form or default. `defaults` are the tool's own. `handler` is another cut of the same thing, by the same signature. The hints
+    are the protocol's: `destructive` overwrites, `idempotent` may be repeated, `open_world` carries or reaches people outside.
+    """
+
+    name: str
+    title: str
+    description: str
+    arguments: Mapping[str, str] = {}
+    defaults: Mapping[str, Any] = {}
+    handler: Callable[..., Coroutine[Any, Any, Any]] | None = None
+    destructive: bool = False
+    idempotent: bool = False
+    open_world: bool = False
+
+
 class Operation:
     """One thing that the platform can do, declared once: handler, route, scope, and the errors beyond the usual ones.
 
@@ -135,12 +157,14 @@ class Operation:
         scope: str,
         errors: tuple[str, ...] = (),
         status: int | None = None,
+        tool: Tool | None = None,
     ) -> None:
         self.name = name
         self.handler = handler
         self.method, self.path = route.split(" ")
         self.scope = scope
         self.errors = errors
+        self.tool = tool
         hints = get_type_hints(handler, include_extras=True)
         self.output = hints.pop("return")
         self.lists = get_origin(self.output) is Page

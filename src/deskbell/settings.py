@@ -29,6 +29,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """How many requests a minute each `brs_live_` key may make under `/v1`."""
     full_access_types: str = "backend-service"
     """Types of applications, separated by commas, whose keys may call everything under `/v1`. Others list and read agents, chat, and search."""
+    mcp_sessions: Annotated[int, Meta(ge=1, le=1_000_000)] = 1000
+    """How many MCP sessions may be open at once, on all workers and nodes together."""
+    mcp_sessions_per_key: Annotated[int, Meta(ge=0, le=1_000_000)] = 0
+    """How many of them one API key may have; one more ends the key's own longest idle session. 0 is no limit."""
+    mcp_idle_seconds: Annotated[float, Meta(ge=1, le=604_800)] = 1800.0
+    """After how many seconds without a request or an open stream an MCP session ends."""
+    mcp_allowed_origins: str = ""
+    """Origins of web pages that may use `/mcp`, beside the server's own, separated by commas: `https://app.example.com`."""
     drain_seconds: Annotated[float, Meta(ge=0, le=3600)] = 10.0
     """How long a stopping server waits for requests and jobs that are under way, from 0 to 3600."""
 

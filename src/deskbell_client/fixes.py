@@ -9,6 +9,7 @@ FIXES = {
     "unauthorized": "Send exactly one header `Authorization: Bearer brk_...` and check that the key is right, active and not expired.",
     "insufficient_scope": "Add the scope to the key (`deskbell key update`) or make a key that has it.",
     "session_mismatch": "Open a new session with the key that you are sending.",
+    "origin_not_allowed": "Name the page's origin in `DESKBELL_MCP_ALLOWED_ORIGINS`, or connect without a browser.",
     "forbidden": "Ask from that machine, or set `DESKBELL_METRICS_TOKEN` and send it as the bearer token.",
     "validation_error": "Correct the named field; the reference lists types, limits and allowed values.",
     "not_found": "Check the path and the UUID, and that the record belongs to the key's organization and is not archived.",

@@ -59,6 +59,7 @@ WHOLE = {
     "end_unsent",
 }
 WHOLE |= {"release_claims", "counts", "count_failed_jobs", "newest_failure"}
+WHOLE |= {"open_sessions", "open_ids", "end_those_without_key"}  # of a table whose rows have a cap
 
 
 def split(statement: Any) -> tuple[list[str], list[str], list[str]]:

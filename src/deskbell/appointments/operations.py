@@ -12,7 +12,7 @@ from deskbell.foundation.db import insert, update
 from deskbell.foundation.ids import new_id
 from deskbell.foundation.pages import Page, sent
 from deskbell.leads.operations import get_lead
-from deskbell.operation import Context, Operation
+from deskbell.operation import Context, Operation, Tool
 
 MISSING = "No appointment of your organization has this id"
 
@@ -96,14 +96,44 @@ async def forget_lead(ctx: Context, lead_id: str) -> None:
     await ctx.db.run(store.forget_words(ctx.organization_id, lead_id))
 
 
+LIST_APPOINTMENTS = Tool(
+    "list_appointments",
+    "Find appointments",
+    "Find appointments, the latest start first, cancelled ones included. Use it to see what is booked, also for one lead. To book"
+    ' use create_appointment. Example: {"status": "scheduled", "limit": 10}',
+    {"status": "Only appointments of this status", "lead_id": "Only this lead's (UUID)", "limit": "Most to return"},
+    defaults={"limit": 20},
+)
+CREATE_APPOINTMENT = Tool(
+    "create_appointment",
+    "Book an appointment",
+    "Book an appointment with a lead. Overlaps are not refused: look with list_appointments first, and at business_hours with"
+    " get_org. Needs the lead's id: find it with list_leads.",
+    {
+        "lead_id": "The lead's id (UUID)",
+        "start_time": "ISO 8601 with offset: 2026-05-10T14:30:00-05:00; without one it is UTC",
+        "end_time": "The same form, after start_time",
+        "type": "What it is for, e.g. Estimate",
+        "location": "Where, e.g. an address",
+        "notes": "Free text for the team",
+    },
+)
+
 OPERATIONS = [
-    Operation("appointments.list", list_appointments, "GET /api/v1/appointments", scope="appointments:read"),
+    Operation(
+        "appointments.list",
+        list_appointments,
+        "GET /api/v1/appointments",
+        scope="appointments:read",
+        tool=LIST_APPOINTMENTS,
+    ),
     Operation(
         "appointments.create",
         create_appointment,
         "POST /api/v1/appointments",
         scope="appointments:write",
         errors=("lead_not_found",),
+        tool=CREATE_APPOINTMENT,
     ),
     Operation("appointments.get", get_appointment, "GET /api/v1/appointments/{id}", scope="appointments:read"),
     Operation(

@@ -88,6 +88,13 @@ def messages_of(organization_id: str, lead_id: str) -> Select[Any]:
     return found.order_by(messages.c.created_at, messages.c.id)
 
 
+@query(Message)
+def latest_messages_of(organization_id: str, lead_id: str) -> Select[Any]:
+    """Latest first."""
+    found = select(*_message).where(messages.c.organization_id == organization_id, messages.c.lead_id == lead_id)
+    return found.order_by(messages.c.created_at.desc(), messages.c.id.desc())
+
+
 @query(str)
 def phones_of(organization_id: str, lead_id: str) -> Select[Any]:
     return (

@@ -252,6 +252,12 @@ class Database(Protocol):
     def follow(self, table: str, told: Callable[[], None]) -> None:
         """Calls back, in the event loop, after any process may have written `table` (jobs, or one that tells who may call)."""
 
+    async def announce(self, news: str) -> None:
+        """Tells everybody who hears, in all processes that serve the same data. At most 4,000 bytes; nothing is kept."""
+
+    def hear(self, told: Callable[[str], None]) -> None:
+        """Calls back, in the event loop, with what is announced."""
+
 
 def counted(rows: Select[Any]) -> Select[Any]:
     """How many rows a SELECT has."""

@@ -66,12 +66,17 @@ def decoder(kind: type[T], *, missing_first: bool = False) -> Callable[[bytes], 
             raise Problem("validation_error", f"The body is not acceptable JSON: {plain(error)}") from None
         if required and isinstance(value, dict):
             refuse_missing(value, required)
-        try:
-            return msgspec.convert(value, kind, dec_hook=hook)
-        except msgspec.ValidationError as error:
-            raise explained(error, kind) from None
+        return converted(value, kind)
 
     return decode
+
+
+def converted(value: Any, kind: type[T]) -> T:
+    """A parsed value as one of `kind`."""
+    try:
+        return msgspec.convert(value, kind, dec_hook=hook)
+    except msgspec.ValidationError as error:
+        raise explained(error, kind) from None
 
 
 def refuse_missing(body: dict[str, Any], required: list[str]) -> None:
@@ -128,10 +133,7 @@ def query_decoder(kind: type[S]) -> Callable[[bytes], S]:
             if "\0" in value:
                 raise invalid(name, "must not hold the character NUL")
             values[name] = integer(name, value) if name in integers else value
-        try:
-            return msgspec.convert(values, kind, dec_hook=hook)
-        except msgspec.ValidationError as error:
-            raise explained(error, kind) from None
+        return converted(values, kind)
 
     return decode
 

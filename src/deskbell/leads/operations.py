@@ -13,7 +13,7 @@ from deskbell.foundation.ids import new_id
 from deskbell.foundation.pages import Page, sent
 from deskbell.leads import rules, store
 from deskbell.leads.model import Lead, LeadChanges, LeadFilter, NewLead
-from deskbell.operation import Context, Operation
+from deskbell.operation import Context, Operation, Tool
 from deskbell.organizations.rules import e164, number_hash
 
 
@@ -144,10 +144,76 @@ async def forget_lead(ctx: Context, id: str) -> str | None:
     return lead.phone
 
 
+LIST_LEADS = Tool(
+    "list_leads",
+    "Find leads",
+    "Find leads (people or companies that may become customers), newest first, or count them by `total`. Use it to get a lead's id"
+    ' before any tool that needs one. With an id at hand use get_lead. Example: {"search": "lopez", "limit": 5}',
+    {
+        "status": "Exactly this status, e.g. new",
+        "temperature": "Only leads of this temperature",
+        "search": "Part of a name, e-mail address or phone number",
+        "limit": "Most leads to return",
+    },
+    defaults={"limit": 20},
+)
+GET_LEAD = Tool(
+    "get_lead",
+    "Get a lead",
+    "One lead with all its fields. Read sms_opted_out and on_dnc_list here before send_message. Without an id use list_leads.",
+    {"id": "The lead's id (UUID)"},
+)
+CREATE_LEAD = Tool(
+    "create_lead",
+    "Create a lead",
+    "Record a new lead. Search with list_leads first: a phone or e-mail address belongs to one lead only. For a known lead use"
+    ' update_lead. Example: {"first_name": "Maria", "phone": "+15125550123"}',
+    {
+        "first_name": "Given name, or the company's name",
+        "last_name": "Family name",
+        "phone": "Phone number, best in E.164: +15125550123",
+        "email": "E-mail address",
+        "company": "Company that they work for",
+        "notes": "Free text for the team",
+    },
+)
+UPDATE_LEAD = Tool(
+    "update_lead",
+    "Update a lead",
+    "Change the given fields of a lead and keep the others; notes are replaced, not added to. Not for new people: use create_lead."
+    ' Example: {"id": "...", "temperature": "hot"}',
+    {
+        "id": "The lead's id (UUID)",
+        "first_name": "Given name",
+        "last_name": "Family name",
+        "phone": "Phone number, best in E.164",
+        "email": "E-mail address",
+        "status": "Stage, free text, e.g. contacted",
+        "temperature": "How likely they are to buy",
+        "notes": "Replaces the notes",
+    },
+    destructive=True,
+    idempotent=True,
+)
+
 OPERATIONS = [
-    Operation("leads.list", list_leads, "GET /api/v1/leads", scope="leads:read"),
-    Operation("leads.create", create_lead, "POST /api/v1/leads", scope="leads:write", errors=("duplicate",)),
-    Operation("leads.get", get_lead, "GET /api/v1/leads/{id}", scope="leads:read"),
-    Operation("leads.update", update_lead, "PUT /api/v1/leads/{id}", scope="leads:write", errors=("duplicate",)),
+    Operation("leads.list", list_leads, "GET /api/v1/leads", scope="leads:read", tool=LIST_LEADS),
+    Operation(
+        "leads.create",
+        create_lead,
+        "POST /api/v1/leads",
+        scope="leads:write",
+        errors=("duplicate",),
+        tool=CREATE_LEAD,
+    ),
+    Operation("leads.get", get_lead, "GET /api/v1/leads/{id}", scope="leads:read", tool=GET_LEAD),
+    Operation(
+        "leads.update",
+        update_lead,
+        "PUT /api/v1/leads/{id}",
+        scope="leads:write",
+        errors=("duplicate",),
+        tool=UPDATE_LEAD,
+    ),
     Operation("leads.archive", archive_lead, "DELETE /api/v1/leads/{id}", scope="leads:write"),
 ]

@@ -52,9 +52,7 @@ class Authenticator(ABC):
             if kept[1] is not None:
                 self.cache[authorization] = kept
         caller = kept[1]
-        if caller is None or (caller.expires_at is not None and caller.expires_at <= clock.now()):
-            return None
-        return caller
+        return None if caller is None or caller.has_expired() else caller
 
     async def look_up(self, authorization: bytes) -> Caller | None:
         scheme, _, token = authorization.partition(b" ")

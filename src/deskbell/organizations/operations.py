@@ -12,7 +12,7 @@ from deskbell.foundation import clock
 from deskbell.foundation.clock import Instant
 from deskbell.foundation.db import Session, Violation, insert, update
 from deskbell.foundation.ids import NO_ID, new_id
-from deskbell.operation import Context, Operation
+from deskbell.operation import Context, Operation, Tool
 from deskbell.organizations import keys, rules, store
 from deskbell.organizations.model import (
     READS_PER_MINUTE,
@@ -223,6 +223,13 @@ async def carry_over_ends(session: Session, entries: list[KeyEnd]) -> int:
     return changed
 
 
+GET_ORG = Tool(
+    "get_org",
+    "Get the organization",
+    "The business that you work for: name, contact details, business_hours (local times, null when closed), timezone and the name"
+    " and tone of its AI persona. Use it before you propose times or write in its name.",
+)
+
 OPERATIONS = [
-    Operation("org.get", get_organization, "GET /api/v1/org", scope="org:read"),
+    Operation("org.get", get_organization, "GET /api/v1/org", scope="org:read", tool=GET_ORG),
 ]

@@ -175,6 +175,14 @@ class Connection(HttpToolsProtocol):
         if self.late_bytes > self.LATE_BYTES:
             self.transport.abort()
 
+    def shutdown(self) -> None:
+        super().shutdown()
+        end: Any = (
+            None if self.cycle is None else self.cycle.scope.get("ending")
+        )  # of an answer that would go on for ever
+        if end is not None:
+            end()
+
     def timeout_keep_alive_handler(self) -> None:
         super().timeout_keep_alive_handler()
         self.watch_drain()

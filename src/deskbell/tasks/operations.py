@@ -12,7 +12,7 @@ from deskbell.foundation.db import insert, update
 from deskbell.foundation.ids import new_id
 from deskbell.foundation.pages import Page, sent
 from deskbell.leads.operations import get_lead
-from deskbell.operation import Context, Operation
+from deskbell.operation import Context, Operation, Tool
 from deskbell.organizations.operations import get_person
 from deskbell.tasks import rules, store
 from deskbell.tasks.model import NewTask, Task, TaskChanges, TaskFilter
@@ -102,9 +102,42 @@ async def forget_lead(ctx: Context, lead_id: str) -> None:
     await ctx.db.run(store.forget_words(ctx.organization_id, lead_id))
 
 
+LIST_TASKS = Tool(
+    "list_tasks",
+    "Find tasks",
+    'Find the team\'s tasks, newest first. Use it to see what is to be done or who does it. Example: {"status": "open"}',
+    {
+        "status": "Only tasks of this status",
+        "assigned_to": "Only this team member's (UUID)",
+        "limit": "Most to return",
+    },
+    defaults={"limit": 20},
+)
+CREATE_TASK = Tool(
+    "create_task",
+    "Create a task",
+    "Give the team something to do, perhaps about a lead. Not for meetings with a lead: use create_appointment."
+    ' Example: {"title": "Call Maria back", "priority": "high"}',
+    {
+        "title": "What to do, in a few words",
+        "description": "Details",
+        "priority": "How urgent it is",
+        "due_date": "ISO 8601 with offset: 2026-05-10T17:00:00-05:00",
+        "contact_id": "The lead it is about (UUID)",
+        "assigned_to_user_id": "The team member who does it (UUID)",
+    },
+)
+
 OPERATIONS = [
-    Operation("tasks.list", list_tasks, "GET /api/v1/tasks", scope="tasks:read"),
-    Operation("tasks.create", create_task, "POST /api/v1/tasks", scope="tasks:write", errors=("not_found",)),
+    Operation("tasks.list", list_tasks, "GET /api/v1/tasks", scope="tasks:read", tool=LIST_TASKS),
+    Operation(
+        "tasks.create",
+        create_task,
+        "POST /api/v1/tasks",
+        scope="tasks:write",
+        errors=("not_found",),
+        tool=CREATE_TASK,
+    ),
     Operation("tasks.get", get_task, "GET /api/v1/tasks/{id}", scope="tasks:read"),
     Operation("tasks.update", update_task, "PUT /api/v1/tasks/{id}", scope="tasks:write"),
     Operation("tasks.cancel", cancel_task, "DELETE /api/v1/tasks/{id}", scope="tasks:write"),

@@ -25,6 +25,7 @@ IDLE = 15.0  # seconds until the server undoes the transaction of a worker that 
 ATTEMPTS = 4  # of a transaction that collides with others
 CHANNEL = "deskbell"  # its messages are the names of tables that were written
 ANNOUNCED = {"jobs", "api_keys", "application_keys", "application_origins"}
+NEWS = "deskbell_news"  # whose messages are what `announce` was given
 LOST = (OSError, asyncpg.InterfaceError, asyncpg.PostgresConnectionError, asyncpg.AdminShutdownError)
 UNKNOWN = (OSError, asyncio.CancelledError, asyncpg.InterfaceError)  # TimeoutError is an OSError
 
@@ -63,6 +64,7 @@ class PostgresDatabase:
         self.limits: Limits = shared
         self.chores = (self.listen, shared.purge)
         self.followers: dict[str, list[Callable[[], None]]] = {}
+        self.hearers: list[Callable[[str], None]] = []
         self.background: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
@@ -104,6 +106,12 @@ class PostgresDatabase:
     def follow(self, table: str, told: Callable[[], None]) -> None:
         """Calls back, in the event loop, when some worker has written a table of `ANNOUNCED`."""
         self.followers.setdefault(table, []).append(told)
+
+    async def announce(self, news: str) -> None:
+        await self.system_fetch("SELECT pg_notify($1, $2)", NEWS, news)
+
+    def hear(self, told: Callable[[str], None]) -> None:
+        self.hearers.append(told)
 
     async def read(self, work: Work[T], organization_id: str | None = None) -> T:
         return await self.transact(work, organization_id)
@@ -191,6 +199,7 @@ class PostgresDatabase:
                 connection = await asyncpg.connect(self.url, timeout=CONNECT, command_timeout=ANSWER)
                 try:
                     await connection.add_listener(CHANNEL, self.heard)
+                    await connection.add_listener(NEWS, self.pass_on)
                     for table in self.followers:
                         self.tell(table)  # what was written while nobody listened
                     while not connection.is_closed():
@@ -206,6 +215,10 @@ class PostgresDatabase:
 
     def heard(self, connection: Any, pid: int, channel: str, table: object) -> None:
         self.tell(str(table))
+
+    def pass_on(self, connection: Any, pid: int, channel: str, news: object) -> None:
+        for told in self.hearers:
+            told(str(news))
 
     def tell(self, table: str) -> None:
         for told in self.followers.get(table, []):

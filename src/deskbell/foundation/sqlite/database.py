@@ -36,6 +36,7 @@ class SqliteDatabase:
         self.reader.foreign_writes()
         self.limits: Limits = MemoryLimits()
         self.followers: dict[str, list[Callable[[], None]]] = {}
+        self.hearers: list[Callable[[str], None]] = []
         self.writer = Writer(path, self.totals, batch, self.tell)
         self.long = ThreadPoolExecutor(2, "long-read")
         self.own = threading.local()
@@ -75,6 +76,13 @@ class SqliteDatabase:
         for table in tables:
             for told in self.followers.get(table, ()):
                 told()
+
+    async def announce(self, news: str) -> None:
+        for told in self.hearers:
+            told(news)
+
+    def hear(self, told: Callable[[str], None]) -> None:
+        self.hearers.append(told)
 
     async def start(self) -> None:
         self.watching = asyncio.create_task(self.watch())

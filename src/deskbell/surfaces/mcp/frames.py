@@ -1,0 +1,86 @@
+"""JSON-RPC frames: what a client sends, read once, and the answers that need no SDK to be worded."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from deskbell.foundation import json
+from deskbell.surfaces.mcp.tools import Outcome
+
+PARSE_ERROR, INVALID_REQUEST, INVALID_PARAMS = -32700, -32600, -32602
+
+_encode = msgspec.json.Encoder().encode
+
+HANDSHAKE = frozenset({b"2024-11-05", b"2025-03-26", b"2025-06-18", b"2025-11-25"})
+MODERN = "2026-07-28"
+
+
+class Refused(Exception):
+    """A JSON-RPC error, with the HTTP status that goes with it."""
+
+    def __init__(self, code: int, message: str, *, id: Any = None, status: int = 400, data: Any = None) -> None:
+        super().__init__(message)
+        self.status = status
+        error: dict[str, Any] = {"code": code, "message": message}
+        if data is not None:
+            error["data"] = data
+        self.body = _encode({"jsonrpc": "2.0", "id": id, "error": error})
+
+
+class Frame:
+    """One message of a client. `kind` is "request", "notification" or "response"; `raw` is the whole message, parsed."""
+
+    __slots__ = ("id", "kind", "method", "params", "raw")
+
+    def __init__(self, raw: dict[str, Any]) -> None:
+        self.raw = raw
+        self.id: Any = raw.get("id")
+        self.method: str = raw.get("method", "")
+        self.params: dict[str, Any] = raw.get("params") or {}
+        self.kind = ("request" if "id" in raw else "notification") if "method" in raw else "response"
+
+
+def read(body: bytes) -> Frame:
+    """A body as a frame, or the error that JSON-RPC has for it."""
+    try:
+        raw = json.parse(body)
+    except (msgspec.DecodeError, UnicodeError, RecursionError, ValueError) as error:
+        raise Refused(PARSE_ERROR, f"Parse error: {json.plain(error)}") from None
+    if type(raw) is list:
+        raise Refused(INVALID_REQUEST, "Batches are not supported: send one message per request")
+    if type(raw) is not dict or raw.get("jsonrpc") != "2.0":
+        raise Refused(INVALID_REQUEST, 'The body must be one JSON-RPC message with "jsonrpc": "2.0"')
+    id = raw.get("id")
+    if "id" in raw and type(id) is not str and (type(id) is not int or abs(id) > json.MAX_INTEGER):
+        raise Refused(INVALID_REQUEST, "`id` must be a string or an integer")
+    if "method" in raw:
+        if type(raw["method"]) is not str:
+            raise Refused(INVALID_REQUEST, "`method` must be a string", id=id)
+        if type(raw.get("params", {})) is not dict:
+            raise Refused(INVALID_PARAMS, "`params` must be an object", id=id)
+    elif "id" not in raw or ("result" in raw) == ("error" in raw):
+        raise Refused(INVALID_REQUEST, "A message has a `method`, or an `id` and either `result` or `error`", id=id)
+    return Frame(raw)
+
+
+def checked(frame: Frame) -> None:
+    """Refuses in a whole frame what no text of ours may hold. A tool checks its arguments itself and tells the model."""
+    raw = frame.raw
+    if frame.method == "tools/call" and "arguments" in frame.params:
+        raw = {**raw, "params": {name: value for name, value in frame.params.items() if name != "arguments"}}
+    try:
+        json.inspect(raw)
+    except ValueError as error:
+        raise Refused(INVALID_REQUEST, f"The message is not acceptable: {error}", id=frame.id) from None
+
+
+def tool_answer(id: Any, outcome: Outcome, stamp: bytes = b"") -> bytes:
+    """The answer to `tools/call`, as the kernel would word it. `stamp` is what a modern result has besides."""
+    content = b'{"content":[{"type":"text","text":' + _encode(outcome.text.decode()) + b"}]"
+    if outcome.failed:
+        tail = b',"isError":true'
+    else:
+        tail = b',"structuredContent":' + outcome.text + b',"isError":false'
+    return b'{"jsonrpc":"2.0","id":' + _encode(id) + b',"result":' + content + tail + stamp + b"}}"

@@ -1,0 +1,43 @@
+"""Resources: records that a person can attach to a conversation with their AI client. Read as the tools read, by the same path."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from deskbell.errors import Problem
+from deskbell.foundation.db import Database
+from deskbell.operation import Caller
+from deskbell.surfaces.mcp.tools import OfferedTool, Outcome
+
+MEDIA_TYPE = "application/json"
+ORGANIZATION = "deskbell://org"
+_lead = re.compile(r"deskbell://leads/([^/]{1,64})").fullmatch
+
+RESOURCES: list[dict[str, Any]] = [
+    {
+        "uri": ORGANIZATION,
+        "name": "org",
+        "title": "Your organization",
+        "description": "Name, contact details, opening hours, time zone and AI persona",
+        "mimeType": MEDIA_TYPE,
+    }
+]
+TEMPLATES: list[dict[str, Any]] = [
+    {
+        "uriTemplate": "deskbell://leads/{id}",
+        "name": "lead",
+        "title": "A lead",
+        "description": "One lead with all its fields, by its id (UUID)",
+        "mimeType": MEDIA_TYPE,
+    }
+]
+
+
+async def read(tools: dict[str, OfferedTool], database: Database, caller: Caller, uri: str) -> Outcome:
+    """What a resource holds, as JSON. One that does not exist, or not for this organization, is refused as `not_found`."""
+    if uri == ORGANIZATION:
+        return await tools["get_org"].call(database, caller, {})
+    if found := _lead(uri):
+        return await tools["get_lead"].call(database, caller, {"id": found[1]})
+    raise Problem("not_found", "There is no such resource")
