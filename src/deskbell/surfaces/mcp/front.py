@@ -111,9 +111,9 @@ class Call:
             if name == b"authorization":
                 self.authorization.append(value)
             elif name == b"mcp-session-id":
-                self.session_id = value
+                self.session_id = value.strip(b" \t")
             elif name == b"mcp-protocol-version":
-                self.version = value
+                self.version = value.strip(b" \t")
             elif name == b"content-type":
                 self.media_type = value
             elif name == b"content-length":
@@ -467,7 +467,8 @@ def not_allowed(method: str, allowed: str) -> Problem:
 
 
 def pairs(scope: Scope) -> list[tuple[str, str]]:
-    return [(name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]]
+    """The headers, as text without the white space that HTTP allows around a value."""
+    return [(name.decode("latin-1"), value.strip(b" \t").decode("latin-1")) for name, value in scope["headers"]]
 
 
 def plain_meta(meta: Any) -> bool:

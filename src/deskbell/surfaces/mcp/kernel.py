@@ -177,7 +177,7 @@ class Kernel:
     async def handshake(self, frame: Frame, exchange: Exchange) -> Handshake:
         """Answers `initialize`. Without a version there was no agreement, and the answer is an error."""
         connection = Connection.for_loop(self.standalone)
-        body = await self.respond(frame, exchange, connection)
+        body = await self.respond(frame, exchange, connection, statuses={})
         params = connection.client_params
         if params is None:
             return Handshake(body[1], None, b"")
@@ -207,15 +207,19 @@ class Kernel:
         if exchange.session is None:
             meta = frame.params["_meta"]
             told = (meta.get(types.CLIENT_INFO_META_KEY), meta.get(types.CLIENT_CAPABILITIES_META_KEY))
-            return await self.respond(frame, exchange, Connection.from_envelope(MODERN, *told))
+            connection = Connection.from_envelope(MODERN, *told)
+            return await self.respond(frame, exchange, connection, statuses=ERROR_CODE_HTTP_STATUS)
         client = exchange.client or Client()
         connection = Connection.from_envelope(
             exchange.session.version, client.client_info, client.capabilities, outbound=self.standalone
         )
         connection.session_id = exchange.session.id_hash
-        return await self.respond(frame, exchange, connection)
+        return await self.respond(frame, exchange, connection, statuses={})
 
-    async def respond(self, frame: Frame, exchange: Exchange, connection: Connection) -> tuple[int, bytes]:
+    async def respond(
+        self, frame: Frame, exchange: Exchange, connection: Connection, statuses: Mapping[int, int]
+    ) -> tuple[int, bytes]:
+        """Runs a request. `statuses` has the HTTP status of an error by its code; only the modern era has any."""
         token = progress_token_from_params(frame.params)
         channel = Channel(exchange, self.parts.events, frame.id, token)
         try:
@@ -223,16 +227,10 @@ class Kernel:
                 self.server, channel, frame.method, frame.raw.get("params"), connection=connection, lifespan_state={}
             )
         except Exception as error:
-            return self.failure(frame, exchange, error)
+            data = modern_error_data(error)
+            told = data.model_dump(mode="json", by_alias=True, exclude_none=True)
+            return statuses.get(data.code, 200), _encode({"jsonrpc": "2.0", "id": frame.id, "error": told})
         return 200, _encode({"jsonrpc": "2.0", "id": frame.id, "result": result})
-
-    def failure(self, frame: Frame, exchange: Exchange, error: Exception) -> tuple[int, bytes]:
-        """The answer to a request that failed; only the modern era has a status for it."""
-        data = modern_error_data(error)
-        modern = exchange.session is None and frame.method != "initialize"
-        status = ERROR_CODE_HTTP_STATUS.get(data.code, 200) if modern else 200
-        told = data.model_dump(mode="json", by_alias=True, exclude_none=True)
-        return status, _encode({"jsonrpc": "2.0", "id": frame.id, "error": told})
 
 
 def framed(method: str, params: Mapping[str, Any] | None, id: str | None = None) -> bytes:
