@@ -1,0 +1,79 @@
+"""Deskbell in a process of its own: `python -m tests.conformance.serve URL PORT [fixtures]`.
+
+With `fixtures` the conformance suite's tools take the place of ours, behind the same front.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+from tests.desk import eventually, free_port
+
+ROOT = Path(__file__).parents[2]
+
+
+@contextlib.contextmanager
+def processes(url: str, count: int, *more: str) -> Iterator[list[int]]:
+    """So many servers on one database, each a process on a port of its own. Gives the ports."""
+    ports = [free_port() for _ in range(count)]
+    started = [started_at(url, port, *more) for port in ports]
+    try:
+        for port, process in zip(ports, started, strict=True):
+            eventually(lambda port=port, process=process: process.poll() is not None or answers(port), 30)  # type: ignore[misc]
+            assert process.poll() is None, "a server did not start"
+        yield ports
+    finally:
+        for process in started:
+            process.terminate()
+        for process in started:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(20)
+            process.kill()
+
+
+def started_at(url: str, port: int, *more: str) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "tests.conformance.serve", url, str(port), *more]
+    return subprocess.Popen(command, cwd=ROOT, env=os.environ | {"PYTHONPATH": str(ROOT)})
+
+
+def answers(port: int) -> bool:
+    try:
+        urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=5).close()
+    except urllib.error.HTTPError:
+        return False
+    except OSError:
+        return False
+    return True
+
+
+def main(url: str, port: str, what: str = "") -> None:
+    import asyncio
+
+    import uvicorn
+
+    from deskbell.app import Deskbell
+    from deskbell.settings import Settings
+    from deskbell.surfaces.mcp.front import Offer
+    from deskbell.surfaces.protocol import configured
+
+    class Fixed(Deskbell):
+        def mcp_offers(self) -> dict[str, Offer]:
+            from tests.conformance import fixtures
+
+            return {"/mcp": Offer({}, fixtures.build)}
+
+    settings = Settings(access_log=False, database=url)
+    application = Fixed(settings) if what == "fixtures" else Deskbell(settings)
+    config = configured(settings, application, host="127.0.0.1", port=int(port), log_level="error")
+    asyncio.run(uvicorn.Server(config).serve())
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
