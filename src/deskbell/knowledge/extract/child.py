@@ -15,7 +15,7 @@ import traceback
 from deskbell.knowledge.extract import formats
 from deskbell.knowledge.extract.document import Unreadable
 from deskbell.knowledge.extract.limits import confine
-from deskbell.knowledge.extract.messages import REQUEST, Answer, Broken, Read, Refused, encode
+from deskbell.knowledge.extract.messages import REQUEST, Answer, Broken, Entries, Read, Refused, encode
 
 IDLE = 120.0  # seconds without work after which the process ends; longer than any one file may take
 
@@ -62,7 +62,10 @@ def answer(message: bytes) -> bytes:
     try:
         request = REQUEST.decode(message)
         confine(request.limits)
-        said = Read(formats.read(request.data, request.file_name, request.media_type, request.limits))
+        if request.feed:
+            said = Entries(formats.entries(request.data, request.limits))
+        else:
+            said = Read(formats.read(request.data, request.file_name, request.media_type, request.limits))
         return encode(said)
     except Unreadable as problem:
         return encode(Refused(problem.reason))

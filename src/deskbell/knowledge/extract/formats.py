@@ -7,7 +7,7 @@ from importlib import import_module
 from typing import Final
 
 from deskbell.knowledge.extract.detection import format_of
-from deskbell.knowledge.extract.document import Block, Document, Unreadable
+from deskbell.knowledge.extract.document import Block, Document, Item, Unreadable
 from deskbell.knowledge.extract.limits import Limits
 from deskbell.knowledge.extract.wording import clean
 
@@ -15,10 +15,13 @@ Reader = Callable[[bytes, str | None, Limits], Document]
 """`read(data, media_type, limits)` of a format's module. It raises Unreadable, or anything else on a damaged file."""
 
 READERS: Final = {
+    "pdf": "pdf",
+    "docx": "docx",
     "text": "text",
     "markdown": "markdown",
     "html": "html",
     "csv": "csv_table",
+    "feed": "feeds",
 }
 
 
@@ -36,6 +39,17 @@ def read(data: bytes, file_name: str, media_type: str | None, limits: Limits) ->
     if not blocks:
         raise Unreadable("The file has no text.")
     return Document(clean(found.title or "")[:500] or None, blocks)
+
+
+def entries(data: bytes, limits: Limits) -> list[Item]:
+    from deskbell.knowledge.extract import feeds
+
+    items = feeds.items(data, limits)
+    cleaned([block for item in items for block in item.blocks], limits)
+    for item in items:
+        item.blocks = cleaned(item.blocks, limits)
+        item.title = clean(item.title or "")[:500] or None
+    return [item for item in items if item.blocks or item.title]
 
 
 def cleaned(blocks: list[Block], limits: Limits) -> list[Block]:
