@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import httpx2
@@ -60,6 +62,16 @@ class Mcp:
 
     def call(self, tool: str, arguments: Any = None) -> Any:
         return self.ask("tools/call", {"name": tool, "arguments": {} if arguments is None else arguments})
+
+    @contextlib.contextmanager
+    def listen(self) -> Iterator[httpx2.Response]:
+        """The session's standing stream, on a connection of its own."""
+        headers = {**self.api.http.headers, "mcp-session-id": self.session, "accept": "text/event-stream"}
+        with (
+            httpx2.Client(trust_env=False, verify=False, timeout=20) as http,
+            http.stream("GET", self.url, headers=headers) as response,
+        ):
+            yield response
 
     def modern(self, method: str, params: dict[str, Any] | None = None, **headers: str) -> httpx2.Response:
         """A request of the era without sessions."""

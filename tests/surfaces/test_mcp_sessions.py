@@ -2,9 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
 import pytest
 
-from tests.desk import Api, refused
+from deskbell.organizations.operations import revoke_key
+from deskbell.settings import Settings
+from deskbell.surfaces.mcp import store
+from deskbell.surfaces.mcp.events import Change
+from tests.desk import Api, eventually, refused, running
 from tests.mcp_client import LEGACY, Mcp, initialize, request
 
 
@@ -55,3 +67,146 @@ def test_a_session_belongs_to_the_key_that_opened_it(alice: Api, bob: Api, charl
     mine = Mcp(alice)
     mine.session = session
     assert mine.ask("ping") == {}
+
+
+def test_a_page_of_another_origin_is_refused(alice: Api) -> None:
+    client = Mcp(alice).open()
+    own = alice.server.url
+    for origin in ("https://evil.example", "null", own.replace("http:", "ftp:"), "http://127.0.0.1:1", ""):
+        refused(client.send(request("ping"), origin=origin), 403, "origin_not_allowed")
+    rebound = client.send(request("ping"), origin="http://evil.example", host="evil.example")
+    refused(rebound, 403, "origin_not_allowed")
+    assert client.send(request("ping"), origin=own).status_code == 200
+
+
+def test_what_is_beside_the_path_answers_json(alice: Api) -> None:
+    client = Mcp(alice)
+    for path in ("/mcp/", "/mcp/admin"):
+        client.url = alice.server.url + path
+        refused(client.send(request("ping")), 404, "not_found")
+    for place in ("oauth-protected-resource", "oauth-protected-resource/mcp", "oauth-authorization-server"):
+        answer = alice.http.get(f"{alice.server.url}/.well-known/{place}")
+        assert (answer.status_code, answer.json()["error"]["code"]) == (404, "not_found")
+    client.url = alice.server.url + "/mcp"
+    for method in ("PUT", "PATCH", "OPTIONS"):
+        answer = client.send(request("ping"), method)
+        refused(answer, 405, "method_not_allowed")
+        assert answer.headers["allow"] == "GET, POST, DELETE"
+    refused(client.send(request("ping"), content_type="text/plain"), 415, "validation_error", "application/json")
+    refused(client.send(b"x" * 1_100_000), 413, "payload_too_large")
+
+
+def test_the_cap_holds_exactly_under_parallel_handshakes(tmp_path: Path) -> None:
+    with running(tmp_path / "desk.db", Settings(access_log=False, mcp_sessions=5)) as server:
+        api = server.api(server.organization())
+        answers = at_once(24, lambda: Mcp(api).send(initialize()))
+        assert sorted(answer.status_code for answer in answers) == [200] * 5 + [503] * 19
+        full = next(answer for answer in answers if answer.status_code == 503)
+        refused(full, 503, "too_many_sessions", "5 MCP sessions")
+        assert int(full.headers["retry-after"]) > 0
+        client = Mcp(api)
+        client.session = next(answer for answer in answers if answer.status_code == 200).headers["mcp-session-id"]
+        assert client.send(b"", "DELETE").status_code == 204
+        assert Mcp(api).open().ask("ping") == {}
+        refused(Mcp(api).send(initialize()), 503, "too_many_sessions")
+
+
+def test_a_failed_handshake_takes_no_place(tmp_path: Path) -> None:
+    with running(tmp_path / "desk.db", Settings(access_log=False, mcp_sessions=1)) as server:
+        api = server.api(server.organization())
+        for params in (None, {}, {"protocolVersion": 5}):
+            answer = Mcp(api).send(request("initialize", params))
+            assert answer.json()["error"]["code"] == -32602
+            assert "mcp-session-id" not in answer.headers
+        Mcp(api).open()
+
+
+def test_a_session_outlives_the_server(tmp_path: Path) -> None:
+    with running(tmp_path / "desk.db") as first:
+        organization = first.organization()
+        api = first.api(organization)
+        session = Mcp(api).open("2025-06-18").session
+    with running(tmp_path / "desk.db") as second:
+        client = Mcp(Api(second, organization, api.key, api.key_id))
+        client.session = session
+        assert client.call("list_leads")["structuredContent"] == {"items": [], "total": 0}
+        assert client.ask("tools/list")["tools"]
+
+
+def test_an_idle_session_ends_and_a_used_one_does_not(tmp_path: Path) -> None:
+    with running(tmp_path / "desk.db", Settings(access_log=False, mcp_idle_seconds=1, mcp_sessions=3)) as server:
+        api = server.api(server.organization())
+        used, idle, streaming = (Mcp(api).open() for _ in range(3))
+        with streaming.listen() as stream:
+            assert stream.status_code == 200
+
+            def ended() -> bool:
+                assert used.ask("ping") == {}
+                return idle.send(request("ping")).status_code == 404 if time.monotonic() > end else False
+
+            end = time.monotonic() + 1.3
+            eventually(ended)
+            assert streaming.ask("ping") == {}
+            assert Mcp(api).open().ask("ping") == {}
+
+
+def test_a_keys_own_longest_idle_session_makes_room(tmp_path: Path) -> None:
+    settings = Settings(access_log=False, mcp_sessions_per_key=2)
+    with running(tmp_path / "desk.db", settings) as server:
+        organization = server.organization()
+        api, other = server.api(organization), server.api(organization)
+        bystander = Mcp(other).open()
+        streaming = Mcp(api).open()
+        with streaming.listen():
+            second = Mcp(api).open()
+            third = Mcp(api).open()
+            refused(second.send(request("ping")), 404, "not_found")
+            with third.listen():
+                refused(Mcp(api).send(initialize()), 503, "too_many_sessions", "This API key has 2")
+            assert streaming.ask("ping") == third.ask("ping") == bystander.ask("ping") == {}
+
+
+def test_a_revoked_key_takes_its_sessions_with_it(alice: Api, bob: Api) -> None:
+    client, other = Mcp(alice).open(), Mcp(bob).open()
+    with client.listen() as stream, other.listen() as kept:
+        began = time.monotonic()
+        alice.server.do(lambda session: revoke_key(session, alice.key_id))
+        assert list(stream.iter_bytes())[-1:] in ([], [b": ping\r\n\r\n"])
+        assert time.monotonic() - began < 1.5
+        eventually(lambda: sessions_of(alice) == 0, 2)
+        refused(client.send(request("ping")), 401, "unauthorized")
+        assert other.ask("ping") == {}
+        assert not kept.is_closed
+
+
+def test_a_stream_says_that_tools_have_changed_and_ends_with_its_session(alice: Api) -> None:
+    client = Mcp(alice).open()
+    with client.listen() as stream:
+        assert stream.headers["content-type"] == "text/event-stream"
+        lines = stream.iter_lines()
+        assert next(lines) == ": ping"
+        change = alice.server.app.mcp.events.publish(Change("notifications/tools/list_changed"))
+        asyncio.run_coroutine_threadsafe(change, alice.server.app.database.writer.loop).result(5)
+        told = next(line for line in lines if line.startswith("data: "))
+        assert json.loads(told[6:]) == {"jsonrpc": "2.0", "method": "notifications/tools/list_changed"}
+        assert client.send(b"", "DELETE").status_code == 204
+        assert list(lines) == [""]
+
+
+def test_streams_end_when_the_server_stops(tmp_path: Path) -> None:
+    with running(tmp_path / "desk.db") as server:
+        client = Mcp(server.api(server.organization())).open()
+        with client.listen() as stream:
+            began = time.monotonic()
+            server.uvicorn.should_exit = True
+            stream.read()
+            assert time.monotonic() - began < 3
+
+
+def at_once(many: int, act: Callable[[], Any]) -> list[Any]:
+    with ThreadPoolExecutor(many) as pool:
+        return [future.result() for future in [pool.submit(act) for _ in range(many)]]
+
+
+def sessions_of(api: Api) -> int:
+    return int(api.server.do(lambda session: session.one(store.open_sessions_of(api.key_id))))

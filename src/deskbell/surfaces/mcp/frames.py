@@ -76,6 +76,17 @@ def checked(frame: Frame) -> None:
         raise Refused(INVALID_REQUEST, f"The message is not acceptable: {error}", id=frame.id) from None
 
 
+def answer(id: Any, result: bytes) -> bytes:
+    """The answer to a request."""
+    return b'{"jsonrpc":"2.0","id":' + _encode(id) + b',"result":' + result + b"}"
+
+
+def result_of(body: bytes, id: Any) -> bytes | None:
+    """The result in an answer, or None where it is an error."""
+    before, found, rest = body.partition(b'{"jsonrpc":"2.0","id":' + _encode(id) + b',"result":')
+    return rest[:-1] if found and not before else None
+
+
 def tool_answer(id: Any, outcome: Outcome, stamp: bytes = b"") -> bytes:
     """The answer to `tools/call`, as the kernel would word it. `stamp` is what a modern result has besides."""
     content = b'{"content":[{"type":"text","text":' + _encode(outcome.text.decode()) + b"}]"
@@ -83,4 +94,4 @@ def tool_answer(id: Any, outcome: Outcome, stamp: bytes = b"") -> bytes:
         tail = b',"isError":true'
     else:
         tail = b',"structuredContent":' + outcome.text + b',"isError":false'
-    return b'{"jsonrpc":"2.0","id":' + _encode(id) + b',"result":' + content + tail + stamp + b"}}"
+    return answer(id, content + tail + stamp + b"}")

@@ -57,6 +57,7 @@ KNOWN = frozenset(
         "prompts/list", "prompts/get", "server/discover", "subscriptions/listen", "completion/complete",
     }
 )  # fmt: skip
+CONSTANT = frozenset({"ping", "tools/list", "prompts/list", "resources/list", "resources/templates/list"})
 SIMPLE = frozenset({"name", "arguments", "_meta"})
 RESERVED = "io.modelcontextprotocol/"
 MOST_METAS = 1000
@@ -78,7 +79,10 @@ class Offer:
         self.build = build
         self.made: Kernel | None = None
         self.making = asyncio.Lock()
+        #: What modern clients tell of themselves, as far as the kernel has taken it.
         self.metas: set[bytes] = set()
+        #: Results that are the same for everybody, by method and revision. Those of another kernel may change.
+        self.results: dict[tuple[str, str], bytes] = {}
 
     async def kernel(self, database: Database, events: Events) -> Kernel:
         if self.made is None:
@@ -297,9 +301,12 @@ class Front:
             if frame.method == "notifications/cancelled":
                 await self.events.cancel(session, frame.params.get("requestId"))
             return Reply(202)
-        if tool is not None and frame.params.keys() <= SIMPLE and plain_meta(frame.params.get("_meta")):
-            outcome = await tool.call(self.database, caller, frame.params.get("arguments"))
-            return Reply(200, frames.tool_answer(frame.id, outcome))
+        if plain_meta(frame.params.get("_meta")):
+            if tool is not None and frame.params.keys() <= SIMPLE:
+                outcome = await tool.call(self.database, caller, frame.params.get("arguments"))
+                return Reply(200, frames.tool_answer(frame.id, outcome))
+            if (frame.method, session.version) in offer.results and frame.params.keys() <= {"_meta"}:
+                return Reply(200, frames.answer(frame.id, offer.results[frame.method, session.version]))
         return await self.ask(call, caller, offer, frame, session, receive, send)
 
     async def modern(
@@ -392,12 +399,21 @@ class Front:
             watcher.cancel()
             if place:
                 self.events.running.pop(place, None)
-        if status == 200 and session is None and frame.method == "tools/call":
+        if status == 200:
+            self.learn(offer, frame, session, body)
+        return Reply(status, body)
+
+    def learn(self, offer: Offer, frame: Frame, session: Session | None, body: bytes) -> None:
+        """Remembers of an answer of the kernel's what saves asking it again."""
+        if session is None:
             if len(offer.metas) >= MOST_METAS:
                 offer.metas.clear()
-            if told := known_meta(frame.params["_meta"]):
+            if frame.method == "tools/call" and (told := known_meta(frame.params["_meta"])):
                 offer.metas.add(told)
-        return Reply(status, body)
+        elif frame.method in CONSTANT and not frame.params and offer.build is None:
+            result = frames.result_of(body, frame.id)
+            if result is not None:
+                offer.results[frame.method, session.version] = result
 
     async def pour(self, call: Call, outbox: Outbox, send: Send, first: bytes | None, task: Any = None) -> None:
         """Sends an outbox as server-sent events until it is closed, and at last the answer of `task`."""
