@@ -51,12 +51,12 @@ class Events:
             for listener in list(self.listeners.values()):
                 listener(Change(method, uri or None))
         elif topic == REPLY:
-            id_hash, _, subject = rest.partition(" ")
-            if waiter := self.waiting.get((id_hash, subject)):
+            id_hash, _, about = rest.partition(" ")
+            if waiter := self.waiting.get((id_hash, about)):
                 waiter.get_loop().call_soon(waiter.cancel)
         elif topic == CANCEL:
-            id_hash, _, subject = rest.partition(" ")
-            if cancel := self.running.get((id_hash, subject)):
+            id_hash, _, about = rest.partition(" ")
+            if cancel := self.running.get((id_hash, about)):
                 cancel()
 
     async def publish(self, change: Change) -> None:
@@ -71,9 +71,9 @@ class Events:
         self.listeners[token] = listener
         return lambda: self.listeners.pop(token, None) and None
 
-    async def reply_to(self, session: Session, subject: str, patience: float) -> Any:
+    async def reply_to(self, session: Session, about: str, patience: float) -> Any:
         """The client's reply to a request of ours, whichever worker it went to. TimeoutError when it does not come."""
-        place = (session.id_hash, subject)
+        place = (session.id_hash, about)
         loop = asyncio.get_running_loop()
         end = loop.time() + patience
         try:
@@ -83,23 +83,23 @@ class Events:
                     await asyncio.wait([waiter], timeout=min(LOOK, left))
                 if waiter.done() and not waiter.cancelled():
                     return msgspec.json.decode(waiter.result())
-                key = (session.organization_id, session.id_hash, subject)
+                key = (session.organization_id, session.id_hash, about)
                 if body := await self.database.read(lambda transaction: transaction.one(store.reply(*key))):  # noqa: B023
                     return msgspec.json.decode(body)
         finally:
             self.waiting.pop(place, None)
         raise TimeoutError
 
-    async def replied(self, session: Session, subject: str, raw: dict[str, Any]) -> None:
+    async def replied(self, session: Session, about: str, raw: dict[str, Any]) -> None:
         """A client's reply: to the request that waits here, or by the database to the worker where it waits."""
         body = _encode(raw)
-        waiter = self.waiting.get((session.id_hash, subject))
+        waiter = self.waiting.get((session.id_hash, about))
         if waiter is not None and not waiter.done():
             waiter.set_result(body)
             return
-        if self.database.alone or len(subject) > 100:
+        if self.database.alone or len(about) > 100:
             return  # nobody asked
-        row = {"organization_id": session.organization_id, "id_hash": session.id_hash, "subject": subject}
+        row = {"organization_id": session.organization_id, "id_hash": session.id_hash, "subject": about}
 
         async def unit(transaction: Transaction) -> None:
             try:
@@ -109,11 +109,15 @@ class Events:
 
         with contextlib.suppress(Problem):
             await self.database.write(unit)
-            await self.database.announce(f"{REPLY} {session.id_hash} {subject}")
+            await self.database.announce(f"{REPLY} {session.id_hash} {about}")
 
     async def cancel(self, session: Session, request_id: Any) -> None:
         """A client takes a request back, wherever it runs."""
-        subject = _encode(request_id).decode()
-        news = f"{CANCEL} {session.id_hash} {subject}"
+        news = f"{CANCEL} {session.id_hash} {subject(request_id)}"
         if len(news.encode()) <= LONGEST:
             await self.database.announce(news)
+
+
+def subject(request_id: Any) -> str:
+    """A request's id as the text that workers know it by; "1" and 1 are two."""
+    return _encode(request_id).decode()

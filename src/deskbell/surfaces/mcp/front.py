@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import importlib
-import json as plain_json
 import logging
 import re
 import time
@@ -27,7 +26,7 @@ from deskbell.surfaces.access_log import AccessLog
 from deskbell.surfaces.dialects import Crm
 from deskbell.surfaces.http import Authenticator, Receive, Scope, Send, read_body, well_formed
 from deskbell.surfaces.mcp import frames
-from deskbell.surfaces.mcp.events import Change, Events
+from deskbell.surfaces.mcp.events import Change, Events, subject
 from deskbell.surfaces.mcp.exchange import Exchange, Parts
 from deskbell.surfaces.mcp.frames import MODERN, Frame, Refused
 from deskbell.surfaces.mcp.sessions import ENDED, Sessions
@@ -383,7 +382,7 @@ class Front:
         exchange = Exchange(caller, session, client, dict(pairs(call.scope)), outbox)
         task = asyncio.create_task(kernel.answer(frame, exchange))
         task.add_done_callback(outbox.close)
-        place = (session.id_hash, plain_json.dumps(frame.id)) if session else None
+        place = (session.id_hash, subject(frame.id)) if session else None
         if place:
             self.events.running[place] = task.cancel
         watcher = asyncio.create_task(gone(receive, task.cancel if session is None else outbox.close))
