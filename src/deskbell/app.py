@@ -12,10 +12,12 @@ import sys
 from typing import Any
 
 from deskbell import settings
+from deskbell.agents import operations as agents
 from deskbell.appointments import operations as appointments
 from deskbell.conversations import operations as conversations
 from deskbell.conversations import sending
 from deskbell.conversations.carriers import simulator
+from deskbell.credits import operations as credits
 from deskbell.foundation import databases, idempotency, jobs
 from deskbell.foundation.db import DatabaseFailure, Session
 from deskbell.foundation.jobs import Work, Worker
@@ -45,7 +47,10 @@ OPERATIONS = [
 ]
 
 #: The agent API, `/v1`.
-AGENT_OPERATIONS: list[Operation] = []
+AGENT_OPERATIONS: list[Operation] = [
+    *agents.OPERATIONS,
+    *credits.OPERATIONS,
+]
 
 PURGE = "answers.purge"
 NOTED = 30.0  # seconds between writes of when keys were last used
@@ -175,6 +180,7 @@ class Deskbell:
         if self.database.alone:
             await jobs.release(session)
         await jobs.enqueue(session, PURGE, {}, dedupe=PURGE)
+        await credits.set_metering(session, self.settings.metering)
 
 
 async def purge(work: Work) -> None:

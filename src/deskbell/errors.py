@@ -21,6 +21,12 @@ CATALOGUE: Final[dict[str, Entry]] = {
         "The API key is missing, malformed, unknown, inactive or expired.",
         "Send exactly one header `Authorization: Bearer brk_...` and check that the key is right, active and not expired.",
     ),
+    "payment_required": Entry(
+        402,
+        False,
+        "The organization's wallet is empty, or a monthly budget is used up.",
+        "Add credits (`deskbell credits add`), raise the budget (`deskbell credits budget`), or wait for the next month.",
+    ),
     "insufficient_scope": Entry(
         403,
         False,

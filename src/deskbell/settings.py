@@ -37,6 +37,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """After how many seconds without a request or an open stream an MCP session ends."""
     mcp_allowed_origins: str = ""
     """Origins of web pages that may use `/mcp`, beside the server's own, separated by commas: `https://app.example.com`."""
+    metering: bool = False
+    """Whether work takes credits from the organization's wallet, and an empty one ends it with 402."""
     drain_seconds: Annotated[float, Meta(ge=0, le=3600)] = 10.0
     """How long a stopping server waits for requests and jobs that are under way, from 0 to 3600."""
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 FIXES = {
     "unauthorized": "Send exactly one header `Authorization: Bearer brk_...` and check that the key is right, active and not expired.",
+    "payment_required": "Add credits (`deskbell credits add`), raise the budget (`deskbell credits budget`), or wait for the next month.",
     "insufficient_scope": "Add the scope to the key (`deskbell key update`) or make a key that has it.",
     "session_mismatch": "Open a new session with the key that you are sending.",
     "origin_not_allowed": "Name the page's origin in `DESKBELL_MCP_ALLOWED_ORIGINS`, or connect without a browser.",

@@ -11,7 +11,17 @@ from typing import NamedTuple
 import deskbell
 
 SOURCE = Path(deskbell.__file__).parent
-SLICES = {"organizations", "leads", "appointments", "tasks", "conversations", "privacy", "knowledge"}
+SLICES = {
+    "organizations",
+    "leads",
+    "appointments",
+    "tasks",
+    "conversations",
+    "privacy",
+    "knowledge",
+    "agents",
+    "credits",
+}
 TOP = {"app", "settings", "operation", "errors", "__main__", "__init__"}
 
 

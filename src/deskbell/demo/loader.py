@@ -8,9 +8,11 @@ from typing import Any
 
 from sqlalchemy import Delete, Table, delete, select
 
+from deskbell.agents.store import agent_knowledge_bases, agent_versions, agents
 from deskbell.appointments.store import appointments
 from deskbell.conversations.carriers.simulator import ledger
 from deskbell.conversations.store import messages, threads
+from deskbell.credits.store import budgets, usage_days, wallets
 from deskbell.demo.data import Demo
 from deskbell.demo.making import ORGANIZATION
 from deskbell.foundation.databases import Guest
@@ -48,6 +50,12 @@ CLEARED = [
     (leads, "id"),
     (suppressions, "number_hash"),
     (api_keys, "id"),
+    (agent_knowledge_bases, "agent_id"),
+    (agent_versions, "agent_id"),
+    (agents, "id"),
+    (budgets, "agent_id"),
+    (usage_days, "day"),
+    (wallets, "organization_id"),
     (application_keys, "id"),
     (application_origins, "application_id"),
     (applications, "id"),

@@ -51,6 +51,25 @@ async def is_known(session: Session, organization_id: str) -> bool:
     return await session.one(store.organization_country(organization_id)) is not None
 
 
+async def approves_agents(ctx: Context) -> bool:
+    """Whether a new model or prompt of an agent waits for an owner or admin."""
+    return await ctx.db.one(store.approving_organization(ctx.organization_id)) is not None
+
+
+async def set_agent_approval(ctx: Context, wanted: bool) -> None:
+    await ctx.db.run(update(store.organizations, {"id": ctx.organization_id}, {"agent_approval": wanted}))
+
+
+async def must_ask(ctx: Context) -> bool:
+    """Whether the caller needs somebody's approval: a member, and an application, for which nobody in person stands.
+
+    A command of the operator does not.
+    """
+    if ctx.person_id is not None:
+        return (await get_person(ctx, ctx.person_id)).role not in ("owner", "admin")
+    return ctx.via != "user"
+
+
 async def create_organization(
     session: Session, name: str, *, timezone: str = "America/Chicago", country: str = "US"
 ) -> Organization:

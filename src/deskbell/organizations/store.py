@@ -51,6 +51,7 @@ organizations = Table(
     Column("ai_tone", Text, nullable=False),
     Column("timezone", Text, nullable=False),
     Column("country", Text, nullable=False),
+    Column("agent_approval", FLAG, nullable=False),
     Column("created_at", INSTANT, nullable=False),
     Column("updated_at", INSTANT, nullable=False),
 )
@@ -144,6 +145,12 @@ def organization_row(id: str) -> Select[Any]:
 @query(str)
 def organization_country(id: str) -> Select[Any]:
     return select(organizations.c.country).where(organizations.c.id == id)
+
+
+@query(str)
+def approving_organization(id: str) -> Select[Any]:
+    """The organization's id, if it wants changes of agents to be approved."""
+    return select(organizations.c.id).where(organizations.c.id == id, organizations.c.agent_approval)
 
 
 @query(Organization)

@@ -18,6 +18,8 @@ COMMANDS = {
     "org": ("organizations", "Create, list, show and update organizations."),
     "key": ("keys", "Create, list, update and revoke API keys."),
     "app": ("applications", "Create, list and revoke applications and their keys."),
+    "agent": ("agents", "Create, publish and look at agents."),
+    "credits": ("credits", "Add credits, set budgets and show what was used."),
     "person": ("people", "Add, list and remove members of a team."),
     "dnc": ("dnc", "Keep the do-not-call list."),
     "lead": ("leads", "Erase a person for good."),

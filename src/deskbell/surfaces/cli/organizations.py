@@ -70,9 +70,20 @@ def show_one(settings: Settings, organization: str, as_json: bool) -> None:
 @click.option("--ai-name", help="Name of the AI persona.")
 @click.option("--ai-tone", help="Tone of the AI persona.")
 @click.option("--logo-url", help="Address of the logo.")
+@click.option(
+    "--agent-approval/--no-agent-approval", default=None, help="A member's new model or prompt waits for an owner."
+)
 @as_json
 @click.pass_obj
-def update(settings: Settings, /, organization: str, hours: str | None, as_json: bool, **given: str | None) -> None:
+def update(
+    settings: Settings,
+    /,
+    organization: str,
+    hours: str | None,
+    agent_approval: bool | None,
+    as_json: bool,
+    **given: str | None,
+) -> None:
     """Change an organization. What is not given stays; an empty phone, e-mail, address or logo is taken away."""
     changes: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     for name in ("primary_phone", "primary_email", "address", "logo_url"):
@@ -80,11 +91,13 @@ def update(settings: Settings, /, organization: str, hours: str | None, as_json:
             changes[name] = None
     if hours is not None:
         changes["business_hours"] = hours_in(hours)
-    if not changes:
+    if not changes and agent_approval is None:
         raise click.UsageError("Nothing to change: give at least one option.")
 
     async def unit(session: Session) -> Organization:
         ctx = await lookups.context(session, organization)
+        if agent_approval is not None:
+            await operations.set_agent_approval(ctx, agent_approval)
         return await operations.update_organization(ctx, OrganizationChanges(**changes))
 
     show(write(settings, unit), as_json)

@@ -1,0 +1,158 @@
+"""What can be done with agents: list, read, create and change them, and what a conversation needs to know of one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from msgspec import UNSET
+
+from deskbell.agents import store, versions
+from deskbell.agents.bases import names_of_bases
+from deskbell.agents.model import Agent, AgentChanges, Bots, NewAgent, PublicAgent
+from deskbell.agents.records import agent_row, edited, knowledge_bases, set_columns
+from deskbell.credits import operations as credits
+from deskbell.credits.rules import NANO
+from deskbell.errors import Problem
+from deskbell.foundation.db import Session, insert
+from deskbell.foundation.ids import new_id, organization_public_id
+from deskbell.foundation.pages import Pagination, Window
+from deskbell.operation import Context, Operation
+from deskbell.organizations.model import MANAGE, USE
+
+
+class Speaker(msgspec.Struct):
+    """An agent as it answers: its live version, or the draft of one that was never published."""
+
+    id: str
+    model: str
+    system_prompt: str
+    variables: dict[str, str]
+    welcome_message: str | None
+    kb_ids: list[str]
+
+
+async def list_agents(ctx: Context, window: Window) -> Bots:
+    """List agents, newest first. Drafts are included; they may be incomplete."""
+    rows, total = await ctx.db.page(store.bot_list(ctx.organization_id), 1, window.limit, offset=window.offset)
+    for row in rows:
+        row.organization_id = organization_public_id(row.organization_id)
+    return Bots(rows, Pagination(window.limit, window.offset, total))
+
+
+async def get_agent(ctx: Context, id: str) -> PublicAgent:
+    """One agent by its id. Its prompt is not shown."""
+    row = await agent_row(ctx, id)
+    return PublicAgent(
+        id=row.id,
+        name=row.name,
+        description=row.description,
+        model=row.live_model or row.model,
+        is_draft=row.live_version is None,
+        organization_id=organization_public_id(ctx.organization_id),
+        knowledge_bases=await knowledge_bases(ctx, id),
+        created_at=row.created_at,
+        updated_at=row.updated_at,
+    )
+
+
+async def create_agent(ctx: Context, new: NewAgent) -> Agent:
+    """Create an agent. It is a draft until it is published; only its name is required."""
+    moment = ctx.now
+    given = msgspec.structs.asdict(new)
+    bases: list[str] = given.pop("kb_ids")
+    row = {
+        **given,
+        "organization_id": ctx.organization_id,
+        "id": new_id(),
+        "variables": msgspec.json.encode(new.variables).decode(),
+        "last_version": 0,
+        "awaiting_approval": False,
+        "created_at": moment,
+        "updated_at": moment,
+    }
+    await ctx.db.run(insert(store.agents, row))
+    await link(ctx, row["id"], bases)
+    return await edited(ctx, row["id"])
+
+
+async def link(ctx: Context, id: str, base_ids: list[str]) -> None:
+    """Replaces the knowledge bases that an agent answers from."""
+    wanted = list(dict.fromkeys(base_ids))
+    names = await names_of_bases(ctx, wanted) if wanted else {}
+    if len(names) < len(wanted):
+        raise Problem("not_found", "Knowledge base not found")
+    await ctx.db.run(store.unlink_bases(ctx.organization_id, id))
+    for place, base in enumerate(wanted):
+        row = {"organization_id": ctx.organization_id, "agent_id": id, "knowledge_base_id": base, "position": place}
+        await ctx.db.run(insert(store.agent_knowledge_bases, row))
+
+
+async def update_agent(ctx: Context, id: str, changes: AgentChanges) -> Agent:
+    """Change some fields of an agent. Model, prompt and variables of a published one become a new version, live once it is published.
+
+    Name, description, welcome message and knowledge bases hold at once. Absent fields stay, null clears a nullable one.
+    """
+    row = await agent_row(ctx, id, hold=True)
+    given: dict[str, Any] = {
+        name: value for name, value in msgspec.structs.asdict(changes).items() if value is not UNSET
+    }
+    if "kb_ids" in given:
+        await link(ctx, id, given.pop("kb_ids"))
+    if "variables" in given:
+        given["variables"] = msgspec.json.encode(given["variables"]).decode()
+    await set_columns(ctx, id, **given)
+    if row.live_version is not None:
+        await versions.save(ctx, await agent_row(ctx, id))
+    elif row.awaiting_approval:
+        await set_columns(ctx, id, awaiting_approval=False)
+    return await edited(ctx, id)
+
+
+async def publish_agent(ctx: Context, id: str) -> Agent:
+    """Make an agent's edits live. The first time it becomes version 1.
+
+    Where the organization wants approval, a new model or prompt of a member or an application waits for an owner or admin.
+    """
+    await versions.publish(ctx, await agent_row(ctx, id, hold=True))
+    return await edited(ctx, id)
+
+
+async def speaker(ctx: Context, id: str) -> Speaker:
+    """The agent as it answers now, after a look at wallet and budgets; 400 for a draft that lacks model or prompt."""
+    row = await agent_row(ctx, id)
+    if row.live_version is None:
+        held = versions.complete(row)
+    else:
+        held = versions.configuration(await versions.version_row(ctx, id, row.live_version))
+    await credits.check(ctx, id)
+    bases = [base.id for base in await knowledge_bases(ctx, id)]
+    return Speaker(id, held.model, held.system_prompt, held.variables, row.welcome_message, bases)
+
+
+async def debit_chat(ctx: Context, who: Speaker, model: str, input_tokens: int, output_tokens: int, cost: int) -> None:
+    """Takes what a reply has cost, in billionths of a US dollar, in the transaction that saves it."""
+    tokens = {"input_tokens": input_tokens, "output_tokens": output_tokens}
+    await credits.record(ctx, activity="chat", agent_id=who.id, cost=cost / NANO, **tokens)
+
+
+async def organization_of(session: Session, id: str) -> str:
+    """The organization that has this agent, for commands that are given its id alone."""
+    found = await session.one(store.organization_of_agent(id))
+    if found is None:
+        raise Problem("not_found", f"No agent has the id {id}")
+    return found
+
+
+OPERATIONS = [
+    Operation("agents.list", list_agents, "GET /v1/agents", scope=USE),
+    Operation("agents.get", get_agent, "GET /v1/agents/{id}", scope=USE),
+    Operation("agents.create", create_agent, "POST /v1/agents", scope=MANAGE, errors=("not_found",)),
+    Operation("agents.update", update_agent, "PUT /v1/agents/{id}", scope=MANAGE),
+    Operation("agents.publish", publish_agent, "POST /v1/agents/{id}/publish", scope=MANAGE, status=200),
+    Operation("agents.versions", versions.list_versions, "GET /v1/agents/{id}/versions", scope=MANAGE),
+    Operation("agents.version", versions.get_version, "GET /v1/agents/{id}/versions/{number}", scope=MANAGE),
+    Operation(
+        "agents.revert", versions.revert, "POST /v1/agents/{id}/versions/{number}/revert", scope=MANAGE, status=200
+    ),
+]

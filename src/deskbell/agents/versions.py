@@ -1,0 +1,135 @@
+"""Versions: what a published agent was at each save. They are never changed, only added."""
+
+from __future__ import annotations
+
+import msgspec
+
+from deskbell.agents import rules, store
+from deskbell.agents.model import AgentRow, Configuration, Version, VersionRow, Versions, VersionSummary
+from deskbell.agents.records import agent_row, set_columns
+from deskbell.errors import Problem
+from deskbell.foundation.db import insert
+from deskbell.foundation.pages import Pagination, Window
+from deskbell.operation import Context
+from deskbell.organizations.operations import approves_agents, must_ask
+
+_variables = msgspec.json.Decoder(dict[str, str]).decode
+
+
+def complete(row: AgentRow) -> Configuration:
+    """What the agent's edits would answer with; 400 where model or prompt is missing."""
+    for name in ("model", "system_prompt"):
+        if not (getattr(row, name) or "").strip():
+            raise Problem("validation_error", f"The agent has no `{name}` yet: set it first")
+    return configuration(row)
+
+
+def configuration(row: AgentRow | VersionRow) -> Configuration:
+    return Configuration(row.model or "", row.system_prompt or "", _variables(row.variables))
+
+
+async def version_row(ctx: Context, agent_id: str, number: int) -> VersionRow:
+    found = await ctx.db.one(store.version_row(ctx.organization_id, agent_id, number))
+    if found is None:
+        raise Problem("not_found", "Version not found")
+    return found
+
+
+async def live_configuration(ctx: Context, row: AgentRow) -> Configuration | None:
+    """What answers at present; None for an agent that was never published."""
+    if row.live_version is None:
+        return None
+    return configuration(await version_row(ctx, row.id, row.live_version))
+
+
+async def append(ctx: Context, row: AgentRow, held: Configuration, summary: str) -> int:
+    """Stores the next version and answers its number."""
+    number = row.last_version + 1
+    version = {
+        "organization_id": ctx.organization_id,
+        "agent_id": row.id,
+        "number": number,
+        "model": held.model,
+        "system_prompt": held.system_prompt,
+        "variables": msgspec.json.encode(held.variables).decode(),
+        "change_summary": summary,
+        "created_at": ctx.now,
+    }
+    await ctx.db.run(insert(store.agent_versions, version))
+    await set_columns(ctx, row.id, last_version=number)
+    return number
+
+
+async def go_live(ctx: Context, id: str, number: int, held: Configuration) -> None:
+    await set_columns(ctx, id, live_version=number, live_model=held.model, awaiting_approval=False)
+
+
+async def save(ctx: Context, row: AgentRow) -> None:
+    """The edits of a published agent as its next version. It is live only if it is what answers already."""
+    after = complete(row)
+    before = configuration(await version_row(ctx, row.id, row.last_version))
+    number = await append(ctx, row, after, rules.summary(before, after))
+    if after == await live_configuration(ctx, row):
+        await go_live(ctx, row.id, number, after)
+    else:
+        await set_columns(ctx, row.id, awaiting_approval=False)
+
+
+async def publish(ctx: Context, row: AgentRow) -> None:
+    """Makes the newest edits live, or asks for approval."""
+    after = complete(row)
+    if row.live_version is not None and row.live_version == row.last_version:
+        return
+    if await must_wait(ctx, row, after):
+        await set_columns(ctx, row.id, awaiting_approval=True)
+        return
+    number = row.last_version or await append(ctx, row, after, rules.summary(None, after))
+    await go_live(ctx, row.id, number, after)
+
+
+async def must_wait(ctx: Context, row: AgentRow, after: Configuration) -> bool:
+    """Whether an owner or admin has to see this first: another model or prompt, from somebody who is neither."""
+    live = await live_configuration(ctx, row)
+    same = live is not None and (live.model, live.system_prompt) == (after.model, after.system_prompt)
+    return not same and await approves_agents(ctx) and await must_ask(ctx)
+
+
+async def revert(ctx: Context, id: str, number: int) -> Version:
+    """Restore an earlier version: it is added again as the newest one, and live at once unless it has to be approved."""
+    row = await agent_row(ctx, id, hold=True)
+    restored = await version_row(ctx, id, number)
+    held = configuration(restored)
+    before = configuration(await version_row(ctx, id, row.last_version))
+    waits = await must_wait(ctx, row, held)
+    newest = await append(ctx, row, held, f"Restored version {number}. {rules.summary(before, held)}")
+    stored = bytes(restored.variables).decode()
+    await set_columns(ctx, id, model=held.model, system_prompt=held.system_prompt, variables=stored)
+    if waits:
+        await set_columns(ctx, id, awaiting_approval=True)
+    else:
+        await go_live(ctx, id, newest, held)
+    return await get_version(ctx, id, newest)
+
+
+async def list_versions(ctx: Context, id: str, window: Window) -> Versions:
+    """List an agent's versions, newest first. A draft has none."""
+    agent = await agent_row(ctx, id)
+    statement = store.version_list(ctx.organization_id, id)
+    rows, total = await ctx.db.page(statement, 1, window.limit, offset=window.offset)
+    shown = [
+        VersionSummary(row.number, row.model, row.change_summary, *states(agent, row), row.created_at) for row in rows
+    ]
+    return Versions(shown, Pagination(window.limit, window.offset, total))
+
+
+async def get_version(ctx: Context, id: str, number: int) -> Version:
+    """One version with its prompt and variables."""
+    agent = await agent_row(ctx, id)
+    row = await version_row(ctx, id, number)
+    held = (row.model, row.system_prompt, row.variables)
+    return Version(row.number, *held, row.change_summary, *states(agent, row), row.created_at)
+
+
+def states(agent: AgentRow, row: VersionRow) -> tuple[bool, bool]:
+    """Whether a version is the newest, and whether it is the one that answers."""
+    return row.number == agent.last_version, row.number == agent.live_version

@@ -1,0 +1,79 @@
+"""Credits: what an organization has in its wallet, and what was used for what."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+
+from deskbell.foundation.clock import Instant
+from deskbell.foundation.ids import Uuid
+
+Activity = Literal["chat", "search", "indexing", "file"]
+Day = Annotated[str, Meta(extra_json_schema={"format": "date"}, examples=["2026-05-10"])]
+Tokens = Annotated[int, Meta(ge=0)]
+Dollars = Annotated[float, Meta(description="US dollars that a provider charged", examples=[0.0021])]
+Credits = Annotated[float, Meta(description="One credit is one US cent", examples=[0.21])]
+
+
+class UsageFilter(msgspec.Struct, kw_only=True, rename={"since": "from", "until": "to"}):
+    """The first and the last day, both included; 30 days until today where they are left out."""
+
+    since: Annotated[Instant, Meta(description="The first day")] | UnsetType = UNSET
+    until: Annotated[Instant, Meta(description="The last day, which is included")] | UnsetType = UNSET
+
+
+class UsageDay(msgspec.Struct, rename="camel"):
+    """What one activity of one agent took on one day. `agentId` is null for what no agent did."""
+
+    day: Day
+    agent_id: Uuid | None
+    activity: Activity
+    requests: int
+    input_tokens: Tokens
+    output_tokens: Tokens
+    total_tokens: Tokens
+    cost: Dollars
+    credits: Credits
+
+
+class UsageTotals(msgspec.Struct, rename="camel"):
+    """The same summed up."""
+
+    requests: int
+    input_tokens: Tokens
+    output_tokens: Tokens
+    total_tokens: Tokens
+    cost: Dollars
+    credits: Credits
+
+
+class Usage(msgspec.Struct, rename="camel"):
+    """What was used from one day to another, by day, agent and activity, and what is left in the wallet."""
+
+    since: Day = msgspec.field(name="from")
+    until: Day = msgspec.field(name="to")
+    usage: list[UsageDay]
+    totals: UsageTotals
+    balance: Credits
+
+
+class Row(msgspec.Struct):
+    """A day's usage as it is stored; amounts are billionths of a US dollar."""
+
+    day: str
+    agent_id: str
+    activity: Activity
+    requests: int
+    input_tokens: int
+    output_tokens: int
+    cost: int
+    charge: int
+
+
+class Budget(msgspec.Struct):
+    """What may be used in a calendar month, in billionths of a US dollar: by an agent, or with no id by all together."""
+
+    agent_id: str
+    amount: int

@@ -1,0 +1,143 @@
+"""Wallets, budgets and usage by day, and every query on them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import (
+    Column,
+    Delete,
+    ForeignKeyConstraint,
+    Integer,
+    Select,
+    Table,
+    Text,
+    Update,
+    delete,
+    func,
+    select,
+    update,
+)
+
+from deskbell.credits.model import Activity, Budget, Row
+from deskbell.foundation.db import ID, INSTANT, command, query, schema
+
+
+def _of_organization() -> ForeignKeyConstraint:
+    return ForeignKeyConstraint(["organization_id"], ["organizations.id"])
+
+
+wallets = Table(
+    "wallets",
+    schema,
+    Column("organization_id", ID, primary_key=True),
+    Column("balance", Integer, nullable=False),
+    Column("updated_at", INSTANT, nullable=False),
+    _of_organization(),
+)
+
+budgets = Table(
+    "budgets",
+    schema,
+    Column("organization_id", ID, primary_key=True),
+    Column("agent_id", ID, primary_key=True),
+    Column("amount", Integer, nullable=False),
+    _of_organization(),
+)
+
+usage_days = Table(
+    "usage_days",
+    schema,
+    Column("organization_id", ID, primary_key=True),
+    Column("day", Text, primary_key=True),
+    Column("agent_id", ID, primary_key=True),
+    Column("activity", Text, primary_key=True),
+    Column("requests", Integer, nullable=False),
+    Column("input_tokens", Integer, nullable=False),
+    Column("output_tokens", Integer, nullable=False),
+    Column("cost", Integer, nullable=False),
+    Column("charge", Integer, nullable=False),
+    _of_organization(),
+)
+
+#: What every process of an installation has to agree upon.
+installation = Table(
+    "installation", schema, Column("name", Text, primary_key=True), Column("value", Text, nullable=False)
+)
+
+
+@query(int)
+def balance(organization_id: str) -> Select[Any]:
+    return select(wallets.c.balance).where(wallets.c.organization_id == organization_id)
+
+
+@command
+def move(organization_id: str, amount: int, moment: str) -> Update:
+    """Adds to a wallet; a negative amount takes away."""
+    changed = {"balance": wallets.c.balance + amount, "updated_at": moment}
+    return update(wallets).where(wallets.c.organization_id == organization_id).values(changed)
+
+
+@query(Budget)
+def budgets_for(organization_id: str, agent_id: str, nobody: str) -> Select[Any]:
+    """Those of one agent and of the whole organization, which has the id of nobody."""
+    found = select(budgets.c.agent_id, budgets.c.amount).where(budgets.c.organization_id == organization_id)
+    return found.where((budgets.c.agent_id == agent_id) | (budgets.c.agent_id == nobody))
+
+
+@command
+def drop_budget(organization_id: str, agent_id: str) -> Delete:
+    return delete(budgets).where(budgets.c.organization_id == organization_id, budgets.c.agent_id == agent_id)
+
+
+@query(int)
+def charged_since(organization_id: str, day: str, agent_id: str | None = None) -> Select[Any]:
+    """What was charged from a day on, by one agent or by all."""
+    table = usage_days
+    found = select(func.coalesce(func.sum(table.c.charge), 0)).where(
+        table.c.organization_id == organization_id, table.c.day >= day
+    )
+    return found if agent_id is None else found.where(table.c.agent_id == agent_id)
+
+
+@command
+def add_usage(
+    organization_id: str,
+    day: str,
+    agent_id: str,
+    activity: Activity,
+    requests: int,
+    input_tokens: int,
+    output_tokens: int,
+    cost: int,
+    charge: int,
+) -> Update:
+    table = usage_days
+    more = {
+        "requests": table.c.requests + requests,
+        "input_tokens": table.c.input_tokens + input_tokens,
+        "output_tokens": table.c.output_tokens + output_tokens,
+        "cost": table.c.cost + cost,
+        "charge": table.c.charge + charge,
+    }
+    place = (table.c.organization_id == organization_id, table.c.day == day)
+    return update(table).where(*place, table.c.agent_id == agent_id, table.c.activity == activity).values(more)
+
+
+@query(Row)
+def usage_between(organization_id: str, since: str, until: str) -> Select[Any]:
+    table = usage_days
+    found = select(*(table.c[name] for name in Row.__struct_fields__)).where(
+        table.c.organization_id == organization_id, table.c.day >= since, table.c.day <= until
+    )
+    return found.order_by(table.c.day, table.c.agent_id, table.c.activity)
+
+
+@query(str)
+def installation_value(name: str) -> Select[Any]:
+    return select(installation.c.value).where(installation.c.name == name)
+
+
+@command
+def drop_installation_value(name: str) -> Delete:
+    return delete(installation).where(installation.c.name == name)

@@ -1,0 +1,186 @@
+"""deskbell agent: agents, their versions and what is live."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
+
+import click
+import msgspec
+
+from deskbell.agents import operations, versions
+from deskbell.agents.model import Agent, Bot, NewAgent, Version, VersionSummary
+from deskbell.agents.records import edited
+from deskbell.foundation.db import Session
+from deskbell.foundation.json import explained
+from deskbell.foundation.pages import Window
+from deskbell.operation import Context
+from deskbell.organizations.operations import context_of
+from deskbell.settings import Settings
+from deskbell.surfaces.cli import lookups
+from deskbell.surfaces.cli.database import program, read, write
+from deskbell.surfaces.cli.output import as_json, show_json, show_record, show_table
+
+T = TypeVar("T")
+
+
+@click.group()
+def agent() -> None:
+    """Create, publish and look at agents. AGENT is an agent's id, KB a knowledge base's."""
+
+
+@agent.command()
+@click.option("--org", "organization", metavar="ORG", required=True)
+@click.option("--name", required=True, help="What the agent is called.")
+@click.option("--model", required=True, help="As openai/gpt-4o, or deskbell/extractive, which needs no provider.")
+@click.option("--prompt", required=True, metavar="TEXT", help="What the model is told first. {{name}} is a variable.")
+@click.option("--kb", "bases", multiple=True, metavar="KB", help="A knowledge base to answer from. May be repeated.")
+@click.option(
+    "--variable", "variables", multiple=True, metavar="NAME=VALUE", help="A variable's value. May be repeated."
+)
+@click.option("--welcome", metavar="TEXT", help="What each new conversation begins with.")
+@click.option("--publish", is_flag=True, help="Make it live at once.")
+@as_json
+@click.pass_obj
+def create(
+    settings: Settings,
+    organization: str,
+    name: str,
+    model: str,
+    prompt: str,
+    bases: tuple[str, ...],
+    variables: tuple[str, ...],
+    welcome: str | None,
+    publish: bool,
+    as_json: bool,
+) -> None:
+    """Create an agent."""
+    given = {"name": name, "model": model, "system_prompt": prompt, "kb_ids": list(bases)}
+    new = checked({**given, "variables": dict(map(pair, variables)), "welcome_message": welcome})
+
+    async def unit(session: Session) -> Agent:
+        ctx = await lookups.context(session, organization)
+        made = await operations.create_agent(ctx, new)
+        return await operations.publish_agent(ctx, made.id) if publish else made
+
+    made = write(settings, unit)
+    show(made, as_json)
+    if made.is_draft and not as_json:
+        click.echo(f"\nMake it live: {program(settings)} agent publish {made.id}")
+
+
+def pair(text: str) -> tuple[str, str]:
+    name, sign, value = text.partition("=")
+    if not sign:
+        raise click.BadParameter(f"{text!r} is not NAME=VALUE", param_hint="--variable")
+    return name, value
+
+
+def checked(given: dict[str, Any]) -> NewAgent:
+    """The command, held to the same limits as a request."""
+    try:
+        return msgspec.convert(given, NewAgent)
+    except msgspec.ValidationError as error:
+        raise explained(error, NewAgent) from None
+
+
+@agent.command(name="list")
+@click.option("--org", "organization", metavar="ORG", required=True)
+@as_json
+@click.pass_obj
+def list_all(settings: Settings, organization: str, as_json: bool) -> None:
+    """List an organization's agents, newest first."""
+
+    async def unit(session: Session) -> list[Bot]:
+        ctx = await lookups.context(session, organization)
+        return await everything(lambda window: operations.list_agents(ctx, window), "bots")
+
+    found = read(settings, unit)
+    if as_json:
+        show_json(found)
+    else:
+        show_table(found, ("id", "name", "model", "is_draft"), nothing="This organization has no agent yet.")
+
+
+async def everything(ask: Callable[[Window], Coroutine[Any, Any, Any]], name: str) -> list[Any]:
+    """All rows of a list."""
+    found: list[Any] = []
+    while True:
+        part = await ask(Window(limit=100, offset=len(found)))
+        found += getattr(part, name)
+        if len(found) >= part.pagination.total or not getattr(part, name):
+            return found
+
+
+@agent.command(name="show")
+@click.argument("agent", metavar="AGENT")
+@as_json
+@click.pass_obj
+def show_one(settings: Settings, agent: str, as_json: bool) -> None:
+    """Show one agent with its prompt."""
+    show(read(settings, inside(agent, edited)), as_json)
+
+
+@agent.command()
+@click.argument("agent", metavar="AGENT")
+@as_json
+@click.pass_obj
+def publish(settings: Settings, agent: str, as_json: bool) -> None:
+    """Make an agent's edits live, and by that approve them."""
+    show(write(settings, inside(agent, operations.publish_agent)), as_json)
+
+
+@agent.command(name="versions")
+@click.argument("agent", metavar="AGENT")
+@as_json
+@click.pass_obj
+def list_versions(settings: Settings, agent: str, as_json: bool) -> None:
+    """List an agent's versions, newest first."""
+
+    async def listed(ctx: Context, id: str) -> list[VersionSummary]:
+        return await everything(lambda window: versions.list_versions(ctx, id, window), "versions")
+
+    found = read(settings, inside(agent, listed))
+    if as_json:
+        show_json(found)
+    else:
+        columns = ("number", "model", "change_summary", "is_live", "created_at")
+        show_table(found, columns, nothing="This agent was never published.")
+
+
+@agent.command()
+@click.argument("agent", metavar="AGENT")
+@click.argument("number", type=click.IntRange(1))
+@as_json
+@click.pass_obj
+def revert(settings: Settings, agent: str, number: int, as_json: bool) -> None:
+    """Restore version NUMBER as the newest one, and make it live."""
+
+    async def restored(ctx: Context, id: str) -> Version:
+        return await versions.revert(ctx, id, number)
+
+    made = write(settings, inside(agent, restored))
+    if as_json:
+        show_json(made)
+    else:
+        show_record(made)
+
+
+def inside(
+    agent: str, act: Callable[[Context, str], Coroutine[Any, Any, T]]
+) -> Callable[[Session], Coroutine[Any, Any, T]]:
+    """Something done with an agent, in its organization."""
+    id = lookups.id_of("agent", agent)
+
+    async def unit(session: Session) -> T:
+        return await act(await context_of(session, await operations.organization_of(session, id)), id)
+
+    return unit
+
+
+def show(agent: Agent, as_json: bool) -> None:
+    if as_json:
+        show_json(agent)
+    else:
+        bases = ", ".join(f"{base.name} ({base.id})" for base in agent.knowledge_bases)
+        show_record(agent, knowledge_bases=bases)

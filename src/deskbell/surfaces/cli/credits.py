@@ -1,0 +1,97 @@
+"""deskbell credits: what organizations may use, and what they used."""
+
+from __future__ import annotations
+
+import click
+import msgspec
+
+from deskbell.agents.records import agent_row
+from deskbell.credits import operations, rules
+from deskbell.credits.model import UsageFilter, UsageTotals
+from deskbell.foundation.clock import Instant
+from deskbell.foundation.db import Session
+from deskbell.settings import Settings
+from deskbell.surfaces.cli import lookups
+from deskbell.surfaces.cli.database import read, write
+from deskbell.surfaces.cli.output import as_json, show_json, show_record
+
+MOST = 10**9
+organization_option = click.option("--org", "organization", metavar="ORG", required=True)
+
+
+class Wallet(msgspec.Struct):
+    """What is left, and what this month has taken so far, in credits and US dollars."""
+
+    organization_id: str
+    metered: bool
+    balance: float
+    this_month: UsageTotals
+
+
+@click.group()
+def credits() -> None:
+    """Add credits, set budgets and show what was used. A credit is one US cent."""
+
+
+@credits.command()
+@organization_option
+@click.argument("amount", type=click.FloatRange(-MOST, MOST))
+@as_json
+@click.pass_obj
+def add(settings: Settings, organization: str, amount: float, as_json: bool) -> None:
+    """Put AMOUNT credits into an organization's wallet. Write `-- -5` to take five out."""
+
+    async def unit(session: Session) -> Wallet:
+        ctx = await lookups.context(session, organization)
+        await operations.add(ctx, round(amount * rules.CREDIT))
+        return await wallet(session, organization)
+
+    show_wallet(write(settings, unit), as_json)
+
+
+@credits.command()
+@organization_option
+@as_json
+@click.pass_obj
+def show(settings: Settings, organization: str, as_json: bool) -> None:
+    """Show what is in the wallet and what this month has taken."""
+    show_wallet(read(settings, lambda session: wallet(session, organization)), as_json)
+
+
+@credits.command()
+@organization_option
+@click.option("--agent", metavar="AGENT", help="Limit one agent alone.")
+@click.argument("amount", type=click.FloatRange(0, MOST), required=False)
+@click.option("--none", "unlimited", is_flag=True, help="Take the limit away.")
+@click.pass_obj
+def budget(settings: Settings, organization: str, agent: str | None, amount: float | None, unlimited: bool) -> None:
+    """Limit what may be used in a calendar month to AMOUNT credits. What would go beyond is refused with 402."""
+    if (amount is None) != unlimited:
+        raise click.UsageError("Give either AMOUNT or --none.")
+    id = lookups.id_of("agent", agent) if agent else None
+
+    async def unit(session: Session) -> None:
+        ctx = await lookups.context(session, organization)
+        if id:
+            await agent_row(ctx, id)
+        await operations.set_budget(ctx, id, None if amount is None else round(amount * rules.CREDIT))
+
+    write(settings, unit)
+    click.echo("There is no limit." if amount is None else f"At most {amount:g} credits a month.")
+
+
+async def wallet(session: Session, organization: str) -> Wallet:
+    ctx = await lookups.context(session, organization)
+    usage = await operations.get_usage(ctx, UsageFilter(since=Instant(ctx.now[:8] + "01"), until=ctx.now))
+    return Wallet(ctx.organization_id, await operations.is_metered(session), usage.balance, usage.totals)
+
+
+def show_wallet(wallet: Wallet, as_json: bool) -> None:
+    if as_json:
+        show_json(wallet)
+    else:
+        used = wallet.this_month
+        show_record(
+            wallet,
+            this_month=f"{used.credits:g} credits, {used.total_tokens} tokens, {used.requests} times, {used.cost:g} USD",
+        )
