@@ -24,7 +24,7 @@ from tests.promises import test_tenancy as tenancy
 from tests.promises.world import Place, World
 
 #: Every table belongs to organizations but these, which belong to the installation.
-NOBODYS: set[str] = set()
+NOBODYS = {"installation"}
 OWNED = [table for table in schema.sorted_tables if table.name not in NOBODYS]
 
 

@@ -7,7 +7,7 @@ from hashlib import sha256
 from typing import Any
 
 import asyncpg
-from sqlalchemy import Table
+from sqlalchemy import Table, Text
 
 from deskbell.foundation.db import FLAG, ID, DatabaseFailure, schema
 from deskbell.foundation.migrations import latest
@@ -50,7 +50,9 @@ class Digest:
 def key_of(table: Table, *, on_target: bool = False) -> list[str]:
     """The columns that order a table; on the target text is compared by code point, as SQLite does."""
     return [
-        f'{column.name} COLLATE "C"' if on_target and column.type is not ID else column.name
+        f'{column.name} COLLATE "C"'
+        if on_target and type(column.type) is Text and column.type is not ID
+        else column.name
         for column in table.primary_key.columns
     ]
 
