@@ -93,4 +93,5 @@ def bench(figures: common.Figures, data: seed.Data) -> None:
     figures.faster(f"create a lead, fsync {SLOW:g} ms", slow, "a commit each", slow_single, 5)
 
 
-common.main(bench)
+if __name__ == "__main__":
+    common.main(bench)

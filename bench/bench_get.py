@@ -38,4 +38,5 @@ def bench(figures: common.Figures, data: Data) -> None:
     figures.faster("get one lead of 100k", deskbell, "bare ASGI", asgi, 0.70)
 
 
-common.main(bench)
+if __name__ == "__main__":
+    common.main(bench)

@@ -108,4 +108,5 @@ def bench(figures: common.Figures, data: seed.Data) -> None:
         )
 
 
-common.main(bench)
+if __name__ == "__main__":
+    common.main(bench)

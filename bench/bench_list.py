@@ -39,4 +39,5 @@ def bench(figures: common.Figures, data: seed.Data) -> None:
         figures.faster(f"list 50 of 5k leads by {sort}", deskbell, "FastAPI", fastapi, bound)
 
 
-common.main(bench)
+if __name__ == "__main__":
+    common.main(bench)

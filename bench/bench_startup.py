@@ -36,4 +36,5 @@ def bench(figures: common.Figures, data: seed.Data) -> None:
     figures.below("deskbell --help", statistics.median(help_ms() for _ in range(TRIES)), "ms", 150)
 
 
-common.main(bench)
+if __name__ == "__main__":
+    common.main(bench)

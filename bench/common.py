@@ -36,7 +36,7 @@ started: list[Server] = []
 class Server:
     """A server process on the first core; it ends with the benchmark. Its access log, if it writes one, goes to /dev/null."""
 
-    def __init__(self, name: str, command: list[str], **environment: str) -> None:
+    def __init__(self, name: str, command: list[str], *, own: list[int] = cores[:1], **environment: str) -> None:
         started.append(self)
         self.name = name
         self.port = free_port()
@@ -46,7 +46,7 @@ class Server:
             env=os.environ | environment,
             stdout=subprocess.DEVNULL,
             stderr=None if os.environ.get("BENCH_TALK") else subprocess.DEVNULL,
-            preexec_fn=lambda: os.sched_setaffinity(0, cores[:1]),
+            preexec_fn=lambda: os.sched_setaffinity(0, own),
         )
         self.await_answer(f"http://127.0.0.1:{self.port}/readyz")
         self.ready = time.perf_counter() - self.started
@@ -62,9 +62,8 @@ class Server:
         raise SystemExit(f"{self.name} did not start")
 
     def cpu(self) -> float:
-        """Seconds of processor time so far."""
-        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / TICKS
+        """Seconds of processor time so far, of the process and its children."""
+        return used([self.process.pid, *children(self.process.pid)])
 
     def stop(self) -> None:
         """Ends the process; the second time it does nothing."""
@@ -74,48 +73,71 @@ class Server:
         self.process.kill()
 
 
+def children(pid: int) -> list[int]:
+    return list(map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split()))
+
+
+def used(pids: list[int]) -> float:
+    """Seconds of processor time of processes that run, and of children that they have outlived."""
+    total = 0
+    for pid in pids:
+        with contextlib.suppress(OSError):
+            total += sum(map(int, Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:15]))
+    return total / TICKS
+
+
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 
 
-def deskbell(file: Path, *, name: str = "Deskbell", batch: int = 0, fsync_ms: float = 0) -> Server:
+def place_of(database: Path | str) -> str:
+    return f"sqlite:///{database}" if isinstance(database, Path) else database
+
+
+def deskbell(database: Path | str, *, name: str = "Deskbell", batch: int = 0, fsync_ms: float = 0) -> Server:
     """`deskbell serve`, access log included; with `batch` or `fsync_ms` handicapped as bench/serve_deskbell.py says."""
     handicapped = [str(HERE / "serve_deskbell.py"), str(batch or BATCH), str(fsync_ms)]
     program = handicapped if batch or fsync_ms else ["-m", "deskbell"]
-    return Server(name, [sys.executable, *program, "serve", "--database", f"sqlite:///{file}"])
+    return Server(name, [sys.executable, *program, "serve", "--database", place_of(database)])
 
 
-def fastapi(file: Path) -> Server:
+def fastapi(database: Path | str) -> Server:
     """The reference app. It writes no access log."""
     command = [sys.executable, *UVICORN, "reference_fastapi:app"]
-    return Server("FastAPI", command, REFERENCE_DATABASE=str(file))
+    return Server("FastAPI", command, REFERENCE_DATABASE=str(database))
 
 
 class Measured(NamedTuple):
-    """The medians of a server's rounds: answers per second, and processor microseconds per answer."""
+    """The medians of a server's rounds: answers per second, and processor microseconds per answer.
+
+    `behind` are the microseconds of what stands behind the server, that is of PostgreSQL.
+    """
 
     rate: float
     cpu: float
     busy: float
     """The largest share of its core that the load generator used in a round."""
+    behind: float = 0
 
 
-def alternate(loads: list[tuple[Server, Load]], connections: int = 32) -> list[Measured]:
-    """Loads the servers in turns, A B A B, so that a noisy moment hits all alike."""
+def alternate(
+    loads: list[tuple[Server, Load]], connections: int = 32, behind: Callable[[], float] = lambda: 0.0
+) -> list[Measured]:
+    """Loads the servers in turns, A B A B, so that a noisy moment hits all alike. `behind` tells what PostgreSQL has used."""
     for server, load in loads:
         run(load, server.port, WARM_UP, connections)
-    rounds: list[list[tuple[float, float, float]]] = [[] for _ in loads]
+    rounds: list[list[tuple[float, float, float, float]]] = [[] for _ in loads]
     for _ in range(ROUNDS):
         for place, (server, load) in enumerate(loads):
-            before = server.cpu()
+            before, there = server.cpu(), behind()
             done: Round = run(load, server.port, SECONDS, connections)
-            rounds[place].append((done.rate, (server.cpu() - before) * 1e6 / done.answers, done.busy))
-    medians = statistics.median
+            each = 1e6 / done.answers
+            rounds[place].append((done.rate, (server.cpu() - before) * each, done.busy, (behind() - there) * each))
     return [
-        Measured(medians(r for r, _, _ in each), medians(c for _, c, _ in each), max(b for _, _, b in each))
-        for each in rounds
+        Measured(statistics.median(rates), statistics.median(cpus), max(busy), max(0.0, statistics.median(behinds)))
+        for rates, cpus, busy, behinds in (zip(*each, strict=True) for each in rounds)
     ]
 
 

@@ -1,12 +1,14 @@
-"""The leads of Deskbell as a team would write them today with FastAPI, SQLAlchemy's ORM and aiosqlite. A yardstick, not a product.
+"""The leads of Deskbell as a team would write them today with FastAPI and SQLAlchemy's ORM on aiosqlite or asyncpg. A yardstick.
 
 It does what Deskbell does for one lead, a list and a new lead: key and scopes, exact limits per key and minute, the same headers
-and errors, the same fields, the same indexes except that of the full-text search, every commit durable.
+and errors, the same fields, the same indexes except that of the full-text search, every commit durable. On PostgreSQL it counts
+no requests, since counts in its memory would not hold for a second worker, and has no row-level security.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import os
 import re
@@ -122,7 +124,8 @@ class Lead(Base):
 
 def lead_index(name: str, *columns: str, unique: bool = False) -> None:
     places = [Lead.__table__.c[column] for column in ("organization_id", *columns)]
-    Index(f"leads_{name}", *places, unique=unique, sqlite_where=Lead.archived_at.is_(None))
+    alive = Lead.archived_at.is_(None)
+    Index(f"leads_{name}", *places, unique=unique, sqlite_where=alive, postgresql_where=alive)
 
 
 lead_index("phone", "phone", unique=True)
@@ -135,18 +138,24 @@ lead_index("by_score", "lead_score", "id")
 lead_index("by_status", "status", "created_at", "id")
 lead_index("by_temperature", "temperature", "created_at", "id")
 
+DATABASE = os.environ.get("REFERENCE_DATABASE", "reference.db")
+POSTGRES = DATABASE.startswith("postgresql")
+options: dict[str, Any] = {} if POSTGRES else {"connect_args": {"timeout": 30}}
 engine = create_async_engine(
-    f"sqlite+aiosqlite:///{os.environ.get('REFERENCE_DATABASE', 'reference.db')}",
-    pool_size=int(os.environ.get("REFERENCE_POOL", "8")),
+    DATABASE if POSTGRES else f"sqlite+aiosqlite:///{DATABASE}",
+    pool_size=int(os.environ.get("REFERENCE_POOL", "16" if POSTGRES else "8")),
     max_overflow=0,
-    connect_args={"timeout": 30},
+    **options,
 )
 new_session = async_sessionmaker(engine, expire_on_commit=False)
-writing = asyncio.Lock()  # SQLite has one writer; queueing here beats its busy handler
+# SQLite has one writer; queueing here beats its busy handler
+writing: Any = contextlib.nullcontext() if POSTGRES else asyncio.Lock()
 
 
 @event.listens_for(engine.sync_engine, "connect")
 def set_pragmas(connection: Any, record: Any) -> None:
+    if POSTGRES:
+        return
     cursor = connection.cursor()
     for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "temp_store=MEMORY", "cache_size=-16384"):
         cursor.execute(f"PRAGMA {pragma}")
@@ -243,16 +252,21 @@ class Limiter:
 limiter = Limiter()
 
 
+def count(request: Request, response: Response, caller: Caller, bucket: Literal["read", "write"]) -> None:
+    limit = caller.reads_per_minute if bucket == "read" else caller.writes_per_minute
+    remaining, reset, granted = limiter.take(caller.key_id, bucket, limit)
+    headers = {"ratelimit-limit": str(limit), "ratelimit-remaining": str(remaining), "ratelimit-reset": str(reset)}
+    response.headers.update(headers)
+    request.state.limits = headers
+    if not granted:
+        message = f"API {bucket} rate limit exceeded ({limit}/min). Try again shortly."
+        raise ApiError(429, "rate_limit_exceeded", message, Retry_After=str(reset - int(time.time())))
+
+
 def require(scope: str, bucket: Literal["read", "write"]) -> Callable[..., Awaitable[Caller]]:
     async def allowed(request: Request, response: Response, caller: Annotated[Caller, Depends(get_caller)]) -> Caller:
-        limit = caller.reads_per_minute if bucket == "read" else caller.writes_per_minute
-        remaining, reset, granted = limiter.take(caller.key_id, bucket, limit)
-        headers = {"ratelimit-limit": str(limit), "ratelimit-remaining": str(remaining), "ratelimit-reset": str(reset)}
-        response.headers.update(headers)
-        request.state.limits = headers
-        if not granted:
-            message = f"API {bucket} rate limit exceeded ({limit}/min). Try again shortly."
-            raise ApiError(429, "rate_limit_exceeded", message, Retry_After=str(reset - int(time.time())))
+        if not POSTGRES:
+            count(request, response, caller, bucket)
         if caller.scopes and scope not in caller.scopes:
             raise ApiError(403, "insufficient_scope", f"This API key lacks the scope '{scope}'")
         return caller

@@ -15,7 +15,7 @@ import httpx2
 import pytest
 import time_machine
 
-from deskbell.foundation.postgres import database as postgres_database
+from deskbell.foundation.postgres import connection as postgres_connection
 from deskbell.foundation.postgres.limits import PURGE
 from tests.desk import Api, Server, eventually, refused, running
 from tests.faults.test_crowds import crowd
@@ -36,8 +36,8 @@ def own() -> Iterator[Cluster]:
 @pytest.fixture
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     """The patience with PostgreSQL is a second where it is several."""
-    monkeypatch.setattr(postgres_database, "ANSWER", 1.0)
-    monkeypatch.setattr(postgres_database, "CONNECT", 1.0)
+    monkeypatch.setattr(postgres_connection, "ANSWER", 1.0)
+    monkeypatch.setattr(postgres_connection, "CONNECT", 1.0)
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from sqlalchemy import Table
 from deskbell.foundation.db import schema
 from deskbell.foundation.postgres import DIALECT
 from deskbell.foundation.postgres import database as postgres_database
-from deskbell.foundation.postgres.database import opening, set_up
+from deskbell.foundation.postgres.connection import BECOMING, identity, set_up
 from deskbell.foundation.postgres.session import PostgresSession
 from deskbell.operation import Operation
 from tests.desk import Api, Server, running
@@ -128,7 +128,7 @@ def test_the_policies_alone_keep_searches_apart(ours: World, theirs: World, unfi
 def test_control_without_filter_and_policies_lists_leak(
     ours: World, theirs: World, unfiltered: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(postgres_database, "opening", lambda organization_id: opening(None))
+    monkeypatch.setattr(postgres_database, "identity", lambda organization_id: identity(None))
     for operation in tenancy.LISTS:
         if not operation.path_parameters:
             assert tenancy.strangers(ours, theirs, operation), f"{operation.name}: the matrix is blind"
@@ -168,7 +168,8 @@ def as_application(url: str, organization_id: str, act: Callable[[Any], Any]) ->
     async def run() -> None:
         connection = await asyncpg.connect(url)
         await set_up(connection)
-        await connection.execute(opening(organization_id))
+        await connection.execute("BEGIN")
+        await connection.execute(BECOMING, *identity(organization_id))
         try:
             await act(connection)
         finally:

@@ -26,6 +26,7 @@ from sqlalchemy import (
     ColumnElement,
     Executable,
     FromClause,
+    Insert,
     Integer,
     MetaData,
     Select,
@@ -147,12 +148,13 @@ class Prepared(Generic[T]):
     `total_of` is set where the construct is already one page, as `searched` makes it: it counts the rows of all pages.
     """
 
-    __slots__ = ("binds", "compiled", "construct", "make", "table", "total_of")
+    __slots__ = ("adds", "binds", "compiled", "construct", "make", "table", "total_of")
 
     def __init__(self, construct: Executable, binds: Iterable[str], make: Callable[[Any], T]) -> None:
         self.construct = construct
         self.binds = tuple(binds)
         self.make = make
+        self.adds = isinstance(construct, Insert)
         table = getattr(construct, "table", None)
         self.table = table.name if isinstance(table, Table) else first_table(construct)
         self.compiled: dict[str, Compiled] = {}

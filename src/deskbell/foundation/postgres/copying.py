@@ -11,7 +11,7 @@ from sqlalchemy import Table, Text
 
 from deskbell.foundation.db import FLAG, ID, DatabaseFailure, schema
 from deskbell.foundation.migrations import latest
-from deskbell.foundation.postgres.database import set_up
+from deskbell.foundation.postgres.connection import set_up
 from deskbell.foundation.postgres.schema import prepare
 from deskbell.foundation.postgres.session import reraise
 from deskbell.foundation.sqlite import connect, schema_version

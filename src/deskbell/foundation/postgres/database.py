@@ -5,51 +5,30 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
-from uuid import UUID
+from uuid import uuid4
 
 import asyncpg
 
 from deskbell.foundation.db import DatabaseFailure, T, Violation, Work
 from deskbell.foundation.limits import Limits
+from deskbell.foundation.postgres import connection as connections
+from deskbell.foundation.postgres.connection import Connection, becoming, identity
 from deskbell.foundation.postgres.limits import SharedLimits
-from deskbell.foundation.postgres.session import Conflicted, PostgresSession, reraise, translated
+from deskbell.foundation.postgres.pool import Pool
+from deskbell.foundation.postgres.session import Conflicted, Lost, PostgresSession, reraise, translated
 
 log = logging.getLogger(__name__)
 
 POOL = 16  # connections of one worker
-CONNECT = 3.0  # seconds to reach the server, or for a connection to become free
-ANSWER = 5.0  # seconds for one statement
-IDLE = 15.0  # seconds until the server undoes the transaction of a worker that has fallen silent
 ATTEMPTS = 4  # of a transaction that collides with others
-CHANNEL = "deskbell"  # its messages are the names of tables that were written
+CHANNEL = "deskbell"  # its messages name a table that was written, and the worker that tells it
 ANNOUNCED = {"jobs", "api_keys", "application_keys", "application_origins"}
 NEWS = "deskbell_news"  # whose messages are what `announce` was given
-LOST = (OSError, asyncpg.InterfaceError, asyncpg.PostgresConnectionError, asyncpg.AdminShutdownError)
 UNKNOWN = (OSError, asyncio.CancelledError, asyncpg.InterfaceError)  # TimeoutError is an OSError
-
-
-async def no_reset(connection: Any) -> None:
-    """Transactions leave nothing behind (SET LOCAL only), so a connection needs no reset, which costs a round trip."""
-
-
-def canonical(text: str) -> str:
-    """PostgreSQL's text of a moment in UTC as ours: `2026-05-10 14:30:00.5+00` becomes `2026-05-10T14:30:00.500000Z`."""
-    return f"{text[:10]}T{text[11:-3].ljust(15, '0') if '.' in text else text[11:-3] + '.000000'}Z"
-
-
-async def set_up(connection: Any) -> None:
-    """Values travel in the stored form: ids and moments as text."""
-    await connection.set_type_codec("uuid", schema="pg_catalog", encoder=str, decoder=str)
-    await connection.set_type_codec("timestamptz", schema="pg_catalog", encoder=str, decoder=canonical)
-
-
-def opening(organization_id: str | None) -> str:
-    """Begins a transaction within one organization's rows, or as the system. Never a session-level SET: it would leak."""
-    if organization_id is None:
-        return "BEGIN; SET LOCAL ROLE deskbell_system"
-    return f"BEGIN; SET LOCAL ROLE deskbell_app; SET LOCAL deskbell.org = '{UUID(organization_id)}'"
+TOGETHER = 0.01  # seconds in which what was written is gathered
+TELL = "SELECT pg_notify($1, name) FROM unnest($2::text[]) AS name"
 
 
 class PostgresDatabase:
@@ -59,49 +38,26 @@ class PostgresDatabase:
 
     def __init__(self, url: str, *, pool: int = POOL) -> None:
         self.url = url
-        self.size = pool
+        self.pool = Pool(url, pool)
         shared = SharedLimits(self)
         self.limits: Limits = shared
-        self.chores = (self.listen, shared.purge)
+        self.chores = (self.listen, self.spread, self.pool.tend, shared.purge)
+        self.name = uuid4().hex  # among the workers
+        self.untold: set[str] = set()
+        self.to_tell = asyncio.Event()
         self.followers: dict[str, list[Callable[[], None]]] = {}
         self.hearers: list[Callable[[str], None]] = []
         self.background: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
-        await self.open()
+        """Begins to listen. Connections are made at first use: a worker may start while the database is away."""
         self.background = [asyncio.create_task(task()) for task in self.chores]
-
-    async def open(self) -> None:
-        """Makes the pool; `start` also listens. It connects at first use: a worker may start while the database is away."""
-        try:
-            await self.fill()
-        except Exception as error:
-            raise translated(error) from error
-
-    async def fill(self) -> None:
-        self.pool = await asyncpg.create_pool(
-            self.url,
-            min_size=0,
-            max_size=self.size,
-            init=set_up,
-            reset=no_reset,
-            statement_cache_size=1000,
-            command_timeout=ANSWER,
-            timeout=CONNECT,
-            server_settings={
-                "timezone": "UTC",
-                "statement_timeout": f"{ANSWER * 1000:.0f}",
-                "idle_in_transaction_session_timeout": f"{IDLE * 1000:.0f}",
-            },
-        )
 
     async def stop(self) -> None:
         for task in self.background:
             task.cancel()
         await asyncio.gather(*self.background, return_exceptions=True)
-        with contextlib.suppress(TimeoutError, asyncio.TimeoutError):
-            async with asyncio.timeout(CONNECT):
-                await self.pool.close()
+        await self.pool.close()
 
     def follow(self, table: str, told: Callable[[], None]) -> None:
         """Calls back, in the event loop, when some worker has written a table of `ANNOUNCED`."""
@@ -114,89 +70,106 @@ class PostgresDatabase:
         self.hearers.append(told)
 
     async def read(self, work: Work[T], organization_id: str | None = None) -> T:
-        return await self.transact(work, organization_id)
+        return await self.transact(work, becoming(identity(organization_id)), writes=False)
 
     async def write(self, work: Work[T], organization_id: str | None = None) -> T:
-        return await self.transact(work, organization_id)
+        return await self.transact(work, becoming(identity(organization_id)), writes=True)
 
-    async def transact(self, work: Work[T], organization_id: str | None) -> T:
-        """Runs one unit of work in its transaction, again when it collided with another."""
-        for attempt in range(ATTEMPTS):
+    async def transact(self, work: Callable[[PostgresSession], Awaitable[T]], opening: bytes, *, writes: bool) -> T:
+        """Runs one unit of work in its transaction; again when it collided with another, or when its connection was dead."""
+        collisions = lost = 0
+        while True:
             try:
-                return await self.attempt(work, organization_id)
+                return await self.attempt(work, opening, writes=writes)
             except Conflicted:
-                if attempt == ATTEMPTS - 1:
+                collisions += 1
+                if collisions == ATTEMPTS:
                     raise
-        raise AssertionError("unreachable")
+            except Lost:
+                lost += 1
+                if lost > self.pool.size:
+                    raise
 
-    async def attempt(self, work: Work[T], organization_id: str | None) -> T:
-        connection = await self.acquire(opening(organization_id))
+    async def attempt(self, work: Callable[[PostgresSession], Awaitable[T]], opening: bytes, *, writes: bool) -> T:
+        session = PostgresSession(await self.take(), opening, writes=writes)
         try:
-            session = PostgresSession(connection)
             value = await work(session)
-            await self.commit(connection, session.touched & ANNOUNCED)
+            if session.begun:
+                await self.commit(session.connection)
         except BaseException as error:
-            await self.abandon(connection, error)
+            await self.abandon(session, error)
             if isinstance(error, Violation):  # one that no handler explains: somebody else was faster with the same row
                 raise Conflicted(error.index) from error
             reraise(error)
-        await self.pool.release(connection)
+        self.pool.give(session.connection)
+        if session.touched & ANNOUNCED:
+            self.written(session.touched & ANNOUNCED)
         return value
 
-    async def commit(self, connection: Any, announced: set[str]) -> None:
+    async def commit(self, connection: Connection) -> None:
         """Ends a transaction. PostgreSQL answers the COMMIT of one that has failed with a silent ROLLBACK."""
-        notes = "".join(f"NOTIFY {CHANNEL}, '{table}'; " for table in sorted(announced))
-        if (done := await connection.execute(f"{notes}COMMIT")) != "COMMIT":
+        if (done := await connection.raw.execute("COMMIT")) != "COMMIT":
             raise DatabaseFailure(f"COMMIT was answered by {done}: a failed statement was overlooked")
 
-    async def acquire(self, begin: str = "") -> Any:
-        """A connection, with its transaction begun. One that turns out to be dead is replaced; nothing was done on it."""
-        for last in (*[False] * self.size, True):
-            try:
-                connection = await self.pool.acquire(timeout=CONNECT)
-            except Exception as error:
-                raise translated(error) from error
-            try:
-                if begin:
-                    await connection.execute(begin)
-            except BaseException as error:
-                await self.abandon(connection, error)
-                if last or not connection_lost(error):
-                    reraise(error)
-            else:
-                return connection
-        raise AssertionError("unreachable")
+    async def take(self) -> Connection:
+        try:
+            return await self.pool.take()
+        except Exception as error:
+            raise translated(error) from error
 
-    async def abandon(self, connection: Any, error: BaseException) -> None:
-        """Undoes a transaction. A connection whose state nobody knows is thrown away, and so leaves the pool."""
-        if isinstance(error, UNKNOWN) or isinstance(error.__cause__, UNKNOWN):
-            drop(connection)
+    async def abandon(self, session: PostgresSession, error: BaseException) -> None:
+        """Undoes a transaction. A connection whose state nobody knows is thrown away."""
+        connection = session.connection
+        if session.in_doubt or isinstance(error, UNKNOWN):
+            self.pool.drop(connection)
             return
         try:
-            await connection.execute("ROLLBACK")
-            await self.pool.release(connection, timeout=1)
-        except Exception:
-            drop(connection)
-        except BaseException:
-            drop(connection)
-            raise
+            if session.begun:
+                await connection.raw.execute("ROLLBACK")
+        except BaseException as failed:
+            self.pool.drop(connection)
+            if not isinstance(failed, Exception):
+                raise
+        else:
+            self.pool.give(connection)
 
     async def system_fetch(self, sql: str, *arguments: Any) -> list[Any]:
         """One statement of the foundation itself, outside of any organization, in a transaction of its own."""
-        connection = await self.acquire()
-        try:
-            rows: list[Any] = await connection.fetch(sql, *arguments)
-        except BaseException as error:
-            await self.abandon(connection, error)
-            reraise(error)
-        await self.pool.release(connection)
-        return rows
+        return await self.transact(
+            lambda session: session.send(session.connection.fetch, sql, arguments), b"", writes=False
+        )
+
+    def written(self, tables: set[str]) -> None:
+        """Tells this worker at once and the others soon; whoever misses it looks by itself a moment later.
+
+        Not in the writer's transaction: a NOTIFY there makes all that notify commit one after another.
+        """
+        self.untold |= tables
+        self.to_tell.set()
+        for table in tables:
+            self.tell(table)
+
+    async def spread(self) -> None:
+        """Tells the other workers, once for all that was written within a moment."""
+        while True:
+            await self.to_tell.wait()
+            await asyncio.sleep(TOGETHER)
+            with contextlib.suppress(DatabaseFailure):
+                await self.spread_now()
+
+    async def spread_now(self) -> None:
+        tables, self.untold = self.untold, set()
+        self.to_tell.clear()
+        if tables:
+            await self.system_fetch(TELL, CHANNEL, [f"{table} {self.name}" for table in sorted(tables)])
 
     async def listen(self) -> None:
         """Keeps one connection that hears what all workers write, and finds a new one when it is lost."""
         while True:
             try:
-                connection = await asyncpg.connect(self.url, timeout=CONNECT, command_timeout=ANSWER)
+                connection = await asyncpg.connect(
+                    self.url, timeout=connections.CONNECT, command_timeout=connections.ANSWER
+                )
                 try:
                     await connection.add_listener(CHANNEL, self.heard)
                     await connection.add_listener(NEWS, self.pass_on)
@@ -213,8 +186,10 @@ class PostgresDatabase:
                 log.warning("listening for writes: %s", error)
                 await asyncio.sleep(0.5)
 
-    def heard(self, connection: Any, pid: int, channel: str, table: object) -> None:
-        self.tell(str(table))
+    def heard(self, connection: Any, pid: int, channel: str, note: object) -> None:
+        table, _, name = str(note).partition(" ")
+        if name != self.name:
+            self.tell(table)
 
     def pass_on(self, connection: Any, pid: int, channel: str, news: object) -> None:
         for told in self.hearers:
@@ -223,13 +198,3 @@ class PostgresDatabase:
     def tell(self, table: str) -> None:
         for told in self.followers.get(table, []):
             told()
-
-
-def drop(connection: Any) -> None:
-    with contextlib.suppress(asyncpg.InterfaceError):  # the pool has it already: the server closed it
-        connection.terminate()
-
-
-def connection_lost(error: BaseException) -> bool:
-    """Whether this connection is gone, and not the whole server silent."""
-    return isinstance(error, LOST) and not isinstance(error, TimeoutError)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Coroutine
 from typing import Any
 
 import asyncpg
 
-from deskbell.foundation.db import T, Work
-from deskbell.foundation.postgres.database import CONNECT, PostgresDatabase
+from deskbell.foundation.db import DatabaseFailure, T, Work
+from deskbell.foundation.postgres.connection import CONNECT
+from deskbell.foundation.postgres.database import PostgresDatabase
 
 VACUUM = 3600.0  # seconds
 
@@ -20,11 +22,6 @@ class Guest:
     def __init__(self, url: str) -> None:
         self.loop = asyncio.new_event_loop()
         self.database = PostgresDatabase(url, pool=1)
-        try:
-            self.finished(self.database.open())
-        except BaseException:
-            self.loop.close()
-            raise
 
     def finished(self, coroutine: Coroutine[Any, Any, T]) -> T:
         return self.loop.run_until_complete(coroutine)
@@ -33,7 +30,10 @@ class Guest:
         return self.finished(self.database.read(work))
 
     def write(self, work: Work[T]) -> T:
-        return self.finished(self.database.write(work))
+        done = self.finished(self.database.write(work))
+        with contextlib.suppress(DatabaseFailure):
+            self.finished(self.database.spread_now())
+        return done
 
     def scrub(self, *, whole: bool) -> None:
         self.finished(self.vacuum("VACUUM (FULL)" if whole else "VACUUM"))

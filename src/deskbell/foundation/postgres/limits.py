@@ -1,4 +1,4 @@
-"""Rate limits that hold across workers and nodes: one table, and one statement per worker and turn of its event loop."""
+"""Rate limits that hold across workers and nodes: one table, and one statement per worker at a time."""
 
 from __future__ import annotations
 
@@ -34,41 +34,47 @@ class Ask(NamedTuple):
 
 
 class SharedLimits:
-    """Counts in the database. Requests of one loop turn are counted together; each still gets its own place in the order."""
+    """Counts in the database, one statement at a time: what is asked for meanwhile is counted together by the next.
+
+    Each request still gets its own place in the order of asking.
+    """
 
     def __init__(self, database: Any) -> None:
         self.database = database
         self.waiting: list[Ask] = []
-        self.counting: set[asyncio.Task[None]] = set()
+        self.counting: asyncio.Task[None] | None = None
 
     async def take(self, key_id: str, bucket: Bucket, limit: int) -> Allowance:
         loop = asyncio.get_running_loop()
         ask = Ask(f"{key_id}:{bucket}", limit, loop.create_future())
-        if not self.waiting:
-            loop.call_soon(self.begin)
         self.waiting.append(ask)
+        if self.counting is None:
+            self.counting = loop.create_task(self.count_all())
         return await ask.answer
 
-    def begin(self) -> None:
-        asks, self.waiting = self.waiting, []
-        task = asyncio.get_running_loop().create_task(self.count(asks))
-        self.counting.add(task)
-        task.add_done_callback(self.counting.discard)
+    async def count_all(self) -> None:
+        """Counts until nobody waits. A database that is away is away for all: nobody waits for it after another did."""
+        try:
+            while self.waiting:
+                asks, self.waiting = self.waiting, []
+                try:
+                    await self.count(asks)
+                except Exception as error:
+                    asks, self.waiting = asks + self.waiting, []
+                    failure = error if isinstance(error, DatabaseFailure) else DatabaseFailure(str(error))
+                    for ask in asks:
+                        if not ask.answer.done():
+                            ask.answer.set_exception(failure)
+        finally:
+            self.counting = None
 
     async def count(self, asks: list[Ask]) -> None:
-        """Adds up what this turn wants per key, counts it, and deals the places out in the order of asking."""
+        """Adds up what is wanted per key, counts it, and deals the places out in the order of asking."""
         window = int(time.time()) // WINDOW
         amounts: dict[str, int] = {}
         for ask in asks:
             amounts[ask.place] = amounts.get(ask.place, 0) + 1
-        try:
-            rows = await self.database.system_fetch(COUNT, window, list(amounts), list(amounts.values()))
-        except Exception as error:
-            failure = error if isinstance(error, DatabaseFailure) else DatabaseFailure(str(error))
-            for ask in asks:
-                if not ask.answer.done():
-                    ask.answer.set_exception(failure)
-            return
+        rows = await self.database.system_fetch(COUNT, window, list(amounts), list(amounts.values()))
         before = {place: used - amounts[place] for place, used, _ in rows}
         reset = {place: (moment + 1) * WINDOW for place, _, moment in rows}
         for ask in asks:

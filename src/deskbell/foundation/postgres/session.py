@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from typing import Any, NoReturn, TypeVar
 
 import asyncpg
 
 from deskbell.foundation.db import Bound, DatabaseFailure, Violation
+from deskbell.foundation.postgres.connection import BEGINNING, Connection
 from deskbell.foundation.postgres.dialect import DIALECT
 
 T = TypeVar("T")
@@ -33,8 +35,18 @@ AWAY = (
 )
 
 
-#: What undid a transaction that may be run again. A cached statement falls when another node has migrated the schema.
-COLLISIONS = (asyncpg.SerializationError, asyncpg.DeadlockDetectedError, asyncpg.InvalidCachedStatementError)
+#: Prepared statements fall when another node has migrated the schema.
+STALE = (asyncpg.InvalidCachedStatementError, asyncpg.OutdatedSchemaCacheError)
+#: What undid a transaction that may be run again.
+COLLISIONS = (asyncpg.SerializationError, asyncpg.DeadlockDetectedError, *STALE)
+
+
+#: What says that this connection is gone, and not the whole server silent.
+GONE = (OSError, asyncpg.InterfaceError, asyncpg.PostgresConnectionError, asyncpg.AdminShutdownError)
+
+
+class Lost(DatabaseFailure):
+    """The connection was dead before the transaction had begun, so nothing is stored of it."""
 
 
 class Conflicted(DatabaseFailure):
@@ -60,21 +72,47 @@ def reraise(error: BaseException) -> NoReturn:
     raise known from error
 
 
-class PostgresSession:
-    """Runs statements on one connection inside its transaction. `touched` holds the tables that it has written."""
+def connection_lost(error: BaseException) -> bool:
+    return isinstance(error, GONE) and not isinstance(error, TimeoutError)
 
-    def __init__(self, connection: Any) -> None:
+
+class PostgresSession:
+    """Runs statements on one connection. `touched` holds the tables that it has written.
+
+    A session that writes is one transaction, begun by its first statement and ended by whoever made it. One that reads has a
+    transaction per statement: at READ COMMITTED each statement sees its own moment anyway, and needs no COMMIT.
+    """
+
+    def __init__(self, connection: Connection, opening: bytes, *, writes: bool) -> None:
         self.connection = connection
+        self.opening = BEGINNING + opening if writes else opening
+        self.writes = writes
+        self.begun = False  # a transaction is open, or failed, on the connection
+        self.in_doubt = False  # a statement is under way, or nobody knows what became of it
         self.touched: set[str] = set()
 
     async def fetch(self, statement: Bound[Any], part: str = "", extra: tuple[Any, ...] = ()) -> list[Any]:
         prepared = statement.prepared
         compiled = prepared.compiled.get("postgresql" + part) or prepared.on(DIALECT, part)
+        return await self.send(self.connection.fetch, compiled.sql, compiled.parameters(statement.values + extra))
+
+    async def send(self, run: Callable[..., Awaitable[T]], sql: str, values: tuple[Any, ...]) -> T:
+        """Runs a statement, the first of a transaction together with what begins it."""
+        self.in_doubt = True
         try:
-            rows: list[Any] = await self.connection.fetch(compiled.sql, *compiled.parameters(statement.values + extra))
+            done = await run(sql, values, b"" if self.begun else self.opening)
         except Exception as error:
+            if isinstance(error, STALE):
+                self.connection.statements.clear()
+            lost = connection_lost(error)
+            if lost and not self.begun:
+                raise Lost(f"{type(error).__name__}: {error}") from error
+            self.in_doubt = lost or not isinstance(error, asyncpg.PostgresError)
+            self.begun = self.writes
             raise translated(error) from error
-        return rows
+        self.in_doubt = False
+        self.begun = self.writes
+        return done
 
     async def one(self, statement: Bound[T]) -> T | None:
         rows = await self.fetch(statement)
@@ -98,17 +136,11 @@ class PostgresSession:
         return [], (await self.fetch(statement, "count"))[0][0]
 
     async def hold(self, name: str) -> None:
-        try:
-            await self.connection.fetch(HOLD, name)
-        except Exception as error:
-            raise translated(error) from error
+        await self.send(self.connection.fetch, HOLD, (name,))
 
     async def run(self, statement: Bound[Any]) -> int:
         prepared = statement.prepared
         compiled = prepared.compiled.get("postgresql") or prepared.on(DIALECT)
-        self.touched.add(prepared.table)
-        try:
-            done: str = await self.connection.execute(compiled.sql, *compiled.parameters(statement.values))
-        except Exception as error:
-            raise translated(error) from error
-        return int(done.rsplit(" ", 1)[-1])
+        if prepared.table != "jobs" or prepared.adds:  # what becomes of a job concerns nobody else
+            self.touched.add(prepared.table)
+        return await self.send(self.connection.execute, compiled.sql, compiled.parameters(statement.values))
