@@ -82,7 +82,10 @@ def named(headers: dict[str, str]) -> dict[str, str]:
 class Server:
     """A Deskbell in a thread of this process, on a free port of the loopback interface. `place` is a file or a database URL."""
 
-    def __init__(self, place: Path | str, settings: Settings | None = None) -> None:
+    def __init__(
+        self, place: Path | str, settings: Settings | None = None, application: type[Deskbell] = Deskbell
+    ) -> None:
+        self.application = application
         self.database = place if isinstance(place, str) else f"sqlite:///{place}"
         self.path = self.database.removeprefix("sqlite:///")
         databases.prepare(self.database, migrate=True)
@@ -92,7 +95,7 @@ class Server:
         self.clients: list[httpx2.Client] = []
 
     def start(self) -> None:
-        self.app = Deskbell(self.settings)
+        self.app = self.application(self.settings)
         config = configured(self.settings, self.app, host="127.0.0.1", port=self.port, log_level="error")
         self.uvicorn = uvicorn.Server(config)
         self.thread = threading.Thread(target=lambda: asyncio.run(self.uvicorn.serve()), daemon=True)

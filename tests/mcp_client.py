@@ -66,10 +66,16 @@ class Mcp:
     @contextlib.contextmanager
     def listen(self) -> Iterator[httpx2.Response]:
         """The session's standing stream, on a connection of its own."""
+        with self.stream(None, "GET") as response:
+            yield response
+
+    @contextlib.contextmanager
+    def stream(self, body: Any, method: str = "POST") -> Iterator[httpx2.Response]:
+        """A request whose answer is read as it comes, on a connection of its own."""
         headers = {**self.api.http.headers, "mcp-session-id": self.session, "accept": "text/event-stream"}
         with (
             httpx2.Client(trust_env=False, verify=False, timeout=20) as http,
-            http.stream("GET", self.url, headers=headers) as response,
+            http.stream(method, self.url, headers=headers, json=body) as response,
         ):
             yield response
 

@@ -137,6 +137,7 @@ class Deskbell:
             self.database.follow(table, self.application_keys.forget)
         try:
             await self.database.write(self.opening)
+            await self.mcp.say_hello()
         except DatabaseFailure as failure:
             if self.database.alone:
                 raise

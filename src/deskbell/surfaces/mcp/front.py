@@ -447,6 +447,11 @@ class Front:
             if not any(other.id_hash == session.id_hash for other, _ in self.streams.values()):
                 await self.sessions.note_stream(session, open=False)
 
+    async def say_hello(self) -> None:
+        """Tells clients of other processes that this one may bring other tools, as it does in the middle of an upgrade."""
+        if not self.database.alone:
+            await self.events.publish(Change("notifications/tools/list_changed"))
+
     def spread(self, change: Change) -> None:
         """A list has changed: every standing stream says so."""
         if change.uri is None:

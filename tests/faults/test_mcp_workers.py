@@ -1,0 +1,182 @@
+"""Two servers of one PostgreSQL: any of them serves any MCP session, and what one learns all know."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from mcp.server.lowlevel.server import Server as SdkServer
+from mcp.shared.message import ServerMessageMetadata
+from mcp_types import CallToolRequestParams, EmptyResult, PingRequest
+
+from deskbell.app import Deskbell
+from deskbell.organizations.operations import revoke_key
+from deskbell.settings import Settings
+from deskbell.surfaces.mcp.exchange import Parts
+from deskbell.surfaces.mcp.front import Offer
+from deskbell.surfaces.mcp.kernel import Kernel
+from tests.desk import Api, Server, eventually, refused, running
+from tests.mcp_client import Mcp, initialize, request
+from tests.postgres import fresh_database
+
+SETTINGS = Settings(access_log=False, mcp_sessions=5)
+
+
+@pytest.fixture(scope="module")
+def servers(postgres_url: str) -> Iterator[list[Server]]:
+    url = fresh_database(postgres_url)
+    with running(url, SETTINGS) as one, running(url, SETTINGS) as other:
+        yield [one, other]
+
+
+@pytest.fixture
+def ours(servers: list[Server]) -> Iterator[list[Mcp]]:
+    """A session that was opened at the first server, seen from both."""
+    api = servers[0].api(servers[0].organization())
+    clients = [Mcp(api, url=server.url) for server in servers]
+    clients[1].session = clients[0].open().session
+    yield clients
+    clients[0].send(b"", "DELETE")
+
+
+def test_a_session_works_at_every_server_and_dies_at_all(ours: list[Mcp], servers: list[Server]) -> None:
+    for number in range(10):
+        assert ours[number % 2].ask("ping") == {}
+        assert ours[number % 2].call("list_leads")["structuredContent"]["total"] == 0
+    stranger = Mcp(servers[1].api(servers[1].organization()), url=servers[1].url)
+    stranger.session = ours[0].session
+    refused(stranger.send(request("ping")), 403, "session_mismatch")
+    assert ours[1].send(b"", "DELETE").status_code == 204
+    refused(ours[0].send(request("ping")), 404, "not_found")
+    refused(ours[1].send(b"", "DELETE"), 404, "not_found")
+
+
+def test_the_cap_is_exact_over_both(servers: list[Server]) -> None:
+    api = servers[0].api(servers[0].organization())
+    clients = [Mcp(api, url=servers[number % 2].url) for number in range(24)]
+    with ThreadPoolExecutor(24) as pool:
+        answers = list(pool.map(lambda client: client.send(initialize()), clients))
+    assert sorted(answer.status_code for answer in answers) == [200] * 5 + [503] * 19
+    for answer in answers:
+        if answer.status_code == 200:
+            clients[0].session = answer.headers["mcp-session-id"]
+            assert clients[0].send(b"", "DELETE").status_code == 204
+
+
+def test_limits_are_one_for_both(servers: list[Server]) -> None:
+    api = servers[0].api(servers[0].organization(), writes=3)
+    clients = [Mcp(api, url=server.url) for server in servers]
+    clients[1].session = clients[0].open().session
+    frame = request("tools/call", {"name": "create_task", "arguments": {"title": "Call"}})
+    assert [clients[number % 2].send(frame).status_code for number in range(5)] == [200, 200, 200, 429, 429]
+    assert clients[0].send(b"", "DELETE").status_code == 204
+
+
+def test_news_and_the_end_reach_the_streams_of_the_other(ours: list[Mcp], servers: list[Server]) -> None:
+    with ours[1].listen() as stream:
+        lines = stream.iter_lines()
+        assert next(lines) == ": ping"
+        restarted = Server(servers[0].database, SETTINGS)  # it may bring other tools
+        restarted.start()
+        told = next(line for line in lines if line.startswith("data: "))
+        assert json.loads(told[6:])["method"] == "notifications/tools/list_changed"
+        restarted.stop()
+        assert ours[0].send(b"", "DELETE").status_code == 204
+        began = time.monotonic()
+        assert [line for line in lines if line] == []
+        assert time.monotonic() - began < 1
+
+
+def test_a_revoked_key_ends_its_sessions_everywhere_within_a_second(ours: list[Mcp], servers: list[Server]) -> None:
+    with ours[1].listen() as stream:
+        began = time.monotonic()
+        servers[0].do(lambda session: revoke_key(session, ours[0].api.key_id))
+        stream.read()
+        assert time.monotonic() - began < 1.2
+    refused(ours[1].send(request("ping")), 401, "unauthorized")
+    fresh = servers[0].api(servers[0].organization())
+    many = [eventually(lambda: opened(fresh, servers[1].url), 3) for _ in range(5)]
+    for client in many:
+        client.send(b"", "DELETE")
+
+
+def opened(api: Api, url: str) -> Mcp | None:
+    client = Mcp(api, url=url)
+    answer = client.send(initialize())
+    client.session = answer.headers.get("mcp-session-id", "")
+    return client if answer.status_code == 200 else None
+
+
+# A kernel of another make behind the same front
+
+
+def asking(parts: Parts) -> Kernel:
+    """A server whose one tool asks the client something, or waits to be cancelled."""
+
+    async def call(ctx: Any, params: CallToolRequestParams) -> Any:
+        if params.name == "wait":
+            await ctx.session.report_progress(1)
+            await asyncio.sleep(30)
+        about = ServerMessageMetadata(related_request_id=ctx.request_id)
+        await ctx.session.send_request(PingRequest(), EmptyResult, metadata=about)
+        return {"content": [{"type": "text", "text": "they are there"}], "isError": False}
+
+    server = SdkServer("asking", on_call_tool=call)
+    return Kernel(server, parts)
+
+
+class Asking(Deskbell):
+    def mcp_offers(self) -> dict[str, Offer]:
+        return {"/mcp": Offer({}, asking)}
+
+
+@pytest.fixture(scope="module")
+def askers(postgres_url: str) -> Iterator[list[Server]]:
+    url = fresh_database(postgres_url)
+    made = [Server(url, Settings(access_log=False), application=Asking) for _ in range(2)]
+    for server in made:
+        server.start()
+    yield made
+    for server in made:
+        server.stop()
+
+
+@pytest.mark.parametrize("replying", [0, 1])
+def test_a_reply_reaches_the_worker_that_asked(askers: list[Server], replying: int) -> None:
+    api = askers[0].api(askers[0].organization())
+    clients = [Mcp(api, url=server.url) for server in askers]
+    clients[1].session = clients[0].open().session
+    with clients[0].stream(request("tools/call", {"name": "ping", "arguments": {}}, 7)) as stream:
+        events = data(stream)
+        asked = next(events)
+        assert asked["method"] == "ping"
+        stranger = Mcp(askers[1].api(askers[1].organization()), url=askers[1].url).open()
+        stranger.send({"jsonrpc": "2.0", "id": asked["id"], "error": {"code": 1, "message": "hijacked"}})
+        assert clients[replying].send({"jsonrpc": "2.0", "id": asked["id"], "result": {}}).status_code == 202
+        answer = next(events)
+    assert (answer["id"], answer["result"]["content"][0]["text"]) == (7, "they are there")
+
+
+@pytest.mark.parametrize("cancelling", [0, 1])
+def test_a_request_can_be_cancelled_at_any_worker(askers: list[Server], cancelling: int) -> None:
+    api = askers[0].api(askers[0].organization())
+    clients = [Mcp(api, url=server.url) for server in askers]
+    clients[1].session = clients[0].open().session
+    frame = request("tools/call", {"name": "wait", "arguments": {}, "_meta": {"progressToken": "p"}}, "long")
+    with clients[0].stream(frame) as stream:
+        events = data(stream)
+        assert next(events)["params"]["progressToken"] == "p"
+        note = {"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": "long"}}
+        assert clients[cancelling].send(note).status_code == 202
+        assert list(events) == []
+
+
+def data(stream: Any) -> Iterator[dict[str, Any]]:
+    for line in stream.iter_lines():
+        if line.startswith("data: "):
+            yield json.loads(line[6:])
