@@ -31,7 +31,8 @@ from deskbell.surfaces import pages
 from deskbell.surfaces.access_log import AccessLog
 from deskbell.surfaces.dialects import Agent, Crm
 from deskbell.surfaces.http import Dispatcher, Receive, Scope, Send
-from deskbell.surfaces.mcp.front import Front, Offer
+from deskbell.surfaces.mcp.front import Front
+from deskbell.surfaces.mcp.offers import Offer
 from deskbell.surfaces.mcp.sessions import Sessions
 from deskbell.surfaces.mcp.tools import offered
 from deskbell.tasks import operations as tasks
@@ -142,7 +143,7 @@ class Deskbell:
             if self.database.alone:
                 raise
             log.warning("this worker starts without the database: %s", failure)
-        chores = (self.worker.run, self.note_use, self.mcp_sessions.keep, self.mcp.keep)
+        chores = (self.worker.run, self.note_use, self.mcp_sessions.keep, self.mcp.standing.keep)
         self.background = [asyncio.create_task(task()) for task in chores]
         self.access_log.start()
 

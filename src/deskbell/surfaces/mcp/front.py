@@ -7,132 +7,46 @@ answered here; the SDK behind `kernel.py` answers everything else, and is not lo
 from __future__ import annotations
 
 import asyncio
-import importlib
 import logging
 import re
 import time
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
-from urllib.parse import urlsplit
-
-import msgspec
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from deskbell.errors import Problem
 from deskbell.foundation.db import Database, DatabaseFailure
-from deskbell.foundation.ids import short_id
-from deskbell.foundation.limits import Allowance, Bucket, Limits
+from deskbell.foundation.limits import Bucket, Limits
 from deskbell.operation import Caller
 from deskbell.surfaces.access_log import AccessLog
 from deskbell.surfaces.dialects import Crm
-from deskbell.surfaces.http import Authenticator, Receive, Scope, Send, read_body, well_formed
-from deskbell.surfaces.mcp import frames
+from deskbell.surfaces.http import Authenticator, Receive, Scope, Send, read_body
+from deskbell.surfaces.mcp import frames, offers
+from deskbell.surfaces.mcp.calls import METHODS, Call, Reply, check_origin, not_allowed, pairs
 from deskbell.surfaces.mcp.events import Change, Events, subject
-from deskbell.surfaces.mcp.exchange import Exchange, Parts
+from deskbell.surfaces.mcp.exchange import Exchange
 from deskbell.surfaces.mcp.frames import MODERN, Frame, Refused
-from deskbell.surfaces.mcp.sessions import ENDED, Sessions
+from deskbell.surfaces.mcp.offers import Offer
+from deskbell.surfaces.mcp.sessions import Sessions
+from deskbell.surfaces.mcp.standing import Standing, StandingStreams
 from deskbell.surfaces.mcp.store import Session
-from deskbell.surfaces.mcp.streams import Outbox, event
+from deskbell.surfaces.mcp.streams import Outbox, event, gone
 from deskbell.surfaces.mcp.tools import OfferedTool
 from deskbell.surfaces.streams import Disconnected
 
 if TYPE_CHECKING:
-    from deskbell.surfaces.mcp.kernel import Kernel
+    pass
 
 log = logging.getLogger(__name__)
 
-READ = frozenset(
-    {
-        b"authorization", b"content-type", b"content-length", b"x-request-id", b"origin", b"host", b"mcp-session-id",
-        b"mcp-protocol-version",
-    }
-)  # fmt: skip
 _json_type = re.compile(rb"\s*application/json\s*(;|\Z)", re.IGNORECASE).match
 _session_id = re.compile(rb"[!-~]{1,128}\Z").match
-LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
-METHODS = "GET, POST, DELETE"
 KNOWN = frozenset(
     {
         "initialize", "ping", "tools/list", "tools/call", "resources/list", "resources/templates/list", "resources/read",
         "prompts/list", "prompts/get", "server/discover", "subscriptions/listen", "completion/complete",
     }
 )  # fmt: skip
-CONSTANT = frozenset({"ping", "tools/list", "prompts/list", "resources/list", "resources/templates/list"})
 SIMPLE = frozenset({"name", "arguments", "_meta"})
-RESERVED = "io.modelcontextprotocol/"
-MOST_METAS = 1000
-
-
-class Reply(NamedTuple):
-    """An answer that is whole."""
-
-    status: int
-    body: bytes = b""
-    headers: tuple[tuple[bytes, bytes], ...] = ()
-
-
-class Offer:
-    """What one path serves: tools on the fast path, and the kernel for everything else, made when it is first needed."""
-
-    def __init__(self, tools: dict[str, OfferedTool], build: Callable[[Parts], Kernel] | None = None) -> None:
-        self.tools = tools
-        self.build = build
-        self.made: Kernel | None = None
-        self.making = asyncio.Lock()
-        #: What modern clients tell of themselves, as far as the kernel has taken it.
-        self.metas: set[bytes] = set()
-        #: Results that are the same for everybody, by method and revision. Those of another kernel may change.
-        self.results: dict[tuple[str, str], bytes] = {}
-
-    async def kernel(self, database: Database, events: Events) -> Kernel:
-        if self.made is None:
-            async with self.making:
-                if self.made is None:
-                    module = await asyncio.to_thread(importlib.import_module, "deskbell.surfaces.mcp.kernel")
-                    self.made = (self.build or module.build)(Parts(self.tools, database, events))
-        return self.made
-
-
-class Call:
-    """One request: the headers that matter, and what is found out about it on the way."""
-
-    def __init__(self, scope: Scope) -> None:
-        self.started = time.perf_counter()
-        self.scope = scope
-        self.method: str = scope["method"]
-        self.authorization: list[bytes] = []
-        self.media_type: bytes | None = None
-        self.length = 0
-        self.request_id = ""
-        self.origin = self.host = self.session_id = self.version = None
-        self.caller: Caller | None = None
-        self.allowance: Allowance | None = None
-        self.bucket: Bucket = "read"
-        self.operation = "-"
-        for name, value in scope["headers"]:
-            if name not in READ:
-                continue
-            if name == b"authorization":
-                self.authorization.append(value)
-            elif name == b"mcp-session-id":
-                self.session_id = value.strip(b" \t")
-            elif name == b"mcp-protocol-version":
-                self.version = value.strip(b" \t")
-            elif name == b"content-type":
-                self.media_type = value
-            elif name == b"content-length":
-                self.length = int(value)
-            elif name == b"host":
-                self.host = value
-            elif name == b"origin":
-                self.origin = value
-            elif not self.request_id:
-                self.request_id = well_formed(value)
-        if not self.request_id:
-            self.request_id = short_id()
-
-    @property
-    def modern(self) -> bool:
-        return self.version is not None and self.version not in frames.HANDSHAKE
 
 
 class Front:
@@ -157,15 +71,7 @@ class Front:
         self.access_log = access_log
         self.origins = origins
         self.events = Events(database)
-        self.streams: dict[Outbox, tuple[Session, Caller]] = {}
-        self.news = asyncio.Event()
-        self.events.listen(self.spread)
-        sessions.follow(self.news.set)
-        database.hear(self.heard)
-
-    def heard(self, news: str) -> None:
-        if news == ENDED:
-            self.news.set()
+        self.standing = StandingStreams(database, authenticator, sessions, self.events)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         call = Call(scope)
@@ -229,7 +135,7 @@ class Front:
     async def answer(self, call: Call, receive: Receive, send: Send) -> Reply | None:
         """The way of a request through the checks. None says that it was answered by a stream."""
         if call.origin is not None:
-            self.check_origin(call)
+            check_origin(call, self.origins)
         if len(call.authorization) == 1:
             call.caller = await self.authenticator.caller(call.authorization[0])
         if call.caller is None:
@@ -245,22 +151,8 @@ class Front:
         if call.method == "DELETE":
             return await self.delete(call, call.caller)
         session = await self.session(call, call.caller, dead="no_session")
-        await self.stream(call, call.caller, session, receive, send)
+        await self.listen(call, call.caller, session, receive, send)
         return None
-
-    def check_origin(self, call: Call) -> None:
-        """A browser names the page that asks. A server on the loopback interface answers for loopback names alone, whatever name a
-        page has made point to it (DNS rebinding); behind a proxy, its public origin is a setting.
-        """
-        origin = (call.origin or b"").decode("latin-1").lower()
-        host = (call.host or b"").decode("latin-1").lower()
-        parts = urlsplit(origin)
-        if origin in self.origins:
-            return
-        server = call.scope.get("server") or ("", 0)
-        local = urlsplit(f"//{host}").hostname in LOOPBACK or server[0] not in LOOPBACK
-        if not (parts.scheme in ("http", "https") and parts.netloc == host and local):
-            raise Problem("origin_not_allowed", "This web page's origin may not use MCP here")
 
     async def count(self, call: Call, caller: Caller, bucket: Bucket = "read") -> None:
         call.bucket = bucket
@@ -300,7 +192,7 @@ class Front:
             if frame.method == "notifications/cancelled":
                 await self.events.cancel(session, frame.params.get("requestId"))
             return Reply(202)
-        if plain_meta(frame.params.get("_meta")):
+        if offers.plain_meta(frame.params.get("_meta")):
             if tool is not None and frame.params.keys() <= SIMPLE:
                 outcome = await tool.call(self.database, caller, frame.params.get("arguments"))
                 return Reply(200, frames.tool_answer(frame.id, outcome))
@@ -329,7 +221,7 @@ class Front:
             raise Refused(-32022, "Unsupported protocol version", data=data)
         kernel = await offer.kernel(self.database, self.events)
         kernel.refuse_modern(frame, pairs(call.scope))
-        told = known_meta(frame.params["_meta"])
+        told = offers.known_meta(frame.params["_meta"])
         if tool is not None and told in offer.metas and frame.params.keys() <= SIMPLE:
             outcome = await tool.call(self.database, caller, frame.params.get("arguments"))
             return Reply(200, frames.tool_answer(frame.id, outcome, kernel.stamp))
@@ -385,34 +277,30 @@ class Front:
         place = (session.id_hash, subject(frame.id)) if session else None
         if place:
             self.events.running[place] = task.cancel
-        watcher = asyncio.create_task(gone(receive, task.cancel if session is None else outbox.close))
+        hangs_up = asyncio.create_task(gone(receive, task.cancel)) if session is None else None
         try:
             first = await outbox.next()
             if first is not None:
-                await self.pour(call, outbox, send, first, task)
+                pour = self.pour(call, outbox, send, first, task)
+                if frame.method == "subscriptions/listen":
+                    call.scope["ending"] = task.cancel
+                    standing = Standing(None, caller, call.authorization[0], task.cancel)
+                    await self.standing.hold(outbox, standing, pour)
+                else:
+                    await pour
                 return None
             if task.cancelled():
                 return Reply(202)
             status, body = task.result()
         finally:
-            watcher.cancel()
+            task.cancel()
+            if hangs_up:
+                hangs_up.cancel()
             if place:
                 self.events.running.pop(place, None)
         if status == 200:
-            self.learn(offer, frame, session, body)
+            offer.learn(frame, session, body)
         return Reply(status, body)
-
-    def learn(self, offer: Offer, frame: Frame, session: Session | None, body: bytes) -> None:
-        """Remembers of an answer of the kernel's what saves asking it again."""
-        if session is None:
-            if len(offer.metas) >= MOST_METAS:
-                offer.metas.clear()
-            if frame.method == "tools/call" and (told := known_meta(frame.params["_meta"])):
-                offer.metas.add(told)
-        elif frame.method in CONSTANT and not frame.params and offer.build is None:
-            result = frames.result_of(body, frame.id)
-            if result is not None:
-                offer.results[frame.method, session.version] = result
 
     async def pour(self, call: Call, outbox: Outbox, send: Send, first: bytes | None, task: Any = None) -> None:
         """Sends an outbox as server-sent events until it is closed, and at last the answer of `task`."""
@@ -423,7 +311,6 @@ class Front:
             (b"x-accel-buffering", b"no"),
         ]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
-        call.scope["ending"] = outbox.close
         message = first
         while message is not None:
             await send({"type": "http.response.body", "body": event(message), "more_body": True})
@@ -433,82 +320,18 @@ class Front:
             last = event(task.result()[1])
         await send({"type": "http.response.body", "body": last, "more_body": False})
 
-    async def stream(self, call: Call, caller: Caller, session: Session, receive: Receive, send: Send) -> None:
+    async def listen(self, call: Call, caller: Caller, session: Session, receive: Receive, send: Send) -> None:
         """A session's standing stream, which ends with it."""
         outbox = Outbox()
-        self.streams[outbox] = (session, caller)
-        watcher = asyncio.create_task(gone(receive, outbox.close))
+        call.scope["ending"] = outbox.close
+        hangs_up = asyncio.create_task(gone(receive, outbox.close))
+        standing = Standing(session, caller, call.authorization[0], outbox.close)
         try:
-            await self.sessions.note_stream(session, open=True)
-            await self.pour(call, outbox, send, b"")
+            await self.standing.hold(outbox, standing, self.pour(call, outbox, send, b""))
         finally:
-            watcher.cancel()
-            del self.streams[outbox]
-            if not any(other.id_hash == session.id_hash for other, _ in self.streams.values()):
-                await self.sessions.note_stream(session, open=False)
+            hangs_up.cancel()
 
     async def say_hello(self) -> None:
         """Tells clients of other processes that this one may bring other tools, as it does in the middle of an upgrade."""
         if not self.database.alone:
             await self.events.publish(Change("notifications/tools/list_changed"))
-
-    def spread(self, change: Change) -> None:
-        """A list has changed: every standing stream says so."""
-        if change.uri is None:
-            for outbox in self.streams:
-                outbox.put(change.frame())
-
-    async def keep(self) -> None:
-        """Ends streams with their sessions, for as long as the process runs; an open stream counts as use."""
-        while True:
-            try:
-                async with asyncio.timeout(min(1.0, self.sessions.touch)):
-                    await self.news.wait()
-                    await asyncio.sleep(0.1)
-            except TimeoutError:
-                pass
-            self.news.clear()
-            if self.streams:
-                await self.sessions.quietly(self.look_after)
-
-    async def look_after(self) -> None:
-        alive = await self.sessions.alive({session.id_hash for session, _ in self.streams.values()})
-        for outbox, (session, caller) in list(self.streams.items()):
-            if session.id_hash not in alive or caller.has_expired():
-                outbox.close()
-            else:
-                self.sessions.used.add(session.id_hash)
-
-
-def not_allowed(method: str, allowed: str) -> Problem:
-    problem = Problem("method_not_allowed", f"{method} is not allowed here; use {allowed}")
-    problem.add_note(allowed)
-    return problem
-
-
-def pairs(scope: Scope) -> list[tuple[str, str]]:
-    """The headers, as text without the white space that HTTP allows around a value."""
-    return [(name.decode("latin-1"), value.strip(b" \t").decode("latin-1")) for name, value in scope["headers"]]
-
-
-def plain_meta(meta: Any) -> bool:
-    """Whether a request's `_meta` is one that the kernel takes as it is."""
-    if meta is None:
-        return True
-    if type(meta) is not dict or any(name.startswith(RESERVED) for name in meta):
-        return False
-    return type(meta.get("progressToken", 0)) in (int, str)
-
-
-def known_meta(meta: dict[str, Any]) -> bytes | None:
-    """What a modern request tells of its client, to know it again; None where the kernel must look at it every time."""
-    if type(meta.get("progressToken", 0)) not in (int, str):
-        return None
-    return msgspec.json.encode({name: value for name, value in meta.items() if name.startswith(RESERVED)})
-
-
-async def gone(receive: Receive, told: Callable[[], Any]) -> None:
-    """Calls back when the client hangs up."""
-    while (await receive())["type"] != "http.disconnect":
-        pass
-    told()

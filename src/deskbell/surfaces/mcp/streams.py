@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 from typing import Any
+
+from deskbell.surfaces.http import Receive
 
 PING = 15.0  # seconds of silence after which a comment keeps proxies from cutting the stream
 BACKLOG = 1000  # messages that a client may leave unread
@@ -46,3 +49,10 @@ class Outbox:
 def event(message: bytes) -> bytes:
     """A message as one server-sent event; without one, a comment."""
     return b"event: message\r\ndata: " + message + b"\r\n\r\n" if message else b": ping\r\n\r\n"
+
+
+async def gone(receive: Receive, told: Callable[[], Any]) -> None:
+    """Calls back when the client hangs up."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
+    told()
