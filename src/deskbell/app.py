@@ -129,7 +129,7 @@ class Deskbell:
             origins=frozenset(origins - {""}),
             **common,
         )
-        self.pages = pages.build(OPERATIONS, self.database, self.access_log, self.settings)
+        self.pages = pages.build(OPERATIONS, AGENT_OPERATIONS, self.database, self.access_log, self.settings)
         sender = sending.Sender(simulator.Simulator(self.database))
         self.worker = Worker(self.database, {sending.SEND: sender.send, simulator.REPORT: sender.report, PURGE: purge})
         self.database.follow("jobs", self.worker.wake)

@@ -54,6 +54,21 @@ def made(new: Schema) -> dict[str, Any]:
     return {name: value(name, each) if telling(name, new) else each["default"] for name, each in members.items()}
 
 
+def sample(name: str, schema: Schema, components: dict[str, Schema]) -> Any:
+    """A value of any schema: whole records, and lists of one."""
+    if "$ref" in schema:
+        members: dict[str, Schema] = components[schema["$ref"].rpartition("/")[2]]["properties"]
+        return {field: sample(field, member, components) for field, member in members.items()}
+    if schema.get("format") == "uuid" or "examples" in schema or "enum" in schema:
+        return value(name, schema)
+    if "anyOf" in schema:
+        return sample(name, schema["anyOf"][0], components)
+    kind = schema["type"][-1] if isinstance(schema["type"], list) else schema["type"]
+    if kind == "array":
+        return [sample(name.removesuffix("s"), schema["items"], components)]
+    return None if kind == "null" else {**_plain, "number": 0.0}[kind]
+
+
 def value(name: str, schema: Schema) -> Any:
     """One value: an id, the type's example, its first choice, else nothing much."""
     if schema.get("format") == "uuid":

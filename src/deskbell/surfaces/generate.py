@@ -5,16 +5,21 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from deskbell.app import OPERATIONS
+from deskbell.app import AGENT_OPERATIONS, OPERATIONS
 from deskbell.surfaces import client_source, manual
-from deskbell.surfaces.reference import FOLDER, Reference
+from deskbell.surfaces.reference import FOLDER, AgentReference, Reference
 
 ROOT = Path(__file__).parents[3]
 
 
 def outputs() -> dict[str, str]:
     """The text of every generated file, by its path in the repository."""
-    return Reference(OPERATIONS).outputs() | manual.outputs(FOLDER) | client_source.outputs()
+    return (
+        Reference(OPERATIONS).outputs()
+        | AgentReference(AGENT_OPERATIONS).outputs()
+        | manual.outputs(FOLDER)
+        | client_source.outputs()
+    )
 
 
 def stale(root: Path = ROOT) -> list[str]:

@@ -50,8 +50,8 @@ HEADERS: dict[str, dict[str, Any]] = {
         "schema": {"const": "true"},
     },
 }
-_always = ("X-Request-Id", "RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset")
-_sometimes = {401: ("WWW-Authenticate",), 429: ("Retry-After",), 503: ("Retry-After",)}
+ALWAYS = ("X-Request-Id", "RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset")
+SOMETIMES = {401: ("WWW-Authenticate",), 429: ("Retry-After",), 503: ("Retry-After",)}
 
 IDEMPOTENCY_KEY = {
     "name": "Idempotency-Key",
@@ -167,7 +167,7 @@ def success(operation: Operation, components: dict[str, Schema]) -> dict[str, An
         properties = {"data": {"type": "array", "items": data}, "meta": reference(Meta.__name__)}
         example = {"data": [record], "meta": msgspec.to_builtins(Meta(1, 50, 1, 1))}
     schema = {"type": "object", "properties": properties, "required": list(properties)}
-    names = _always if operation.reads else (*_always, "Idempotency-Replayed")
+    names = ALWAYS if operation.reads else (*ALWAYS, "Idempotency-Replayed")
     return {
         "description": HTTPStatus(operation.status).phrase,
         "headers": headers(names),
@@ -187,7 +187,8 @@ def errors(operation: Operation) -> dict[int, list[str]]:
     if operation.path_parameters:
         codes.append("not_found")
     if not operation.reads:
-        codes += ["idempotency_mismatch", "idempotency_in_progress", "payload_too_large", "create_failed"]
+        codes += ["payload_too_large", "create_failed"]
+        codes += [] if operation.outside else ["idempotency_mismatch", "idempotency_in_progress"]
     found: dict[int, list[str]] = {415: ["validation_error"]} if operation.from_body else {}
     for code in dict.fromkeys([*codes, "rate_limit_exceeded", "query_failed", "internal_error"]):
         found.setdefault(CATALOGUE[code].status, []).append(code)
@@ -207,7 +208,7 @@ def refusal(status: int, codes: list[str]) -> dict[str, Any]:
     }
     return {
         "description": HTTPStatus(status).phrase,
-        "headers": headers([*_always, *_sometimes.get(status, ())]),
+        "headers": headers([*ALWAYS, *SOMETIMES.get(status, ())]),
         "content": {"application/json": content},
     }
 

@@ -20,7 +20,7 @@ from deskbell.surfaces.access_log import AccessLog
 from deskbell.surfaces.dialects import Crm
 from deskbell.surfaces.health import Health
 from deskbell.surfaces.http import Receive, Scope, Send, request_id
-from deskbell.surfaces.reference import Reference
+from deskbell.surfaces.reference import AgentReference, Reference
 
 _guard = [
     (b"content-security-policy", b"default-src 'none'; style-src 'self'; img-src data:; base-uri 'none'; "
@@ -56,9 +56,15 @@ class Guarded:
             self.access_log.add(id, path if path in self.paths else "-", None, status, started)
 
 
-def build(operations: Sequence[Operation], database: Database, access_log: AccessLog, settings: Settings) -> Guarded:
+def build(
+    operations: Sequence[Operation],
+    agent_operations: Sequence[Operation],
+    database: Database,
+    access_log: AccessLog,
+    settings: Settings,
+) -> Guarded:
     """The application for all paths that neither API has. Pages are made when first asked for."""
-    reference = Reference(operations)
+    reference, of_agents = Reference(operations), AgentReference(agent_operations)
     health = Health(database, access_log, settings.metrics_token)
     routes = [
         Route("/healthz", health.alive),
@@ -68,7 +74,9 @@ def build(operations: Sequence[Operation], database: Database, access_log: Acces
         page("/docs", reference.page),
         page("/docs/errors", reference.error_page),
         page("/docs/style.css", reference.style, "text/css"),
-        page("/llms.txt", reference.for_models, "text/plain"),
+        page("/docs/agents", of_agents.page),
+        page("/llms.txt", lambda: reference.for_models(of_agents.sections()), "text/plain"),
+        page("/openapi-agents.json", of_agents.document, "application/json"),
         page("/openapi.json", reference.document, "application/json"),
     ]
     refusals: dict[Any, Any] = {404: unknown, 405: wrong_method, 500: failed}

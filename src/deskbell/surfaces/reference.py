@@ -1,4 +1,4 @@
-"""The reference of the CRM API for readers: pages, Markdown files and the short text for language models, from the OpenAPI document."""
+"""The references of both APIs for readers: pages, Markdown files and the short text for language models, from the OpenAPI document."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from deskbell.foundation.json import MAX_INTEGER
 from deskbell.operation import Operation
 from deskbell.organizations.model import SCOPES
 from deskbell.settings import Settings
-from deskbell.surfaces import openapi
+from deskbell.surfaces import openapi, openapi_agents, schemas
 from deskbell.surfaces.schemas import Schema
 
 if TYPE_CHECKING:
@@ -33,12 +33,18 @@ _words = {"uuid": "UUID", "date-time": "date and time", "email": "e-mail address
 class Reference:
     """Renders one table of operations. Nothing is computed before it is asked for."""
 
+    about: Any = openapi  # the module that describes such operations
+    title, heading, place = "Operations", "CRM API", "/docs"
+    variable, first = "DESKBELL_KEY", "/api/v1/leads"
+    access = SCOPES
+
     def __init__(self, operations: Sequence[Operation]) -> None:
         self.operations = operations
 
     @cached_property
     def specification(self) -> dict[str, Any]:
-        return openapi.build(self.operations)
+        made: dict[str, Any] = self.about.build(self.operations)
+        return made
 
     @cached_property
     def environment(self) -> Environment:
@@ -59,15 +65,20 @@ class Reference:
     def render(self, template: str, **given: Any) -> str:
         common = {
             "version": deskbell.__version__,
-            "introduction": openapi.INTRODUCTION.split("\n\n"),
-            "scopes": SCOPES,
+            "introduction": self.about.INTRODUCTION.split("\n\n"),
+            "scopes": self.access,
+            "title": self.title,
+            "heading": self.heading,
+            "place": self.place,
+            "variable": self.variable,
+            "first": self.first,
             "catalogue": CATALOGUE,
             "base": BASE,
         }
         return self.environment.get_template(template).render(common | given)
 
     def document(self) -> str:
-        """`/openapi.json`."""
+        """`/openapi.json` or `/openapi-agents.json`."""
         return pretty(self.specification) + "\n"
 
     def page(self) -> str:
@@ -76,14 +87,14 @@ class Reference:
 
     def error_page(self) -> str:
         """`/docs/errors`."""
-        return self.render("errors.html", errors=self.errors())
+        return self.render("errors.html", errors=self.errors(), title="Errors")
 
     def style(self) -> str:
         return (TEMPLATES / "style.css").read_text(encoding="utf-8")
 
-    def for_models(self) -> str:
+    def for_models(self, agent_sections: list[dict[str, Any]]) -> str:
         """`/llms.txt`: what this is, in the few lines that a language model needs to start."""
-        return self.render("llms.txt", sections=self.sections())
+        return self.render("llms.txt", sections=self.sections(), agent_sections=agent_sections)
 
     def outputs(self) -> dict[str, str]:
         """The files in the repository."""
@@ -107,7 +118,7 @@ class Reference:
         found = []
         for tag in self.specification["tags"]:
             inside = [operation for operation in self.operations if openapi.tag(operation) == tag["name"]]
-            records = dict.fromkeys(operation.record.__name__ for operation in inside)
+            records = dict.fromkeys(kind.__name__ for operation in inside for kind in schemas.within(operation.record))
             found.append(
                 {
                     "name": tag["name"],
@@ -122,6 +133,10 @@ class Reference:
         schema = self.specification["components"]["schemas"][name]
         return {"name": name, "description": schema["description"], "rows": rows(schema)}
 
+    def scope(self, operation: Operation) -> str:
+        """What a key needs, in words."""
+        return f"scope `{operation.scope}`"
+
     def described(self, operation: Operation) -> dict[str, Any]:
         """What a reader wants to know about one operation."""
         made = self.specification["paths"][operation.path][operation.method.lower()]
@@ -133,32 +148,51 @@ class Reference:
             "name": operation.name,
             "method": operation.method,
             "path": operation.path,
-            "scope": operation.scope,
+            "scope": self.scope(operation),
             "summary": made["summary"],
             "description": paragraphs(operation.description.removeprefix(made["summary"] + ".")),
             "record": operation.record.__name__,
             "lists": operation.lists,
             "parameters": [row(each["name"], each["schema"], each.get("required", False), each) for each in given],
             "body": rows(body) if body else [],
-            "curl": curl(operation, given, content.get("example")),
+            "curl": curl(operation, given, content.get("example"), self.variable),
+            "repeatable": not (operation.reads or operation.outside),
             "status": operation.status,
             "phrase": HTTPStatus(operation.status).phrase,
             "answer": success["example"],
-            "errors": openapi.errors(operation),
+            "errors": self.about.errors(operation),
+        }
+
+
+class AgentReference(Reference):
+    """The same of the agent API."""
+
+    about = openapi_agents
+    title, heading, place = "Agents", "Agent API", "/docs/agents"
+    variable, first = "DESKBELL_AGENT_KEY", "/v1/agents"
+    access = openapi_agents.ACCESS
+
+    def scope(self, operation: Operation) -> str:
+        return openapi_agents.allowed(operation)
+
+    def outputs(self) -> dict[str, str]:
+        return {
+            f"{FOLDER}/openapi-agents.json": self.document(),
+            f"{FOLDER}/agents.md": self.render("operations.md", sections=self.sections()),
         }
 
 
 BASE = f"http://{Settings().host}:{Settings().port}"
 
 
-def curl(operation: Operation, parameters: list[dict[str, Any]], body: Any) -> str:
-    """The operation as a command, with the key in `$DESKBELL_KEY`."""
+def curl(operation: Operation, parameters: list[dict[str, Any]], body: Any, variable: str) -> str:
+    """The operation as a command, with the key in an environment variable."""
     path = operation.path
     for each in parameters:
         if each["in"] == "path":
-            path = path.replace("{" + each["name"] + "}", each["schema"]["examples"][0])
+            path = path.replace("{" + each["name"] + "}", str(each["schema"]["examples"][0]))
     parts = ["curl " + ("" if operation.reads or body else f"-X {operation.method} ") + BASE + path]
-    parts.append('-H "Authorization: Bearer $DESKBELL_KEY"')
+    parts.append(f'-H "Authorization: Bearer ${variable}"')
     if body:
         parts[0] = f"curl {'-X PUT ' if operation.method == 'PUT' else ''}{BASE}{path}"
         parts += ['-H "Content-Type: application/json"', "-d " + shlex.quote(pretty(body))]
@@ -190,10 +224,15 @@ def row(name: str, schema: Schema, required: bool, described: dict[str, Any]) ->
 
 def kind(schema: Schema) -> str:
     """A type in a word or two: "string", "date and time or null", "list of strings"."""
+    if "$ref" in schema:
+        return str(schema["$ref"].rpartition("/")[2])
+    if "anyOf" in schema:
+        return " or ".join(kind(choice) for choice in schema["anyOf"])
     types: list[str] = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
     word = _words.get(schema.get("format", ""), types[0])
     if word == "array":
-        word = f"list of {schema['items']['type']}s"
+        inner = schema["items"]
+        word = f"list of {kind(inner)}{'' if '$ref' in inner else 's'}"
     return f"{word} or null" if "null" in types else word
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Sequence
-from typing import Any, get_type_hints
+from typing import Any
 
 import msgspec
 
@@ -34,9 +34,9 @@ def reference(name: str) -> Schema:
 
 def components(operations: Sequence[Operation]) -> dict[str, Schema]:
     """The schema of each record and body, by the name of its type, sorted."""
-    kinds: list[type] = [Meta]
+    kinds: list[type] = [Meta] if any(operation.lists for operation in operations) else []
     for operation in operations:
-        kinds.append(operation.record)
+        kinds += within(operation.record)
         if operation.from_body and operation.input:
             kinds.append(operation.input)
     found = {kind.__name__: of(kind) for kind in dict.fromkeys(kinds)}
@@ -45,18 +45,28 @@ def components(operations: Sequence[Operation]) -> dict[str, Schema]:
             schema = found[operation.input.__name__]
             schema["additionalProperties"] = reference("Json")
             for member in schema["properties"].values():
-                if member["type"] == "object":
+                if member["type"] == "object" and "additionalProperties" not in member:
                     member["additionalProperties"] = reference("Json")
             if operation.partial:
                 schema["anyOf"] = [{"required": [name]} for name in schema["properties"]]
     return dict(sorted({**found, "Json": ANYTHING}.items()))
 
 
+def within(kind: type) -> list[type]:
+    """A struct and those that its fields hold."""
+    found = [kind]
+    for field in msgspec.structs.fields(kind):
+        for inner in unwrapped(field.type):
+            if isinstance(inner, type) and issubclass(inner, msgspec.Struct):
+                found += within(inner)
+    return found
+
+
 def of(kind: type) -> Schema:
     """The schema of one struct, its enumerations in the order in which they are declared."""
     _, made = msgspec.json.schema_components([kind], schema_hook=own, ref_template=_place)
     schema = worded(made[kind.__name__])
-    hints = get_type_hints(kind, include_extras=True)
+    hints = {field.encode_name: field.type for field in msgspec.structs.fields(kind)}
     for name, member in schema["properties"].items():
         if "enum" in member:
             declared = unwrapped(hints[name])
