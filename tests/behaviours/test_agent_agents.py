@@ -140,6 +140,8 @@ def test_keys_of_public_pages_read_agents_and_change_nothing(server: Server, bac
         ({"name": "x", "model": 5}, "`model` must be a string or null, not an integer"),
         ({"name": "x", "system_prompt": []}, "`system_prompt` must be a string or null, not a list"),
         ({"name": "x", "variables": "a=b"}, "`variables` must be an object, not a string"),
+        ({"name": "x", "variables": {"a b": ""}}, "`variables` has the name 'a b'; use letters, digits, `_`, `-` and `.`, a letter or `_` first"),
+        ({"name": "x", "variables": {"a": 1}}, "`variables[...]` must be a string, not an integer"),
         ({"name": "x", "kb_ids": "kb_1"}, "`kb_ids` must be a list, not a string"),
         ([], "The body must be a JSON object"),
     ],

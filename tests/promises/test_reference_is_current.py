@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from deskbell.app import OPERATIONS
+from deskbell.app import AGENT_OPERATIONS, OPERATIONS
 from deskbell.errors import CATALOGUE
 from deskbell.settings import Settings
 from deskbell.surfaces import generate
@@ -52,6 +52,9 @@ def test_every_operation_error_and_command_is_documented() -> None:
     operations = (FOLDER / "operations.md").read_text()
     for operation in OPERATIONS:
         assert f"`{operation.method} {operation.path}` · scope `{operation.scope}`" in operations
+    agents = (FOLDER / "agents.md").read_text()
+    for operation in AGENT_OPERATIONS:
+        assert f"`{operation.method} {operation.path}` · " in agents
     errors = (FOLDER / "errors.md").read_text()
     assert [line[3:] for line in errors.splitlines() if line.startswith("## ")] == list(CATALOGUE)
     commands = (FOLDER / "cli.md").read_text()

@@ -14,7 +14,7 @@ import apsw
 import pytest
 
 import deskbell
-from deskbell.app import OPERATIONS
+from deskbell.app import AGENT_OPERATIONS, OPERATIONS
 from deskbell.foundation import db, postgres, sqlite
 
 
@@ -41,6 +41,12 @@ LISTS = {
     for operation in OPERATIONS
     if operation.lists
     for name in re.findall(r"store\.(\w+)\(", inspect.getsource(operation.handler))
+}
+LISTS |= {
+    f"{operation.handler.__module__.removeprefix('deskbell.').rpartition('.')[0]}.store.{name}"
+    for operation in AGENT_OPERATIONS
+    if "pagination" in operation.record.__struct_fields__
+    for name in re.findall(r"store\.(\w+_list)\(", inspect.getsource(operation.handler))
 }
 #: The filters that lists are used with most, in their usual order.
 USUAL = {
@@ -111,7 +117,7 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Iterator[apsw.Connection]:
 def test_the_walk_finds_the_statements() -> None:
     assert len(STATEMENTS) >= 40
     assert LISTS - set(STATEMENTS) == set()
-    assert len(LISTS) == 5
+    assert len(LISTS) >= 7
 
 
 @pytest.mark.parametrize("name", STATEMENTS)

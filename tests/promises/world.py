@@ -6,14 +6,16 @@ import http.client
 import json
 import socket
 from collections.abc import Iterator
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import msgspec
 
 from deskbell.foundation.ids import Id
 from deskbell.foundation.json import unwrapped
-from deskbell.operation import Operation
+from deskbell.operation import AGENT_API, Operation
 from deskbell.organizations.operations import add_person
+from tests.agents import AgentApi, application
 from tests.desk import Api
 
 TIMES = {"start_time": "2030-01-01T10:00:00Z", "end_time": "2030-01-01T11:00:00Z"}
@@ -47,8 +49,28 @@ class World:
     def ids(self) -> list[str]:
         return [self.lead, self.person, self.appointment, self.task]
 
+    @cached_property
+    def agents(self) -> AgentApi:
+        """A client of the agent API that may do everything, in the same organization; made when first needed."""
+        return application(self.api.server, self.api.organization_id)
+
+    @cached_property
+    def agent(self) -> str:
+        """An agent with a version."""
+        new = {"name": "Front desk", "model": "deskbell/extractive", "system_prompt": "Be brief."}
+        made = self.agents.post("/agents", new)
+        assert made.status_code == 201, made.text
+        assert self.agents.post(f"/agents/{made.json()['id']}/publish").status_code == 200
+        return str(made.json()["id"])
+
+    def ids_for(self, operation: Operation) -> list[str]:
+        """Ids of this organization that an operation might be given."""
+        return [self.agent] if of_agents(operation) else self.ids()
+
     def own(self, operation: Operation) -> str:
         """The id that belongs into the operation's path."""
+        if of_agents(operation):
+            return self.agent
         return {"appointments": self.appointment, "tasks": self.task}.get(operation.name.split(".")[0], self.lead)
 
     def body(self, operation: Operation) -> dict[str, Any] | None:
@@ -62,13 +84,15 @@ class World:
             "tasks.create": {"title": "Call", "contact_id": self.lead, "assigned_to_user_id": self.person},
             "tasks.update": {"contact_id": self.lead, "assigned_to_user_id": self.person},
             "messages.send": {"body": "We can be there at nine."},
+            "agents.create": {"name": "Front desk"},
+            "agents.update": {"description": "Answers calls"},
         }
         return bodies[operation.name]
 
     def path(self, operation: Operation, id: str | None = None) -> str:
         path = operation.path
         for name in operation.path_parameters:
-            path = path.replace("{" + name + "}", id or self.own(operation))
+            path = path.replace("{" + name + "}", "1" if name == "number" else id or self.own(operation))
         return path
 
     def send(self, operation: Operation, place: Place | None = None, id: str = "") -> Answer:
@@ -80,9 +104,16 @@ class World:
             query = f"?{place.name}={id}"
         elif place and body is not None:
             body[place.name] = id
-        return exchange(
-            self.api.server.port, operation.method, path + query, [b"Bearer " + self.api.key.encode()], body
-        )
+        key = self.agents.key if of_agents(operation) else self.api.key
+        return exchange(self.api.server.port, operation.method, path + query, [b"Bearer " + key.encode()], body)
+
+
+#: Fields of the agent API that hold an id of some form of their own.
+AGENT_IDS = {"agent_id"}
+
+
+def of_agents(operation: Operation) -> bool:
+    return operation.path.startswith(AGENT_API)
 
 
 class Place(NamedTuple):
@@ -95,9 +126,10 @@ class Place(NamedTuple):
 def places(operation: Operation) -> Iterator[Place]:
     """Every place of an operation that takes a record's id, found in its signature."""
     for name in operation.path_parameters:
-        yield Place("path", name)
+        if name != "number":
+            yield Place("path", name)
     for field in msgspec.structs.fields(operation.input) if operation.input else ():
-        if Id in unwrapped(field.type):
+        if Id in unwrapped(field.type) or field.encode_name in AGENT_IDS:
             yield Place("query" if operation.reads else "body", field.encode_name)
 
 

@@ -24,10 +24,13 @@ Prompt = Annotated[
     ),
 ]
 Variable = Annotated[str, Meta(max_length=5000)]
-VariableName = Annotated[str, Meta(pattern=r"\A[A-Za-z_][A-Za-z0-9_.-]{0,63}\Z")]
 Variables = Annotated[
-    dict[VariableName, Variable],
-    Meta(max_length=100, description="Values of the prompt's variables", examples=[{"business": "Acme Roofing"}]),
+    dict[str, Variable],
+    Meta(
+        max_length=100,
+        description="Values of the prompt's variables; a name has at most 64 letters, digits, `_`, `-` and `.`, a letter or `_` first",
+        examples=[{"business": "Acme Roofing"}],
+    ),
 ]
 Welcome = Annotated[str, Meta(max_length=5000, description="What each new conversation begins with")]
 BaseIds = Annotated[list[str], Meta(max_length=100, description="Knowledge bases to answer from")]

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 from msgspec import UNSET
 
-from deskbell.agents import store, versions
+from deskbell.agents import rules, store, versions
 from deskbell.agents.bases import names_of_bases
 from deskbell.agents.model import Agent, AgentChanges, Bots, NewAgent, PublicAgent
 from deskbell.agents.records import agent_row, edited, knowledge_bases, set_columns
@@ -59,6 +59,7 @@ async def get_agent(ctx: Context, id: str) -> PublicAgent:
 async def create_agent(ctx: Context, new: NewAgent) -> Agent:
     """Create an agent. It is a draft until it is published; only its name is required."""
     moment = ctx.now
+    rules.checked_names(new.variables)
     given = msgspec.structs.asdict(new)
     bases: list[str] = given.pop("kb_ids")
     row = {
@@ -100,6 +101,7 @@ async def update_agent(ctx: Context, id: str, changes: AgentChanges) -> Agent:
     if "kb_ids" in given:
         await link(ctx, id, given.pop("kb_ids"))
     if "variables" in given:
+        rules.checked_names(given["variables"])
         given["variables"] = msgspec.json.encode(given["variables"]).decode()
     await set_columns(ctx, id, **given)
     if row.live_version is not None:

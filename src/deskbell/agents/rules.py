@@ -7,12 +7,23 @@ from collections.abc import Mapping
 from difflib import SequenceMatcher
 
 from deskbell.agents.model import Configuration
+from deskbell.errors import invalid
 
 LONGEST_COMPARED = 2000  # lines: comparing takes the product of both lengths
+_name = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,63}").fullmatch
 _variable = re.compile(r"\{\{\s*([A-Za-z_][A-Za-z0-9_.-]*)\s*\}\}")
 
 FIRST = "First version"
 UNCHANGED = "Saved with the same model, prompt and variables"
+
+
+def checked_names(variables: Mapping[str, str]) -> None:
+    """Refuses names that no prompt could use."""
+    for name in variables:
+        if _name(name) is None:
+            raise invalid(
+                "variables", f"has the name {name[:70]!r}; use letters, digits, `_`, `-` and `.`, a letter or `_` first"
+            )
 
 
 def filled(prompt: str, variables: Mapping[str, str]) -> str:

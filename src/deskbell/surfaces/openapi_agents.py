@@ -178,7 +178,7 @@ def refusal(status: int, codes: list[str]) -> dict[str, Any]:
     narrowed = {"properties": {"error": {"const": phrase(status)}}}
     content = {
         "schema": {"allOf": [reference("Error"), narrowed]},
-        "examples": {code: {"$ref": f"#/components/examples/{code}"} for code in codes},
+        "examples": {code: {"$ref": f"#/components/examples/{code}"} for code in codes if status != 415},
     }
     return {
         "description": phrase(status),
