@@ -23,6 +23,7 @@ COMMANDS = {
     "person": ("people", "Add, list and remove members of a team."),
     "dnc": ("dnc", "Keep the do-not-call list."),
     "lead": ("leads", "Erase a person for good."),
+    "mcp": ("mcp", "Serve the tools to an AI client that starts programs."),
     "simulate": ("simulate", "Let a text come in, as if from a carrier."),
     "backup": ("data", "Copy the database while it is in use."),
     "restore": ("data", "Replace the database by a backup."),

@@ -11,13 +11,13 @@ from deskbell.surfaces.mcp.events import Events
 from deskbell.surfaces.mcp.sessions import Client
 from deskbell.surfaces.mcp.store import Session
 from deskbell.surfaces.mcp.streams import Outbox
-from deskbell.surfaces.mcp.tools import OfferedTool
+from deskbell.surfaces.mcp.tools import AnyTool
 
 
 class Parts(NamedTuple):
     """What a kernel is made with: the tools that are offered, where the data is, and how workers hear of each other."""
 
-    tools: dict[str, OfferedTool]
+    tools: Mapping[str, AnyTool]
     database: Database
     events: Events
 

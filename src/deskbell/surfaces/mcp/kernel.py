@@ -202,6 +202,12 @@ class Kernel:
             status = ERROR_CODE_HTTP_STATUS.get(rejection.code, 400)
             raise Refused(rejection.code, rejection.message, id=frame.id, status=status, data=rejection.data)
 
+    def refuse_envelope(self, frame: Frame) -> None:
+        """Raises what is wrong with a modern request that came without headers."""
+        found = classify_inbound_request(frame.raw)
+        if isinstance(found, InboundLadderRejection):
+            raise Refused(found.code, found.message, id=frame.id, data=found.data)
+
     async def answer(self, frame: Frame, exchange: Exchange) -> tuple[int, bytes]:
         """Status and body of the answer to one request."""
         if exchange.session is None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from deskbell.errors import Problem
 from deskbell.foundation.db import Database
 from deskbell.operation import Caller
-from deskbell.surfaces.mcp.tools import OfferedTool, Outcome
+from deskbell.surfaces.mcp.tools import AnyTool, Outcome
 
 MEDIA_TYPE = "application/json"
 ORGANIZATION = "deskbell://org"
@@ -34,7 +35,7 @@ TEMPLATES: list[dict[str, Any]] = [
 ]
 
 
-async def read(tools: dict[str, OfferedTool], database: Database, caller: Caller, uri: str) -> Outcome:
+async def read(tools: Mapping[str, AnyTool], database: Database, caller: Caller, uri: str) -> Outcome:
     """What a resource holds, as JSON. One that does not exist, or not for this organization, is refused as `not_found`."""
     if uri == ORGANIZATION:
         return await tools["get_org"].call(database, caller, {})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
@@ -45,6 +45,14 @@ class Outcome(NamedTuple):
     failed: bool = False
 
 
+class AnyTool(Protocol):
+    """What a kernel needs of a tool, wherever that runs."""
+
+    definition: Schema
+
+    async def call(self, database: Database, caller: Caller, arguments: Any) -> Outcome: ...
+
+
 class OfferedTool:
     """One tool, made once from its operation: its definition, and the way from arguments to an outcome."""
 
@@ -68,8 +76,7 @@ class OfferedTool:
         try:
             self.operation.authorize(caller)
         except Problem:
-            text = f"Permission denied: API key missing scope '{self.operation.scope}'"
-            return Outcome(text.encode(), failed=True)
+            return self.denied()
         try:
             taken = self.taken(arguments)
             answer = await self.operation.run(database, caller, "mcp", taken, self.render)
@@ -82,6 +89,11 @@ class OfferedTool:
             log.exception("tool %s failed", self.name)
             return self.failure(Problem("internal_error"))
         return Outcome(answer.body)
+
+    def denied(self) -> Outcome:
+        """The documented text, and nothing else."""
+        text = f"Permission denied: API key missing scope '{self.operation.scope}'"
+        return Outcome(text.encode(), failed=True)
 
     def failure(self, problem: Problem) -> Outcome:
         message = problem.message.rstrip(".")

@@ -1,0 +1,150 @@
+"""deskbell mcp: the tools for an AI client that starts programs, and what to write into a client's configuration."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
+
+import click
+
+from deskbell.settings import Settings
+from deskbell.surfaces.cli.addresses import address_of
+
+if TYPE_CHECKING:
+    from deskbell.surfaces.mcp.forwarding import Link
+
+PLACEHOLDER = "brk_YOUR_API_KEY"
+
+
+class NotSetUp(click.ClickException):
+    """The environment lacks something: one line, and the status of a wrong command line."""
+
+    exit_code = 2
+
+
+@click.group(invoke_without_command=True)
+@click.pass_context
+def mcp(ctx: click.Context) -> None:
+    """Serve the tools to an AI client on standard input and output.
+
+    Calls are forwarded to the Deskbell at BRIGHTLY_API_URL (or DESKBELL_URL; http://127.0.0.1:8000 when unset), with the API key
+    in BRIGHTLY_API_KEY (or DESKBELL_KEY). Clients start this by themselves: `deskbell mcp config` prints what to tell them.
+    """
+    if ctx.invoked_subcommand is None:
+        run()
+
+
+def run() -> None:
+    """Serves until the client closes standard input."""
+    import asyncio
+
+    from deskbell.surfaces.mcp.forwarding import Link
+
+    logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="deskbell mcp: %(message)s")
+    try:
+        link = Link()
+    except ValueError as error:
+        raise NotSetUp(worded(str(error))) from None
+    try:
+        asyncio.run(serve(link))
+    except KeyboardInterrupt:
+        return
+
+
+async def serve(link: Link) -> None:
+    from deskbell.app import OPERATIONS
+    from deskbell.surfaces.mcp.stdio import Stdio
+    from deskbell.surfaces.mcp.tools import offered
+
+    try:
+        await Stdio(link.tools(offered(OPERATIONS)), sys.stdin.fileno(), claimed_output()).serve()
+    finally:
+        await link.close()
+
+
+def claimed_output() -> BinaryIO:
+    """Standard output for messages alone: from now on what anything else prints goes to standard error."""
+    kept = os.dup(sys.stdout.fileno())
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    return os.fdopen(kept, "wb")
+
+
+def worded(complaint: str) -> str:
+    if complaint.startswith("No API key"):
+        return "BRIGHTLY_API_KEY is not set: put an API key (`deskbell key create`) into the environment of `deskbell mcp`."
+    return f"{complaint} (BRIGHTLY_API_KEY, BRIGHTLY_API_URL)."
+
+
+class Client(NamedTuple):
+    """An AI client: its name, where its configuration is, and what to write there for the server at a URL."""
+
+    title: str
+    place: str
+    snippet: Callable[[str], dict[str, Any]]
+
+
+def program() -> list[str]:
+    """How to start Deskbell, by whole paths: desktop programs do not know a shell's PATH."""
+    beside = Path(sys.executable).with_name("deskbell")
+    return [str(beside)] if os.access(beside, os.X_OK) else [sys.executable, "-m", "deskbell"]
+
+
+def started(url: str) -> dict[str, Any]:
+    """For clients that start a program and talk to it."""
+    command, *arguments = program()
+    environment = {"BRIGHTLY_API_KEY": PLACEHOLDER, "BRIGHTLY_API_URL": url}
+    return {"mcpServers": {"deskbell": {"command": command, "args": [*arguments, "mcp"], "env": environment}}}
+
+
+def connected(url: str, authorization: str) -> dict[str, Any]:
+    return {"type": "http", "url": f"{url}/mcp", "headers": {"Authorization": authorization}}
+
+
+def claude_code(url: str) -> dict[str, Any]:
+    """The file is shared with a team, so the key comes from each person's environment."""
+    return {"mcpServers": {"deskbell": connected(url, "Bearer ${BRIGHTLY_API_KEY}")}}
+
+
+def vscode(url: str) -> dict[str, Any]:
+    """The editor asks for the key once and keeps it."""
+    asked = {"type": "promptString", "id": "deskbell-key", "description": "Deskbell API key", "password": True}
+    return {"inputs": [asked], "servers": {"deskbell": connected(url, "Bearer ${input:deskbell-key}")}}
+
+
+CLIENTS = {
+    "claude-desktop": Client(
+        "Claude Desktop", "Settings > Developer > Edit Config (claude_desktop_config.json)", started
+    ),
+    "claude-code": Client(
+        "Claude Code", ".mcp.json in your project, with BRIGHTLY_API_KEY in the environment", claude_code
+    ),
+    "cursor": Client("Cursor", "~/.cursor/mcp.json, or .cursor/mcp.json in your project", started),
+    "vscode": Client("VS Code", ".vscode/mcp.json in your project", vscode),
+}
+
+
+@mcp.command()
+@click.argument("client", required=False, type=click.Choice(list(CLIENTS)))
+@click.option(
+    "--url",
+    envvar=["DESKBELL_URL", "BRIGHTLY_API_URL"],
+    help="Where Deskbell is reached; by default where this machine serves it.",
+)
+@click.pass_obj
+def config(settings: Settings, client: str | None, url: str | None) -> None:
+    """Print what to write into an AI client's configuration; without CLIENT, for each.
+
+    The snippet goes to standard output, the word on where it belongs to standard error.
+    """
+    address = (url or address_of(settings.host, settings.port)).rstrip("/").removesuffix("/mcp")
+    if not address.startswith(("http://", "https://")):
+        raise click.BadParameter("must begin with http:// or https://", param_hint="--url")
+    for name in [client] if client else list(CLIENTS):
+        shown = CLIENTS[name]
+        click.echo(f"{shown.title}: {shown.place}", err=True)
+        click.echo(json.dumps(shown.snippet(address), indent=2))
