@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import os
@@ -11,16 +12,19 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from deskbell.foundation.jobs import enqueue
+from deskbell.foundation.postgres.database import PostgresDatabase
 from deskbell.organizations import operations as organizations
 from tests.desk import Api, eventually
 from tests.faults.process import request
 from tests.faults.test_crowds import crowd, in_progress
-from tests.faults.workers import Load, Workers, unharmed, workers
+from tests.faults.workers import Load, Workers, behind, unharmed, workers
 from tests.postgres import fresh_database, stored
 
 FOUR = 4
@@ -31,6 +35,14 @@ def server(postgres_url: str) -> Iterator[Workers]:
     """Four workers for the tests of this module."""
     with workers(fresh_database(postgres_url), FOUR) as running:
         yield running
+
+
+def test_no_worker_takes_most_of_the_connections(server: Workers) -> None:
+    with contextlib.ExitStack() as stack:
+        taken = [stack.enter_context(contextlib.closing(server.connection())) for _ in range(64)]
+        shares = Counter(behind(connection) for connection in taken)
+    assert len(shares) == FOUR
+    assert max(shares.values()) < 32
 
 
 def test_sixty_one_reads_from_eight_clients_over_four_workers_give_sixty(alice: Api, server: Workers) -> None:
@@ -79,6 +91,28 @@ def test_a_revoked_key_is_dead_on_every_worker_within_a_second(alice: Api, serve
                 if read(connection, revoked)[0] == 200:
                     last_pass = asked
         assert last_pass < moment + 1
+
+
+def test_workers_tell_each_other_of_jobs_in_bulk(server: Workers) -> None:
+    heard = asyncio.run(told_of(server.database, 100))
+    assert 1 <= heard <= 50
+
+
+async def told_of(url: str, jobs: int) -> int:
+    """How often a worker is told of so many jobs that another one gets at once."""
+    here, there = PostgresDatabase(url), PostgresDatabase(url)
+    listening, over = asyncio.Event(), asyncio.Event()
+    told: list[None] = []
+    there.follow("jobs", lambda: told.append(None) or listening.set())
+    there.hear(lambda news: over.set())
+    await asyncio.gather(here.start(), there.start(), listening.wait())  # it is told once when it begins to listen
+    later = partial(enqueue, kind="none", payload={}, delay=3600)
+    await asyncio.gather(*(here.write(later) for _ in range(jobs)))
+    await here.spread_now()
+    await here.announce("over")
+    await over.wait()
+    await asyncio.gather(here.stop(), there.stop())
+    return len(told) - 1
 
 
 def test_texts_of_all_workers_reach_the_carrier_once_each(alice: Api, server: Workers) -> None:

@@ -82,6 +82,12 @@ class Workers(Process):
                 connection.close()
 
 
+def behind(connection: http.client.HTTPConnection) -> str:
+    """The worker that has taken a connection: the moment at which it began."""
+    text = request(connection, "GET", "/metrics")[1].decode()
+    return text.split("\nprocess_start_time_seconds ")[1].split("\n")[0]
+
+
 def connections(server: Workers, count: int) -> dict[str, http.client.HTTPConnection]:
     """By the moment at which a worker began. Many are opened at once, so that no worker can take all, until `count` have one."""
     found: dict[str, http.client.HTTPConnection] = {}
@@ -89,11 +95,7 @@ def connections(server: Workers, count: int) -> dict[str, http.client.HTTPConnec
     def taken(number: int) -> None:
         connection = server.connection()
         with contextlib.suppress(OSError, http.client.HTTPException):
-            text = request(connection, "GET", "/metrics")[1].decode()
-            if (
-                found.setdefault(text.split("\nprocess_start_time_seconds ")[1].split("\n")[0], connection)
-                is connection
-            ):
+            if found.setdefault(behind(connection), connection) is connection:
                 return
         connection.close()
 

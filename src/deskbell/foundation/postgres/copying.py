@@ -7,6 +7,7 @@ from hashlib import sha256
 from typing import Any
 
 import asyncpg
+import msgspec
 from sqlalchemy import Table, Text
 
 from deskbell.foundation.db import FLAG, ID, DatabaseFailure, schema
@@ -20,7 +21,8 @@ CHUNK = 2000  # rows per transaction
 CONNECT = 10.0  # seconds
 ANSWER = 300.0  # seconds for one statement
 PROGRESS = (
-    "CREATE TABLE IF NOT EXISTS copy_progress (name text PRIMARY KEY, source text NOT NULL, done bigint NOT NULL)"
+    "CREATE TABLE IF NOT EXISTS copy_progress"
+    " (name text PRIMARY KEY, source text NOT NULL, done bigint NOT NULL, last text NOT NULL)"
 )
 
 #: Called with a table's name, the rows done and the rows in all.
@@ -61,13 +63,19 @@ def names_of(table: Table) -> list[str]:
     return [column.name for column in table.columns]
 
 
-def rows_after(source: Any, table: Table, done: int) -> Iterator[list[tuple[Any, ...]]]:
-    """The rows of a table in the order of its key, in chunks, from row number `done` on."""
-    order = ", ".join(key_of(table))
-    text = f"SELECT {', '.join(names_of(table))} FROM {table.name} ORDER BY {order} LIMIT {CHUNK} OFFSET ?"
-    while chunk := source.execute(text, (done,)).fetchall():
+def rows_after(source: Any, table: Table, last: list[Any] | None) -> Iterator[list[tuple[Any, ...]]]:
+    """The rows of a table in the order of its key, in chunks, behind the row with the key `last`."""
+    key, places = key_of(table), key_places(table)
+    after = f"WHERE ({', '.join(key)}) > ({', '.join('?' * len(key))})"
+    text = f"SELECT {', '.join(names_of(table))} FROM {table.name} {{}} ORDER BY {', '.join(key)} LIMIT {CHUNK}"
+    while chunk := source.execute(text.format(after if last else ""), last or ()).fetchall():
         yield chunk
-        done += len(chunk)
+        last = [chunk[-1][place] for place in places]
+
+
+def key_places(table: Table) -> list[int]:
+    names = names_of(table)
+    return [names.index(column.name) for column in table.primary_key.columns]
 
 
 def flags_of(table: Table) -> list[int]:
@@ -117,18 +125,21 @@ async def refuse_foreign_rows(target: Any, path: str) -> None:
 
 async def copy_table(source: Any, target: Any, table: Table, path: str, watcher: Watcher) -> int:
     total: int = source.execute(f"SELECT count(*) FROM {table.name}").get
-    done = await target.fetchval("SELECT done FROM copy_progress WHERE name = $1", table.name) or 0
+    begun = await target.fetchrow("SELECT done, last FROM copy_progress WHERE name = $1", table.name)
+    done, last = (begun[0], msgspec.json.decode(begun[1])) if begun else (0, None)
+    places = key_places(table)
     flags = flags_of(table)
-    for chunk in rows_after(source, table, done):
+    for chunk in rows_after(source, table, last):
         records = [tuple(bool(value) if place in flags else value for place, value in enumerate(row)) for row in chunk]
         async with target.transaction():
             await put(target, table, records)
             done += len(chunk)
             await target.execute(
-                "INSERT INTO copy_progress VALUES ($1, $2, $3) ON CONFLICT (name) DO UPDATE SET done = $3",
+                "INSERT INTO copy_progress VALUES ($1, $2, $3, $4) ON CONFLICT (name) DO UPDATE SET done = $3, last = $4",
                 table.name,
                 path,
                 done,
+                msgspec.json.encode([chunk[-1][place] for place in places]).decode(),
             )
         watcher(table.name, done, total)
     await verify(source, target, table)
@@ -143,7 +154,7 @@ async def put(target: Any, table: Table, records: list[tuple[Any, ...]]) -> None
 async def verify(source: Any, target: Any, table: Table) -> None:
     """Compares what arrived with what was sent, row by row through a digest."""
     sent, arrived = Digest(table), Digest(table)
-    for chunk in rows_after(source, table, 0):
+    for chunk in rows_after(source, table, None):
         for row in chunk:
             sent.add(row)
     order = ", ".join(key_of(table, on_target=True))
