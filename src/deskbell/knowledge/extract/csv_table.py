@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from itertools import islice
 
 from deskbell.knowledge.extract.decoding import decoded
 from deskbell.knowledge.extract.document import Block, Document, Unreadable
@@ -18,12 +19,15 @@ def read(data: bytes, media_type: str | None, limits: Limits) -> Document:
     csv.field_size_limit(FIELD)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter(text))
     try:
-        table = [record for record in reader if any(field.strip() for field in record)]
+        records = (record for record in reader if any(field.strip() for field in record))
+        table = list(islice(records, limits.blocks + 1))
     except csv.Error:
         complaint = (
             f"A field that begins near line {reader.line_num} is longer than {FIELD:,} characters. Is a quote missing?"
         )
         raise Unreadable(complaint) from None
+    if len(table) > limits.blocks:
+        raise Unreadable(f"The file has more than {limits.blocks:,} rows. Split it into smaller files.")
     return Document(None, [Block(line) for line in rows(table)])
 
 

@@ -101,11 +101,13 @@ def format_of(data: bytes, file_name: str, media_type: str | None) -> str:
     if found in NAMES:
         if claimed in (found, None):
             return found
-        raise Unreadable(f"The file is {NAMES[found]}, although it is called {claimed}. Name it by its kind.")
+        raise Unreadable(f"The file is {NAMES[found]}, but its name or type says {claimed}. Name it by its kind.")
+    if found == "a compressed archive" and claimed == "docx":
+        raise Unreadable("The file is not a Word document (DOCX), or a damaged one: there is no text part in it.")
     if found:
         raise Unreadable(f"The file is {found}. {HELP.get(found, f'These kinds can be read: {KINDS}.')}")
     if claimed in NAMES:
-        raise Unreadable(f"The file is not {NAMES[claimed]}, although it is called one: its first bytes are wrong.")
+        raise Unreadable(f"The file is not {NAMES[claimed]}, but its name or type says so: its first bytes are wrong.")
     return textual(claimed, data)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 import zipfile
+import zlib
 from typing import TYPE_CHECKING
 
 from deskbell.knowledge.extract.document import Block, Document, Unreadable
@@ -31,7 +32,7 @@ def read(data: bytes, media_type: str | None, limits: Limits) -> Document:
             if (root := parts.xml(notes)) is not None:
                 body.container(root)
         title = body.title or core_title(parts)
-    except (zipfile.BadZipFile, EOFError, NotImplementedError, OSError, ValueError, KeyError) as problem:
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, OSError, ValueError, KeyError) as problem:
         raise Unreadable(DAMAGED) from problem
     return Document(title or next((b.text for b in body.blocks if b.level == 1), None), body.blocks)
 

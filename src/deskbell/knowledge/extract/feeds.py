@@ -28,12 +28,12 @@ def read(data: bytes, media_type: str | None, limits: Limits) -> Document:
         if item.title:
             blocks.append(Block(item.title, 2))
         blocks += [Block(block.text, min(block.level + 2, 6) if block.level else 0) for block in item.blocks]
-    return Document(channel_title(parse(data, "The feed", recover=True)), blocks)
+    return Document(channel_title(feed_in(data)), blocks)
 
 
 def items(data: bytes, limits: Limits) -> list[Item]:
     """The entries in the feed's order. Raises Unreadable if it is none."""
-    root = parse(data, "The feed", recover=True)
+    root = feed_in(data)
     if local(root) not in ("rss", "feed", "RDF"):
         raise Unreadable("The XML is neither an RSS nor an Atom feed.")
     entries = list(root.iter("{*}item", "{*}entry"))
@@ -41,6 +41,17 @@ def items(data: bytes, limits: Limits) -> list[Item]:
         raise Unreadable(f"The feed has {len(entries):,} entries; at most {ENTRIES:,} are read.")
     found = [item(entry) for entry in entries]
     return list({each.id: each for each in reversed(found)}.values())[::-1]
+
+
+def feed_in(data: bytes) -> _Element:
+    """The root. Of a damaged feed, what can be saved; if that has no entry, it is refused as damaged."""
+    try:
+        return parse(data, "The feed")
+    except Unreadable:
+        root = parse(data, "The feed", recover=True)
+        if next(root.iter("{*}item", "{*}entry"), None) is None:
+            raise
+        return root
 
 
 def item(entry: _Element) -> Item:

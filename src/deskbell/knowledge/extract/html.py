@@ -172,7 +172,8 @@ class Reading:
             if len(run) >= MENU:
                 menus.update(run)
             run = []
-        return [block for place, block in enumerate(self.blocks) if place not in menus]
+        kept = [block for place, block in enumerate(self.blocks) if place not in menus]
+        return kept or self.blocks
 
 
 def walk(root: LexborNode, reading: Reading) -> None:

@@ -18,6 +18,9 @@ LEVELS = 4  # sizes of headings that are told apart
 SHORT = 120  # characters of the longest heading
 EDGE = 3  # lines at a page's top and bottom that may be a running head or foot
 DIGITS = re.compile(r"\d+")
+PAGE_NUMBER = re.compile(
+    r"\W*(?:page|seite|página|pagina|стр\.?|p\.)?\s*\d{1,4}(?:\s*(?:of|/|von|de|di|из)\s*\d{1,4})?\W*", re.I
+)
 HYPHENS = ("\ufffe", "\x02", "\u00ad")  # what PDFium gives for a hyphen that only a line's end made
 
 
@@ -81,17 +84,20 @@ def heading_sizes(lines: list[Line], usual: float) -> dict[float, int]:
 
 
 def usual_spacing(lines: list[Line]) -> float:
-    """The distance from line to line within paragraphs, as a multiple of the line's height."""
+    """The distance from line to line where a sentence goes on, as a multiple of the line's height."""
     gaps = [
         (upper.top - lower.top) / upper.height
         for upper, lower in pairwise(lines)
-        if upper.page == lower.page and upper.height > 0 and 0 < upper.top - lower.top < upper.height * 3
+        if upper.page == lower.page
+        and 0 < upper.top - lower.top < upper.height * 3
+        and upper.text[-1:] not in ".!?:"
+        and lower.text[:1].islower()
     ]
     return median(gaps) if gaps else 1.2
 
 
 def without_running_heads(pages: list[list[Line]]) -> list[Line]:
-    """All lines but those that stand at the same edge of most pages, page numbers aside alike."""
+    """All lines but page numbers and those that stand at the same edge of most pages, numbers in them aside alike."""
 
     def edges(page: list[Line]) -> dict[int, str]:
         places = {*range(min(EDGE, len(page))), *range(max(len(page) - EDGE, 0), len(page))}
@@ -104,7 +110,12 @@ def without_running_heads(pages: list[list[Line]]) -> list[Line]:
     kept = []
     for page in filled:
         found = edges(page)
-        kept += [line for place, line in enumerate(page) if found.get(place) not in running]
+        kept += [
+            line
+            for place, line in enumerate(page)
+            if found.get(place) not in running
+            and not (place in (0, len(page) - 1) and PAGE_NUMBER.fullmatch(line.text))
+        ]
     return kept
 
 

@@ -29,8 +29,8 @@ def parse(data: bytes, what: str, *, recover: bool = False) -> etree._Element:
     )
     try:
         root = etree.fromstring(data, parser)
-    except etree.XMLSyntaxError as problem:
-        raise Unreadable(f"{what} is damaged: its XML cannot be read ({str(problem.msg)[:200]}).") from None
+    except etree.XMLSyntaxError:
+        raise Unreadable(f"{what} is damaged: its XML cannot be read, or is nested beyond reason.") from None
     if root is None:
         raise Unreadable(f"{what} is damaged: it holds no XML.")
     return root
