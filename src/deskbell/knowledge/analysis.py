@@ -17,6 +17,8 @@ LONGEST = 64  # characters of a term
 KEPT = 200_000  # analysed words that are remembered per language
 SAMPLE = 4_000  # characters that tell a language
 
+UNSPACED = ("zh", "ja", "ko", "th")  # written without blanks, or searched as if they were: by pairs of signs
+
 STEMMERS = {
     "en": "english", "de": "german", "es": "spanish", "fr": "french", "it": "italian", "pt": "portuguese", "nl": "dutch", "sv": "swedish",
     "da": "danish", "no": "norwegian", "fi": "finnish", "pl": "polish", "cs": "czech", "ro": "romanian", "hu": "hungarian", "tr": "turkish",

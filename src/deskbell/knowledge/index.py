@@ -11,33 +11,17 @@ from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from functools import cached_property
 
-import msgspec
 import numpy as np
 
 from deskbell.knowledge import analysis
-from deskbell.knowledge.calibration import KEYWORDS_ALONE, Calibration
+from deskbell.knowledge.calibration import Calibration, keywords_alone
+from deskbell.knowledge.ranking import K1, B, Hit, best, keywords, scored
 from deskbell.knowledge.segments import Entry, Flags, Floats, Segment, merged
 
 __all__ = ["Entry", "Hit", "Index"]
 
-K1, B = 1.2, 0.75  # BM25's saturation of repeated words, and how much length counts
 DEAD = 0.25  # the share of removed rows from which a segment is written anew
 SPOKEN = 0.05  # the share of a knowledge base in a language from which questions may be in it
-
-
-class Hit(msgspec.Struct):
-    """A passage that was found. `score` is 0-1 and compares across knowledge bases; the others are what it was made of.
-
-    Ranks count from 1; None where the passage has none of the words, or no vector to compare.
-    """
-
-    id: str
-    score: float
-    fused: float
-    keyword_rank: int | None
-    keyword_score: float
-    semantic_rank: int | None
-    semantic_score: float | None
 
 
 class Index:
@@ -109,32 +93,11 @@ class Index:
         if not self.count:
             return []
         language = self.language(question)
-        keyword, bound = self.keywords(analysis.terms(question, language))
-        read = calibration(language) if calibration and vector is not None else KEYWORDS_ALONE
-        logits, fused, cosines = [], [], []
-        for (segment, alive), scores in zip(self.parts, keyword, strict=True):
-            ranking, values, alike = fuse(segment, scores / np.float32(bound), vector, read)
-            if len(gone := np.flatnonzero(~alive)):
-                ranking[gone], scores[gone], alike[gone] = -np.inf, 0, np.nan
-            logits.append(ranking)
-            fused.append(values)
-            cosines.append(alike)
-        columns = [np.concatenate(each) for each in (logits, fused, keyword, cosines)]
-        return self.hits(columns, top_k)
-
-    def keywords(self, words: list[str]) -> tuple[list[Floats], float]:
-        """BM25 of each row, by segment; and the most that a row could have for these words, of which unknown ones count as the rarest."""
-        scores = [np.zeros(len(segment), np.float32) for segment, _ in self.parts]
-        bound = 0.0
-        for word, times in Counter(words).items():
-            term, known = (word, True) if self.frequency(word) else (self.corrected(word), False)
-            weight = self.rarity(self.frequency(term) if term else 0)
-            bound += times * (weight if known else self.rarity(0))
-            for (segment, _), norms, score in zip(self.parts, self.norms, scores, strict=True):
-                if term and (found := segment.postings(term)):
-                    rows, counts = found
-                    score[rows] += np.float32(weight * times * (K1 + 1)) * counts / (counts + norms[rows])
-        return scores, (K1 + 1) * bound or 1.0
+        alone = keywords_alone(language)
+        read = calibration(language) if calibration and vector is not None else alone
+        found = keywords(self, analysis.terms(question, language))
+        columns = [scored(part, *each, vector, read, alone) for part, each in zip(self.parts, found, strict=True)]
+        return best([np.concatenate(each) for each in zip(*columns, strict=True)], top_k, self.id)
 
     def rarity(self, frequency: int) -> float:
         """Inverse document frequency."""
@@ -153,8 +116,7 @@ class Index:
         """In how many passages a term is."""
         total = 0
         for segment, alive in self.parts:
-            if found := segment.postings(term):
-                total += int(np.count_nonzero(alive[found[0]]))
+            total += int(np.count_nonzero(alive[segment.postings(term)[0]]))
         return total
 
     def corrected(self, word: str) -> str | None:
@@ -165,60 +127,13 @@ class Index:
             min(living, key=lambda each: (each[0], -self.frequency(each[2]), each[1], each[2]))[2] if living else None
         )
 
-    def hits(self, columns: Sequence[Floats], top_k: int) -> list[Hit]:
-        """The best rows by logit, of columns logit, fused score, BM25 and cosine."""
-        logits, fused, keyword, cosines = columns
-        if len(logits) > top_k:
-            least = -np.partition(-logits, top_k - 1)[top_k - 1]
-            rows = np.flatnonzero(logits >= least)
-        else:
-            rows = np.arange(len(logits))
-        chosen = sorted(
-            (-round(float(logits[row]), 4), self.id(row), row) for row in rows.tolist() if logits[row] > -np.inf
-        )[:top_k]
-        found = []
-        for logit, id, row in chosen:
-            score, cosine = float(keyword[row]), float(cosines[row])
-            compared = not math.isnan(cosine)
-            if not compared and score == 0:
-                continue
-            found.append(
-                Hit(
-                    id,
-                    1 / (1 + math.exp(max(-60.0, min(60.0, logit)))),
-                    float(fused[row]),
-                    1 + int(np.count_nonzero(keyword > keyword[row])) if score > 0 else None,
-                    score,
-                    1 + int(np.count_nonzero(cosines > cosines[row])) if compared else None,
-                    cosine if compared else None,
-                )
-            )
-        return found
-
     def id(self, row: int) -> str:
+        """The id of a row, counted through all segments."""
         for segment, _ in self.parts:
             if row < len(segment):
                 return segment.ids[row]
             row -= len(segment)
         raise IndexError(row)
-
-
-def fuse(segment: Segment, keyword: Floats, vector: Floats | None, read: Calibration) -> tuple[Floats, Floats, Floats]:
-    """Logit, fused score and cosine of each row, from its share of the most that keywords could give. Rows without a vector: keywords alone."""
-    if vector is None or not segment.vectors.shape[1]:
-        return logit(keyword, KEYWORDS_ALONE), keyword, np.full(len(segment), np.nan, np.float32)
-    cosines: Floats = segment.vectors @ vector
-    fused = np.float32(read.weight) * keyword + np.float32(1 - read.weight) * cosines
-    if segment.embedded.all():
-        return logit(fused, read), fused, cosines
-    there = segment.embedded
-    cosines[~there] = np.nan
-    fused = np.where(there, fused, keyword)
-    return np.where(there, logit(fused, read), logit(keyword, KEYWORDS_ALONE)), fused, cosines
-
-
-def logit(fused: Floats, read: Calibration) -> Floats:
-    return np.float32(read.slope) * fused - np.float32(read.offset)
 
 
 def whole(segment: Segment) -> tuple[Segment, Flags]:

@@ -108,10 +108,11 @@ class Segment:
         arrays = (self.lengths, self.bounds, self.rows, self.counts, self.vectors, self.embedded)
         return sum(each.nbytes for each in arrays) + 150 * len(self.terms) + 200 * len(self.ids)
 
-    def postings(self, term: str) -> tuple[Ints, Floats] | None:
+    def postings(self, term: str) -> tuple[Ints, Floats]:
+        """The rows that have a term, in order, and how often."""
         number = self.terms.get(term)
         if number is None:
-            return None
+            return self.rows[:0], self.counts[:0]
         start, end = self.bounds[number], self.bounds[number + 1]
         return self.rows[start:end], self.counts[start:end]
 

@@ -61,8 +61,7 @@ class Padding:
         self.shape = texts, longest
         self.spread = spread
         self.full = len(spread) == texts * longest
-        hidden = np.arange(longest)[None, :] >= lengths[:, None]
-        self.mask: Array = np.where(hidden, np.float32(-1e9), np.float32(0))[:, None, None, :]
+        self.shown: Array = (np.arange(longest) < lengths[:, None]).astype(np.float32)[:, None, :, None]
 
     def apart(self, state: Array) -> Array:
         """(T, D) to (B, H, L, D / H); zeros where a text has ended."""
@@ -104,13 +103,15 @@ class Layer:
         mixed = state @ self.inner[0]
         mixed += self.inner[1]
         query, key, value = (pad.apart(each) for each in np.split(mixed, 3, axis=1))
-        scores: Array = query @ key.transpose(0, 1, 3, 2)
-        if not pad.full:
-            scores += pad.mask
-        scores -= scores.max(axis=-1, keepdims=True)
+        # Keys by queries: numpy reduces over the keys several times faster when these are not the last axis.
+        scores: Array = key @ query.transpose(0, 1, 3, 2)
+        scores -= scores.max(axis=2, keepdims=True)
         np.exp(scores, out=scores)
-        scores /= scores.sum(axis=-1, keepdims=True)
-        attended = pad.together(scores @ value) @ self.outer[0]
+        if not pad.full:
+            scores *= pad.shown
+        mixture = scores.transpose(0, 1, 3, 2) @ value
+        mixture /= scores.sum(axis=2)[..., None]
+        attended = pad.together(mixture) @ self.outer[0]
         attended += self.outer[1]
         attended += state
         state = normed(attended, *self.attended)
