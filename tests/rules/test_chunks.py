@@ -2,22 +2,11 @@
 
 from __future__ import annotations
 
-import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
 from deskbell.knowledge.chunks import SIZE, SMALL, Chunk, chunked
-
-
-class Block(msgspec.Struct):
-    text: str
-    level: int = 0
-    page: int | None = None
-
-
-class Document(msgspec.Struct):
-    title: str | None
-    blocks: list[Block]
+from deskbell.knowledge.extract.document import Block, Document
 
 
 def chunks(*blocks: Block) -> list[Chunk]:

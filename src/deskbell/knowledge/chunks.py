@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from typing import Protocol
 
 import msgspec
+
+from deskbell.knowledge.extract.document import Block, Document
 
 SIZE = 1_000  # characters of a passage, about
 SMALL = 200  # a section's rest of fewer characters joins the passage before it
@@ -14,24 +15,6 @@ DEEPEST = 6
 
 _ends = re.compile(r"(?<=[.!?…])[\"'»”’)\]]*\s+|(?<=[。！？।؟])[」』”）]*|\n+")
 _blank = re.compile(r"[^\S\n]+")
-
-
-class BlockLike(Protocol):
-    """A heading (level 1 to 6) or a paragraph (level 0), with the page it stands on."""
-
-    @property
-    def text(self) -> str: ...
-    @property
-    def level(self) -> int: ...
-    @property
-    def page(self) -> int | None: ...
-
-
-class DocumentLike(Protocol):
-    @property
-    def title(self) -> str | None: ...
-    @property
-    def blocks(self) -> Sequence[BlockLike]: ...
 
 
 class Chunk(msgspec.Struct):
@@ -56,7 +39,7 @@ class Chunk(msgspec.Struct):
         return f"{heading}\n{self.text}" if heading else self.text
 
 
-def chunked(document: DocumentLike) -> list[Chunk]:
+def chunked(document: Document) -> list[Chunk]:
     """The passages in the order of the document. A heading begins a new one; a heading without a text below it counts as text."""
     chunks: list[Chunk] = []
     for headings, section in sections(document.blocks):
@@ -68,7 +51,7 @@ def chunked(document: DocumentLike) -> list[Chunk]:
 Piece = tuple[str, int | None]  # a text and its page
 
 
-def sections(blocks: Sequence[BlockLike]) -> Iterator[tuple[list[str], list[Piece]]]:
+def sections(blocks: Sequence[Block]) -> Iterator[tuple[list[str], list[Piece]]]:
     """Each heading's path with the paragraphs below it, up to the next heading."""
     path: list[tuple[int, str]] = []
     section: list[Piece] = []
