@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.desk import Api
+from tests.desk import Api, eventually
 from tests.mcp_client import LEGACY, MODERN, Mcp, enveloped, initialize, request
 
 PING: dict[str, Any] = request("ping")
@@ -94,6 +94,11 @@ def test_notifications_and_replies_are_accepted_without_a_word(client: Mcp) -> N
         assert (answer.status_code, answer.content) == (202, b"")
 
 
+def test_no_parameters_are_none(client: Mcp) -> None:
+    for params in ({}, {"params": None}, {"params": {}}, {"params": {"_meta": {"progressToken": 1}}}):
+        assert client.send({"jsonrpc": "2.0", "id": 1, "method": "tools/list"} | params).json()["result"]["tools"]
+
+
 def test_an_unknown_method_is_told_so(client: Mcp) -> None:
     answer = client.send(request("tools/delete", id="a"))
     assert (answer.status_code, answer.json()["id"], answer.json()["error"]["code"]) == (200, "a", -32601)
@@ -115,7 +120,7 @@ def test_two_clients_with_equal_ids_never_see_each_others_answers(alice: Api, ch
         assert all(wanted == given for wanted, given in pool.map(ask, [*clients] * 60))
 
 
-def test_clients_that_hang_up_leave_nothing_behind(alice: Api, client: Mcp) -> None:
+def test_clients_that_hang_up_leave_nothing_behind(alice: Api, client: Mcp, caplog: pytest.LogCaptureFixture) -> None:
     head = (
         f"POST /mcp HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {alice.key}\r\nmcp-session-id: {client.session}\r\n"
         "Content-Type: application/json\r\nContent-Length: {}\r\n\r\n"
@@ -129,6 +134,8 @@ def test_clients_that_hang_up_leave_nothing_behind(alice: Api, client: Mcp) -> N
         with client.listen() as stream:
             assert stream.status_code == 200
     assert client.ask("tools/list")["tools"]
+    eventually(lambda: not alice.server.app.mcp.standing.open)
+    assert caplog.records == []
 
 
 # The era without sessions

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import NoneType
 from typing import Any
 
 import msgspec
@@ -58,7 +59,7 @@ def read(body: bytes) -> Frame:
     if "method" in raw:
         if type(raw["method"]) is not str:
             raise Refused(INVALID_REQUEST, "`method` must be a string", id=id)
-        if type(raw.get("params", {})) is not dict:
+        if type(raw.get("params")) not in (dict, NoneType):
             raise Refused(INVALID_PARAMS, "`params` must be an object", id=id)
     elif "id" not in raw or ("result" in raw) == ("error" in raw):
         raise Refused(INVALID_REQUEST, "A message has a `method`, or an `id` and either `result` or `error`", id=id)

@@ -23,6 +23,7 @@ from deskbell.surfaces.mcp.store import Session
 log = logging.getLogger(__name__)
 
 TOUCH = 30.0  # seconds, at most, between notes in the database of when sessions were used
+FULL = 0.8  # of the cap, which is worth a word in the log
 SETTLED = 0.2  # seconds that changes of keys are gathered
 ENDED = "mcp.ended"  # what the workers tell each other
 REPLIES = 600.0  # seconds that a reply waits for its worker
@@ -104,8 +105,11 @@ class Sessions:
                 raise Problem("too_many_sessions", f"This API key has {self.most_per_key:,} MCP sessions, all in use")
             await session.run(store.end(idlest.id_hash))
             evicted = True
-        if (await session.one(store.open_sessions()) or 0) >= self.most:
+        opened = await session.one(store.open_sessions()) or 0
+        if opened >= self.most:
             raise Problem("too_many_sessions", f"{self.most:,} MCP sessions are open already")
+        if opened + 1 == int(self.most * FULL):
+            log.warning("%d of at most %d MCP sessions are open", opened + 1, self.most)
         return evicted
 
     def oldest(self) -> str:
