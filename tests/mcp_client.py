@@ -70,9 +70,10 @@ class Mcp:
             yield response
 
     @contextlib.contextmanager
-    def stream(self, body: Any, method: str = "POST") -> Iterator[httpx2.Response]:
+    def stream(self, body: Any, method: str = "POST", **more: str) -> Iterator[httpx2.Response]:
         """A request whose answer is read as it comes, on a connection of its own."""
         headers = {**self.api.http.headers, "mcp-session-id": self.session, "accept": "text/event-stream"}
+        headers |= {name.replace("_", "-"): value for name, value in more.items()}
         with (
             httpx2.Client(trust_env=False, verify=False, timeout=20) as http,
             http.stream(method, self.url, headers=headers, json=body) as response,

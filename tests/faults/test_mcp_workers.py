@@ -155,8 +155,9 @@ def test_a_reply_reaches_the_worker_that_asked(askers: list[Server], replying: i
         events = data(stream)
         asked = next(events)
         assert asked["method"] == "ping"
-        stranger = Mcp(askers[1].api(askers[1].organization()), url=askers[1].url).open()
-        stranger.send({"jsonrpc": "2.0", "id": asked["id"], "error": {"code": 1, "message": "hijacked"}})
+        for server in askers:
+            stranger = Mcp(server.api(server.organization())).open()
+            stranger.send({"jsonrpc": "2.0", "id": asked["id"], "error": {"code": 1, "message": "hijacked"}})
         assert clients[replying].send({"jsonrpc": "2.0", "id": asked["id"], "result": {}}).status_code == 202
         answer = next(events)
     assert (answer["id"], answer["result"]["content"][0]["text"]) == (7, "they are there")

@@ -17,7 +17,7 @@ from deskbell.settings import Settings
 from deskbell.surfaces.mcp import store
 from deskbell.surfaces.mcp.events import Change
 from tests.desk import Api, eventually, refused, running
-from tests.mcp_client import LEGACY, Mcp, initialize, request
+from tests.mcp_client import LEGACY, MODERN, Mcp, enveloped, initialize, request
 
 
 @pytest.mark.parametrize("version", LEGACY)
@@ -191,6 +191,23 @@ def test_a_stream_says_that_tools_have_changed_and_ends_with_its_session(alice: 
         assert json.loads(told[6:]) == {"jsonrpc": "2.0", "method": "notifications/tools/list_changed"}
         assert client.send(b"", "DELETE").status_code == 204
         assert list(lines) == [""]
+
+
+def test_a_subscription_of_the_modern_era_hears_of_changes_and_ends_with_its_key(alice: Api) -> None:
+    frame = request("subscriptions/listen", enveloped({"notifications": {"toolsListChanged": True}}), "sub")
+    headers = {"mcp_protocol_version": MODERN, "mcp_method": "subscriptions/listen"}
+    with Mcp(alice).stream(frame, **headers) as stream:
+        frames = (json.loads(line[6:]) for line in stream.iter_lines() if line.startswith("data: "))
+        assert next(frames)["method"] == "notifications/subscriptions/acknowledged"
+        change = alice.server.app.mcp.events.publish(Change("notifications/tools/list_changed"))
+        asyncio.run_coroutine_threadsafe(change, alice.server.app.database.writer.loop).result(5)
+        told = next(frames)
+        assert told["method"] == "notifications/tools/list_changed"
+        assert told["params"]["_meta"] == {"io.modelcontextprotocol/subscriptionId": "sub"}
+        began = time.monotonic()
+        alice.server.do(lambda session: revoke_key(session, alice.key_id))
+        assert list(frames) == []
+        assert time.monotonic() - began < 1.5
 
 
 def test_streams_end_when_the_server_stops(tmp_path: Path) -> None:
