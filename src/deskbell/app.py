@@ -18,6 +18,7 @@ from deskbell.conversations import operations as conversations
 from deskbell.conversations import sending
 from deskbell.conversations.carriers import simulator
 from deskbell.credits import operations as credits
+from deskbell.credits.metering import Meter
 from deskbell.foundation import databases, idempotency, jobs
 from deskbell.foundation.db import DatabaseFailure, Session
 from deskbell.foundation.jobs import Work, Worker
@@ -55,6 +56,7 @@ AGENT_OPERATIONS: list[Operation] = [
 
 PURGE = "answers.purge"
 NOTED = 30.0  # seconds between writes of when keys were last used
+METERED = 1.0  # seconds between writes of what searches took
 READING = 1.0  # seconds that the access log's reader has at the end
 
 
@@ -104,8 +106,9 @@ class Deskbell:
         per_minute = self.settings.agent_requests_per_minute
         full_access = frozenset(name.strip() for name in self.settings.full_access_types.split(","))
         self.application_keys = ApplicationKeys(self.database, per_minute, full_access)
-        #: What handlers that talk to the outside ask for by its type.
-        parts: dict[type, Any] = {}
+        # What handlers that talk to the outside ask for by its type.
+        self.meter = Meter(self.database)
+        parts: dict[type, Any] = {Meter: self.meter}
         common: dict[str, Any] = {
             "limits": self.database.limits,
             "database": self.database,
@@ -143,7 +146,7 @@ class Deskbell:
             if self.database.alone:
                 raise
             log.warning("this worker starts without the database: %s", failure)
-        chores = (self.worker.run, self.note_use, self.mcp_sessions.keep, self.mcp.standing.keep)
+        chores = (self.worker.run, self.note_use, self.note_usage, self.mcp_sessions.keep, self.mcp.standing.keep)
         self.background = [asyncio.create_task(task()) for task in chores]
         self.access_log.start()
 
@@ -162,8 +165,9 @@ class Deskbell:
         for keys in (self.keys, self.application_keys):
             with contextlib.suppress(DatabaseFailure):
                 await keys.note_use()
-        with contextlib.suppress(DatabaseFailure):
-            await self.mcp_sessions.note_use()
+        for rest in (self.mcp_sessions.note_use, self.meter.write):
+            with contextlib.suppress(DatabaseFailure):
+                await rest()
         await self.database.stop()
         self.access_log.stop(READING)
 
@@ -176,6 +180,15 @@ class Deskbell:
                     await keys.note_use()
                 except DatabaseFailure as failure:
                     log.warning("last use of keys not noted: %s", failure)
+
+    async def note_usage(self) -> None:
+        """Writes every second what searches took. A write that has begun ends by itself, lest it be counted twice."""
+        while True:
+            await asyncio.sleep(METERED)
+            try:
+                await asyncio.shield(self.meter.write())
+            except DatabaseFailure as failure:
+                log.warning("usage not noted: %s", failure)
 
     async def opening(self, session: Session) -> None:
         """Where no other process serves the same data, claims of one that died are free; and the purge is due."""

@@ -145,7 +145,8 @@ class Operation:
 
     The handler's signature says the rest. `(ctx, id, changes)`: a path parameter is its own argument; an argument of a struct
     type is the query of a GET and the body of a write. Its docstring is the description that every surface shows.
-    A handler whose first argument is an `Outside` runs in no transaction; it makes its own.
+    A handler whose first argument is an `Outside` runs in no transaction; it makes its own. `upload` is the command of one that reads
+    its body itself, where that may also be a form with a file.
     """
 
     def __init__(
@@ -157,6 +158,7 @@ class Operation:
         scope: str,
         errors: tuple[str, ...] = (),
         status: int | None = None,
+        upload: type | None = None,
         tool: Tool | None = None,
     ) -> None:
         self.name = name
@@ -181,6 +183,7 @@ class Operation:
         self.input: type | None = hints[rest[0]] if rest else None
         self.reads = self.method == "GET"
         self.status = status or (201 if self.method == "POST" else 200)
+        self.upload = upload
         in_agent_api = self.path.startswith(AGENT_API)
         self.from_query = json.query_decoder(self.input) if self.input and self.reads else None
         self.from_body = json.decoder(self.input, missing_first=in_agent_api) if self.input and not self.reads else None

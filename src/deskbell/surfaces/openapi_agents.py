@@ -37,6 +37,7 @@ ACCESS = {
     EVERY_KEY: "agent-consumer, web-integration and backend-service: the keys of the first two end up in public pages",
     BACKEND: "backend-service alone; `DESKBELL_FULL_ACCESS_TYPES` decides",
 }
+FILE = {"type": "string", "format": "binary", "description": "The file, with its name"}
 AWAY = 503  # what a database that is away is answered with here
 TEXTS = {
     "unauthorized": "Invalid or revoked API key",
@@ -101,8 +102,11 @@ def described(operation: Operation, components: dict[str, Schema]) -> dict[str, 
     if given := parameters(operation):
         made["parameters"] = given
     if operation.from_body and operation.input:
-        content = {"schema": reference(operation.input.__name__), "example": sent(operation, components)}
-        made["requestBody"] = {"required": True, "content": {"application/json": content}}
+        made["requestBody"] = {"required": True, "content": body(operation, operation.input, components)}
+    elif operation.upload:
+        form = {"type": "object", "properties": {"file": FILE}, "required": ["file"]}
+        content = {"multipart/form-data": {"schema": form}} | body(operation, operation.upload, components)
+        made["requestBody"] = {"required": True, "content": content}
     made["responses"] = {str(operation.status): success(operation, components)} | {
         str(status): {"$ref": f"#/components/responses/{openapi.refusal_name(status, codes)}"}
         for status, codes in errors(operation).items()
@@ -138,10 +142,14 @@ def identifier(name: str, reader: Any) -> dict[str, Any]:
     return openapi.identifier(name)
 
 
-def sent(operation: Operation, components: dict[str, Schema]) -> dict[str, Any]:
+def body(operation: Operation, kind: type, components: dict[str, Schema]) -> dict[str, Any]:
+    content = {"schema": reference(kind.__name__), "example": sent(operation, kind, components)}
+    return {"application/json": content}
+
+
+def sent(operation: Operation, kind: type, components: dict[str, Schema]) -> dict[str, Any]:
     """A body with what is required and what has an example; of an update, one field."""
-    assert operation.input is not None
-    schema = components[operation.input.__name__]
+    schema = components[kind.__name__]
     members: dict[str, Schema] = schema["properties"]
     names = schema.get("required", []) + [name for name, member in members.items() if "examples" in member]
     chosen = dict.fromkeys(names[:1] if operation.partial else names)

@@ -131,7 +131,7 @@ class Reference:
 
     def record(self, name: str) -> dict[str, Any]:
         schema = self.specification["components"]["schemas"][name]
-        return {"name": name, "description": schema["description"], "rows": rows(schema)}
+        return {"name": name, "description": schema.get("description", ""), "rows": rows(schema)}
 
     def scope(self, operation: Operation) -> str:
         """What a key needs, in words."""

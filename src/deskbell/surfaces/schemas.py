@@ -39,6 +39,8 @@ def components(operations: Sequence[Operation]) -> dict[str, Schema]:
         kinds += within(operation.record)
         if operation.from_body and operation.input:
             kinds.append(operation.input)
+        if operation.upload:
+            kinds.append(operation.upload)
     found = {kind.__name__: of(kind) for kind in dict.fromkeys(kinds)}
     for operation in operations:
         if operation.from_body and operation.input:

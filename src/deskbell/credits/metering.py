@@ -1,0 +1,46 @@
+"""Usage of work that stores nothing by itself, such as searches: added up in memory and written once a second."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from deskbell.credits import operations
+from deskbell.credits.model import Activity
+from deskbell.foundation.db import Database, Session
+from deskbell.operation import Context, Outside
+
+
+class Meter:
+    """Counts for one process. A kill loses what it has counted since the last writing: a second's searches, no stored work."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+        self.waiting: dict[tuple[str, Activity], int] = {}
+
+    def count(self, organization_id: str, activity: Activity) -> None:
+        place = (organization_id, activity)
+        self.waiting[place] = self.waiting.get(place, 0) + 1
+
+    async def write(self) -> None:
+        """Writes what was counted; what a database that is away cannot take waits for the next time."""
+        counted, self.waiting = self.waiting, {}
+        for place in list(counted):
+            organization_id, activity = place
+            unit = partial(noted, organization_id=organization_id, activity=activity, count=counted[place])
+            try:
+                await self.database.write(unit, organization_id)
+            except BaseException:
+                for left, count in counted.items():
+                    self.waiting[left] = self.waiting.get(left, 0) + count
+                raise
+            del counted[place]
+
+
+async def noted(session: Session, organization_id: str, activity: Activity, count: int) -> None:
+    await operations.record(Context(session, organization_id), activity=activity, count=count)
+
+
+async def counted(outside: Outside, activity: Activity) -> None:
+    """Counts one piece of work that is about to begin; 402 where the wallet is empty or the organization's budget used up."""
+    await outside.read(operations.check)
+    outside.part(Meter).count(outside.organization_id, activity)
