@@ -32,7 +32,9 @@ async def main() -> int:
         print(f"{took:6.2f} s  {hostile.name:32} {'read' if isinstance(outcome, Document) else outcome}", flush=True)
     left = psutil.Process(READER.process.pid).children() if READER.process else []
     size = psutil.Process().memory_info().rss >> 20
-    print(f"{dict(outcomes)}; slowest {slowest[1]} {slowest[0]:.1f} s; processes left {len(left)}; this process {size} MB; wrong {wrong}")
+    print(
+        f"{dict(outcomes)}; slowest {slowest[1]} {slowest[0]:.1f} s; processes left {len(left)}; this process {size} MB; wrong {wrong}"
+    )
     return 1 if wrong or left or sum(outcomes.values()) < 200 else 0
 
 

@@ -52,7 +52,7 @@ def blocks(pages: list[list[Line]], outline: dict[tuple[int, str], int]) -> list
             return 0
         if round(line.height, 1) in sizes:
             return sizes[round(line.height, 1)]
-        alone = line.bold and len(words) <= 80 and words[-1] not in ".,;:" and not ITEM.match(words)
+        alone = line.bold and words[-1] not in ".,;:" and not ITEM.match(words)
         return min(len(set(sizes.values())) + 1, 6) if alone else 0
 
     levels = [level(line) for line in lines]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Iterator
+from contextlib import closing
 from typing import Any
 
 import pypdfium2
@@ -22,17 +23,25 @@ NO_TEXT = (
 )
 OUTLINE = 5_000  # entries of the table of contents that are looked at
 WIDE = 0.62  # of the font's height: an average letter wider than this means gaps, which may be a table's
+BOLD = 80  # characters of the longest line whose weight matters
 GAP = 1.2  # of the font's height: space from which on a new cell begins
 
 
 def read(data: bytes, media_type: str | None, limits: Limits) -> Document:
-    pdf = opened(data)
-    if len(pdf) > limits.pages:
-        raise Unreadable(
-            f"The PDF has {len(pdf):,} pages; at most {limits.pages:,} are read. Split it into smaller files."
-        )
-    if not len(pdf):
-        raise Unreadable(CUT_OFF if cut_off(data) else DAMAGED)
+    with closing(opened(data)) as pdf:
+        if len(pdf) > limits.pages:
+            raise Unreadable(
+                f"The PDF has {len(pdf):,} pages; at most {limits.pages:,} are read. Split it into smaller files."
+            )
+        if not len(pdf):
+            raise Unreadable(CUT_OFF if cut_off(data) else DAMAGED)
+        found = blocks(all_lines(pdf, data, limits), outline(pdf))
+        title = flat(pdf.get_metadata_value("Title") or "")
+    return Document(title or next((block.text for block in found if block.level == 1), None), found)
+
+
+def all_lines(pdf: Any, data: bytes, limits: Limits) -> list[list[Line]]:
+    """The lines of each page. Raises Unreadable if there are none, or too many."""
     lines: list[list[Line]] = []
     size = 0
     for number in range(len(pdf)):
@@ -42,9 +51,7 @@ def read(data: bytes, media_type: str | None, limits: Limits) -> Document:
             raise Unreadable(f"The PDF holds more than {limits.text >> 20} MB of text. Split it into smaller files.")
     if not any(lines):
         raise Unreadable(CUT_OFF if cut_off(data) else NO_TEXT)
-    found = blocks(lines, outline(pdf))
-    title = flat(pdf.get_metadata_value("Title") or "")
-    return Document(title or next((block.text for block in found if block.level == 1), None), found)
+    return lines
 
 
 def opened(data: bytes) -> Any:
@@ -109,7 +116,8 @@ class Places:
         cells: tuple[str, ...] = (words,)
         if not wide and " " in words and height > 0 and (right - left) / len(words) > WIDE * height:
             cells = tuple(self.cells(words, start, height))
-        return Line(words, self.page, height, left, right, top, bottom, self.bold(start) and self.bold(last), cells)
+        bold = len(words) <= BOLD and self.bold(start) and self.bold(last)
+        return Line(words, self.page, height, left, right, top, bottom, bold, cells)
 
     def cells(self, words: str, start: int, height: float) -> Iterator[str]:
         """The words between gaps that no space between words has."""

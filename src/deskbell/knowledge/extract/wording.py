@@ -8,6 +8,7 @@ from collections.abc import Sequence
 CONTROLS = (*range(9), *range(14, 32), *range(127, 133), *range(134, 160))
 INVISIBLE = (0xAD, 0x200B, 0x2060, 0xFEFF, 0xFFFE, 0xFFFF)
 UNWANTED = dict.fromkeys((*CONTROLS, *INVISIBLE))
+DOUBLES = ("  ", "\n\n", " \n", "\n ")
 SPACES = re.compile(r"[^\S\n]+")
 BREAKS = re.compile(r" ?\n[ \n]*")
 NUMBER = re.compile(r"[^A-Za-z]*\d[^A-Za-z]*")
@@ -15,6 +16,8 @@ NUMBER = re.compile(r"[^A-Za-z]*\d[^A-Za-z]*")
 
 def clean(text: str) -> str:
     """The text with line breaks kept, everything else that is white as one space, and nothing that a database would refuse."""
+    if text.replace("\n", " ").isprintable() and not any(pair in text for pair in DOUBLES):
+        return text.strip()  # nearly all text, at a fifth of the cost
     text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\x85", "\n").translate(UNWANTED)
     if not text.isascii():
         text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
