@@ -36,7 +36,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     mcp_idle_seconds: Annotated[float, Meta(ge=1, le=604_800)] = 1800.0
     """After how many seconds without a request or an open stream an MCP session ends."""
     mcp_allowed_origins: str = ""
-    """Origins of web pages that may use `/mcp`, beside the server's own, separated by commas: `https://app.example.com`."""
+    """Origins of web pages that may use `/mcp` beside the server's own, separated by commas; behind a proxy, also its public origin."""
     metering: bool = False
     """Whether work takes credits from the organization's wallet, and an empty one ends it with 402."""
     drain_seconds: Annotated[float, Meta(ge=0, le=3600)] = 10.0
