@@ -21,7 +21,10 @@ from tests.desk import Api, Server, running
 ROOT = Path(__file__).parents[2]
 ADDRESS = "http://127.0.0.1:8000"
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
-PASTED = ["README.md", *(f"docs/guides/{name}.md" for name in ("quick-start", "errors-and-retries", "texting"))]
+PASTED = [
+    "README.md",
+    *(f"docs/guides/{name}.md" for name in ("quick-start", "errors-and-retries", "texting", "agents")),
+]
 PLACES = (
     "src",
     "docs",
@@ -191,9 +194,15 @@ class Reader:
         assert answer.status_code == status or (status is None and answer.is_success), f"{words}: {answer.text}"
         if answer.is_success and given.get("-X") == "POST" and url.endswith("/leads"):
             self.place["LEAD"] = answer.json()["data"]["id"]
+        if answer.is_success and given.get("-X") == "POST" and url.endswith("/v1/agents"):
+            self.place["AGENT"] = answer.json()["id"]
 
     def command(self, words: list[str]) -> None:
         result = CliRunner().invoke(cli, ["--database", f"sqlite:///{self.api.server.path}", *words])
         assert result.exit_code == 0, f"{words}: {result.output}"
         if words[:2] == ["key", "create"]:
             self.place["KEY_ID"] = re.findall(r"[0-9a-f-]{36}", result.output)[0]
+        if words[:2] == ["app", "create"]:
+            self.place["APP"] = re.findall(r"[0-9a-f-]{36}", result.output)[0]
+        if words[:3] == ["app", "key", "create"]:
+            self.place["DESKBELL_AGENT_KEY"] = re.findall(r"brs_live_\w{32}", result.output)[0]
