@@ -68,7 +68,7 @@ def test_a_pdf_tells_its_pages_and_leaves_out_what_each_page_repeats() -> None:
 
 def test_words_that_a_line_cut_are_put_together() -> None:
     def line(words: str, y: float) -> Line:
-        return Line(words, 1, 12, 50, 500, y, y - 12, False, (words,))
+        return Line(words, 1, 12, 50, 500, y, False, (words,))
 
     page = [line("This sentence is long and has an exam-", 700), line("ple that a line's end has cut.", 686)]
     assert blocks([page], {}) == [Block("This sentence is long and has an example that a line's end has cut.", 0, 1)]
@@ -76,7 +76,7 @@ def test_words_that_a_line_cut_are_put_together() -> None:
 
 def test_the_table_of_contents_names_headings() -> None:
     def line(words: str, y: float) -> Line:
-        return Line(words, 1, 12, 50, 500, y, y - 12, False, (words,))
+        return Line(words, 1, 12, 50, 500, y, False, (words,))
 
     page = [
         line("Opening hours", 700),

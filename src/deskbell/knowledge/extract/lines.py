@@ -25,15 +25,17 @@ HYPHENS = ("\ufffe", "\x02", "\u00ad")  # what PDFium gives for a hyphen that on
 
 
 class Line(NamedTuple):
-    """A line of a page. Lengths are points; `cells` are its parts between wide gaps; a height of 0 means its place is unknown."""
+    """A line of a page, in points. `base` is how high its letters stand, `cells` are its parts between wide gaps.
+
+    A height of 0 means that its place is unknown.
+    """
 
     text: str
     page: int
     height: float
     left: float
     right: float
-    top: float
-    bottom: float
+    base: float
     bold: bool
     cells: tuple[str, ...]
 
@@ -86,10 +88,10 @@ def heading_sizes(lines: list[Line], usual: float) -> dict[float, int]:
 def usual_spacing(lines: list[Line]) -> float:
     """The distance from line to line where a sentence goes on, as a multiple of the line's height."""
     gaps = [
-        (upper.top - lower.top) / upper.height
+        (upper.base - lower.base) / upper.height
         for upper, lower in pairwise(lines)
         if upper.page == lower.page
-        and 0 < upper.top - lower.top < upper.height * 3
+        and 0 < upper.base - lower.base < upper.height * 3
         and upper.text[-1:] not in ".!?:"
         and lower.text[:1].islower()
     ]
@@ -106,7 +108,7 @@ def without_running_heads(pages: list[list[Line]]) -> list[Line]:
     filled = [page for page in pages if page]
     counts = Counter(words for page in filled for words in set(edges(page).values()))
     often = max(3, len(filled) * 0.5)
-    running = {words for words, count in counts.items() if count >= often and len(filled) >= 3}
+    running = {words for words, count in counts.items() if count >= often and len(filled) >= 3} | numbered_heads(filled)
     kept = []
     for page in filled:
         found = edges(page)
@@ -117,6 +119,17 @@ def without_running_heads(pages: list[list[Line]]) -> list[Line]:
             and not (place in (0, len(page) - 1) and PAGE_NUMBER.fullmatch(line.text))
         ]
     return kept
+
+
+def numbered_heads(pages: list[list[Line]]) -> set[str]:
+    """First or last lines of at least three pages that differ in a number alone, as a chapter's name with the page does."""
+    found: dict[str, list[str]] = {}
+    for page in pages:
+        for words in {flat(page[0].text), flat(page[-1].text)}:
+            found.setdefault(DIGITS.sub("#", words), []).append(words)
+    return {
+        words for words, texts in found.items() if "#" in words and len(texts) >= 3 and len(set(texts)) == len(texts)
+    }
 
 
 def joined(lines: list[Line], levels: list[int], spacing: float) -> Iterator[Block]:
@@ -150,7 +163,7 @@ def paragraphs(lines: list[Line], spacing: float) -> Iterator[Block]:
     widest = {page: max(line.right for line in group) for page, group in groupby(lines, key=lambda line: line.page)}
 
     def together(above: Line, below: Line) -> bool:
-        if ITEM.match(below.text) or abs(above.height - below.height) > max(above.height, 1) * 0.2:
+        if ITEM.match(below.text) or abs(above.height - below.height) > max(above.height, 1) * 0.35:
             return False
         if above.page != below.page:
             return above.text[-1:].isalpha() and below.text[:1].islower()
@@ -166,7 +179,7 @@ def follows(above: Line, below: Line, most: float) -> bool:
     """Whether a line is the next one below, at most `most` line heights away. Unknown places follow one another."""
     if not above.height or not below.height:
         return above.page == below.page
-    return above.page == below.page and 0 < above.top - below.top <= max(above.height, below.height) * most
+    return above.page == below.page and 0 < above.base - below.base <= max(above.height, below.height) * most
 
 
 def runs(lines: list[Line], together: Callable[[Line, Line], bool]) -> Iterator[list[Line]]:

@@ -89,6 +89,7 @@ class Places:
         self.handle, self.page = text_page.raw, page
         self.box = raw.FS_RECTF()
         self.flags = ctypes.c_int()
+        self.x, self.y = ctypes.c_double(), ctypes.c_double()
         self.name = ctypes.create_string_buffer(128)
 
     def lines(self, text: str) -> Iterator[Line]:
@@ -109,15 +110,17 @@ class Places:
     def line(self, words: str, start: int, wide: bool) -> Line | None:
         last = start + (units(words) if wide else len(words)) - 1
         if not (first_box := self.place(start)) or not (last_box := self.place(last)):
-            return Line(words, self.page, 0.0, 0.0, 0.0, 0.0, 0.0, False, (words,))
-        left, bottom, _, top = first_box
-        right = max(last_box[2], left)
-        height = top - bottom
+            return Line(words, self.page, 0.0, 0.0, 0.0, 0.0, False, (words,))
+        # Fonts within a line differ in height, and a bullet's or a footnote's most: the middle one of three counts.
+        middle = self.place((start + last) // 2) or first_box
+        height = sorted(box[3] - box[1] for box in (first_box, middle, last_box))[1]
+        base = self.baseline(start)
+        left, right = first_box[0], max(last_box[2], first_box[0])
         cells: tuple[str, ...] = (words,)
         if not wide and " " in words and height > 0 and (right - left) / len(words) > WIDE * height:
             cells = tuple(self.cells(words, start, height))
         bold = len(words) <= BOLD and self.bold(start) and self.bold(last)
-        return Line(words, self.page, height, left, right, top, bottom, bold, cells)
+        return Line(words, self.page, height, left, right, base, bold, cells)
 
     def cells(self, words: str, start: int, height: float) -> Iterator[str]:
         """The words between gaps that no space between words has."""
@@ -137,6 +140,11 @@ class Places:
         if index < 0 or not raw.FPDFText_GetLooseCharBox(self.handle, index, self.box):
             return None
         return self.box.left, self.box.bottom, self.box.right, self.box.top
+
+    def baseline(self, text_index: int) -> float:
+        index = raw.FPDFText_GetCharIndexFromTextIndex(self.handle, text_index)
+        raw.FPDFText_GetCharOrigin(self.handle, index, self.x, self.y)
+        return self.y.value
 
     def bold(self, text_index: int) -> bool:
         index = raw.FPDFText_GetCharIndexFromTextIndex(self.handle, text_index)
