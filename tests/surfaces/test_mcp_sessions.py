@@ -79,6 +79,22 @@ def test_a_page_of_another_origin_is_refused(alice: Api) -> None:
     assert client.send(request("ping"), origin=own).status_code == 200
 
 
+def test_a_page_of_an_allowed_origin_can_use_mcp(tmp_path: Path) -> None:
+    page = "https://app.example.com"
+    settings = Settings(access_log=False, mcp_allowed_origins=f"https://other.example, {page}/")
+    with running(tmp_path / "desk.db", settings) as server:
+        client = Mcp(server.api(server.organization()))
+        asked = client.send(b"", "OPTIONS", origin=page, authorization="")
+        assert (asked.status_code, asked.headers["access-control-allow-origin"]) == (204, page)
+        assert "Mcp-Session-Id" in asked.headers["access-control-allow-headers"]
+        opened = client.send(initialize(), origin=page)
+        assert opened.headers["access-control-allow-origin"] == page
+        assert "Mcp-Session-Id" in opened.headers["access-control-expose-headers"]
+        refusal = client.send(b"", "OPTIONS", origin="https://evil.example")
+        refused(refusal, 403, "origin_not_allowed")
+        assert "access-control-allow-origin" not in refusal.headers
+
+
 def test_what_is_beside_the_path_answers_json(alice: Api) -> None:
     client = Mcp(alice)
     for path in ("/mcp/", "/mcp/admin"):

@@ -43,6 +43,7 @@ class Call:
         self.length = 0
         self.request_id = ""
         self.origin = self.host = self.session_id = self.version = None
+        self.page = ""  # the origin of the web page that asks, once it is allowed
         self.caller: Caller | None = None
         self.allowance: Allowance | None = None
         self.bucket: Bucket = "read"
@@ -83,6 +84,7 @@ def check_origin(call: Call, allowed: frozenset[str]) -> None:
     origin = (call.origin or b"").decode("latin-1").lower()
     host = (call.host or b"").decode("latin-1").lower()
     if origin in allowed:
+        call.page = origin
         return
     try:
         parts, name = urlsplit(origin), urlsplit(f"//{host}").hostname
@@ -92,6 +94,7 @@ def check_origin(call: Call, allowed: frozenset[str]) -> None:
     local = name in LOOPBACK or server[0] not in LOOPBACK
     if not (parts.scheme in ("http", "https") and parts.netloc == host and local):
         raise Problem("origin_not_allowed", "This web page's origin may not use MCP here")
+    call.page = origin
 
 
 def not_allowed(method: str, allowed: str) -> Problem:

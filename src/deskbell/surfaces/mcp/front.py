@@ -17,6 +17,7 @@ from deskbell.errors import Problem
 from deskbell.foundation.db import Database, DatabaseFailure
 from deskbell.foundation.limits import Bucket, Limits
 from deskbell.operation import Caller
+from deskbell.surfaces import browsers
 from deskbell.surfaces.access_log import AccessLog
 from deskbell.surfaces.dialects import Crm
 from deskbell.surfaces.http import Authenticator, Receive, Scope, Send, read_body
@@ -46,6 +47,7 @@ KNOWN = frozenset(
         "prompts/list", "prompts/get", "server/discover", "subscriptions/listen", "completion/complete",
     }
 )  # fmt: skip
+SENT, SEEN = b", Mcp-Session-Id, Mcp-Protocol-Version, Mcp-Method, Mcp-Name", b", Mcp-Session-Id, WWW-Authenticate"
 SIMPLE = frozenset({"name", "arguments", "_meta"})
 
 
@@ -105,12 +107,15 @@ class Front:
         allowance = call.allowance or await self.limits.look(
             call.caller.key_id if call.caller else "", call.bucket, self.limit(call)
         )
-        return [
+        headers = [
             (b"x-request-id", call.request_id.encode()),
             (b"ratelimit-limit", b"%d" % allowance.limit),
             (b"ratelimit-remaining", b"%d" % allowance.remaining),
             (b"ratelimit-reset", b"%d" % allowance.reset),
         ]
+        if call.page:
+            headers += browsers.headers(call.page, preflight=call.method == "OPTIONS", sent=SENT, seen=SEEN)
+        return headers
 
     def limit(self, call: Call) -> int:
         limits = call.caller or Crm
@@ -136,6 +141,8 @@ class Front:
         """The way of a request through the checks. None says that it was answered by a stream."""
         if call.origin is not None:
             check_origin(call, self.origins)
+            if call.method == "OPTIONS":
+                return Reply(204)
         if len(call.authorization) == 1:
             call.caller = await self.authenticator.caller(call.authorization[0])
         if call.caller is None:
