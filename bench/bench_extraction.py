@@ -114,7 +114,7 @@ def fresh_interpreter() -> None:
 def bench(figures: common.Figures) -> None:
     compare(figures, "manual.html", page(700).encode(), "BeautifulSoup", soup, 2)
     compare(figures, "manual.docx", docx("Manual", parts(250)), "python-docx", python_docx, 2)
-    compare(figures, "manual.pdf", pdf("Manual", parts(120)), "pypdf", pypdf, 2)
+    compare(figures, "manual.pdf", pdf("Manual", parts(120)), "pypdf", pypdf, 1.5)
     asyncio.run(read_many(5))
     ours, fresh = in_turns(lambda: asyncio.run(read_many(40)), fresh_interpreter)
     result = f"{fresh * 40 / ours:.0f}x"
