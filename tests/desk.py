@@ -89,7 +89,7 @@ class Server:
         self.database = place if isinstance(place, str) else f"sqlite:///{place}"
         self.path = self.database.removeprefix("sqlite:///")
         databases.prepare(self.database, migrate=True)
-        self.settings = replace(settings or Settings(access_log=False), database=self.database)
+        self.settings = replace(settings or Settings(access_log=False, embedder="none"), database=self.database)
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.clients: list[httpx2.Client] = []

@@ -19,9 +19,18 @@ from deskbell.conversations import sending
 from deskbell.conversations.carriers import simulator
 from deskbell.credits import operations as credits
 from deskbell.credits.metering import Meter
-from deskbell.foundation import databases, idempotency, jobs
-from deskbell.foundation.db import DatabaseFailure, Session
+from deskbell.foundation import clock, databases, idempotency, jobs
+from deskbell.foundation.db import Database, DatabaseFailure, Session
 from deskbell.foundation.jobs import Work, Worker
+from deskbell.knowledge import operations as knowledge
+from deskbell.knowledge.documents import purge as purge_uploads
+from deskbell.knowledge.embedders import chosen
+from deskbell.knowledge.embedders.base import Embedder
+from deskbell.knowledge.indexing import Indexer, catch_up
+from deskbell.knowledge.queueing import QUEUE
+from deskbell.knowledge.reading import Reader
+from deskbell.knowledge.search import Knowledge
+from deskbell.knowledge.uploading import Uploads
 from deskbell.leads import operations as leads
 from deskbell.operation import Operation
 from deskbell.organizations import operations as organizations
@@ -51,10 +60,14 @@ OPERATIONS = [
 #: The agent API, `/v1`.
 AGENT_OPERATIONS: list[Operation] = [
     *agents.OPERATIONS,
+    *knowledge.OPERATIONS,
     *credits.OPERATIONS,
 ]
 
 PURGE = "answers.purge"
+INDEXING_DRAIN = 1.0  # seconds that indexing has at the end: what it has not stored it does again
+INDEXED_AT_ONCE = 2  # documents: one is read while another is embedded
+MIB = 1024 * 1024
 NOTED = 30.0  # seconds between writes of when keys were last used
 METERED = 1.0  # seconds between writes of what searches took
 READING = 1.0  # seconds that the access log's reader has at the end
@@ -106,9 +119,15 @@ class Deskbell:
         per_minute = self.settings.agent_requests_per_minute
         full_access = frozenset(name.strip() for name in self.settings.full_access_types.split(","))
         self.application_keys = ApplicationKeys(self.database, per_minute, full_access)
-        # What handlers that talk to the outside ask for by its type.
+        embedder = embedder_of(self.settings)
+        self.knowledge = knowledge_of(self.settings, self.database, embedder)
         self.meter = Meter(self.database)
-        parts: dict[type, Any] = {Meter: self.meter}
+        # What handlers that talk to the outside ask for by its type.
+        parts: dict[type, Any] = {
+            Meter: self.meter,
+            Knowledge: self.knowledge,
+            Uploads: Uploads(self.settings.upload_mib * MIB),
+        }
         common: dict[str, Any] = {
             "limits": self.database.limits,
             "database": self.database,
@@ -135,18 +154,28 @@ class Deskbell:
         self.pages = pages.build(OPERATIONS, AGENT_OPERATIONS, self.database, self.access_log, self.settings)
         sender = sending.Sender(simulator.Simulator(self.database))
         self.worker = Worker(self.database, {sending.SEND: sender.send, simulator.REPORT: sender.report, PURGE: purge})
-        self.database.follow("jobs", self.worker.wake)
+        self.indexing = indexing_of(self.settings, self.database, embedder)
+        for worker in (self.worker, self.indexing):
+            self.database.follow("jobs", worker.wake)
         self.database.follow("api_keys", self.keys.forget)
         for table in ("application_keys", "application_origins"):
             self.database.follow(table, self.application_keys.forget)
         try:
             await self.database.write(self.opening)
             await self.mcp.say_hello()
+            await catch_up(self.database, embedder)
         except DatabaseFailure as failure:
             if self.database.alone:
                 raise
             log.warning("this worker starts without the database: %s", failure)
-        chores = (self.worker.run, self.note_use, self.note_usage, self.mcp_sessions.keep, self.mcp.standing.keep)
+        chores = (
+            self.worker.run,
+            self.indexing.run,
+            self.note_use,
+            self.note_usage,
+            self.mcp_sessions.keep,
+            self.mcp.standing.keep,
+        )
         self.background = [asyncio.create_task(task()) for task in chores]
         self.access_log.start()
 
@@ -158,7 +187,8 @@ class Deskbell:
 
     async def stop(self) -> None:
         """Lets what is under way finish, then closes the database."""
-        await self.worker.stop(self.settings.drain_seconds / 2)
+        patience = self.settings.drain_seconds / 2
+        await asyncio.gather(self.worker.stop(patience), self.indexing.stop(min(patience, INDEXING_DRAIN)))
         for task in self.background:
             task.cancel()
         await asyncio.gather(*self.background, return_exceptions=True)
@@ -198,11 +228,30 @@ class Deskbell:
         await credits.set_metering(session, self.settings.metering)
 
 
+def embedder_of(settings: Settings) -> Embedder | None:
+    """What documents are embedded by; None for keywords alone."""
+    endpoint = (settings.embedder_base_url, settings.embedder_api_key, settings.embedder_model)
+    return chosen(settings.embedder, *endpoint, settings.embedder_dimensions)
+
+
+def knowledge_of(settings: Settings, database: Database, embedder: Embedder | None) -> Knowledge:
+    """What searches."""
+    return Knowledge(database, embedder, settings.index_mib * MIB)
+
+
+def indexing_of(settings: Settings, database: Database, embedder: Embedder | None) -> Worker:
+    """What makes documents findable, in a server or in a command that has no server beside it."""
+    reader = Reader(settings.upload_mib * MIB, settings.feed_hours)
+    handlers = Indexer(database, reader, embedder).handlers
+    return Worker(database, handlers, queue=QUEUE, at_once=INDEXED_AT_ONCE)
+
+
 async def purge(work: Work) -> None:
-    """Drops expired idempotency records, and again in an hour."""
+    """Drops expired idempotency records and uploads that nothing came of, and again in an hour."""
 
     async def unit(session: Session) -> None:
         await idempotency.purge(session)
+        await purge_uploads(session, clock.seconds_from_now(-3600))
         await jobs.enqueue(session, PURGE, {}, delay=3600, dedupe=PURGE)
 
     await work.finish(unit)

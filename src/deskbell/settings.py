@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
@@ -39,6 +39,22 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Origins of web pages that may use `/mcp` beside the server's own, separated by commas; behind a proxy, also its public origin."""
     metering: bool = False
     """Whether work takes credits from the organization's wallet, and an empty one ends it with 402."""
+    embedder: Literal["minilm", "openai", "none"] = "minilm"
+    """What searches by meaning: `minilm` works offline, `openai` is any endpoint with OpenAI's `/embeddings`, `none` leaves keywords alone."""
+    embedder_base_url: str = ""
+    """The endpoint of the embedder `openai`, up to `/embeddings`: `https://api.openai.com/v1`."""
+    embedder_api_key: str = ""
+    """The endpoint's key, where it needs one."""
+    embedder_model: str = ""
+    """The endpoint's model. Another one embeds all documents anew in the background; searches go on with the old vectors meanwhile."""
+    embedder_dimensions: Annotated[int, Meta(ge=0, le=8192)] = 0
+    """How many numbers a vector of that model has."""
+    upload_mib: Annotated[int, Meta(ge=1, le=1024)] = 25
+    """The largest file that may be uploaded or fetched for a knowledge base, in MiB."""
+    index_mib: Annotated[int, Meta(ge=16, le=1048576)] = 1024
+    """How much memory a process may use for the indexes of knowledge bases, in MiB; those that were asked for longest ago leave it first."""
+    feed_hours: Annotated[float, Meta(ge=0, le=8760)] = 24.0
+    """How often a feed is looked at for new entries, in hours; 0 is once."""
     drain_seconds: Annotated[float, Meta(ge=0, le=3600)] = 10.0
     """How long a stopping server waits for requests and jobs that are under way, from 0 to 3600."""
 

@@ -182,7 +182,7 @@ def as_application(url: str, organization_id: str, act: Callable[[Any], Any]) ->
 def planted(table: Table, own: str, stranger: str) -> str:
     """An INSERT of a row that looks right, for another organization."""
     kinds = {"UUID": f"'{uuid4()}'", "BOOLEAN": "false", "JSON": "'{}'", "TIMESTAMP WITH TIME ZONE": "now()"}
-    kinds |= {"TEXT": "'x'", "INTEGER": "1", "BIGINT": "1"}
+    kinds |= {"TEXT": "'x'", "INTEGER": "1", "BIGINT": "1", "BYTEA": "'x'"}
     values = {
         column.name: kinds[column.type.compile(DIALECT)]
         for column in table.columns

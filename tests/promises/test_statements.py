@@ -64,7 +64,7 @@ WHOLE = {
     "drop_jobs",
     "end_unsent",
 }
-WHOLE |= {"release_claims", "counts", "count_failed_jobs", "newest_failure"}
+WHOLE |= {"release_claims", "counts", "count_failed_jobs", "count_late_jobs", "newest_failure"}
 WHOLE |= {"open_sessions", "open_ids", "end_those_without_key"}  # of a table whose rows have a cap
 
 

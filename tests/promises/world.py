@@ -16,7 +16,7 @@ from deskbell.foundation.json import unwrapped
 from deskbell.operation import AGENT_API, Operation
 from deskbell.organizations.operations import add_person
 from tests.agents import AgentApi, application
-from tests.desk import Api
+from tests.desk import Api, eventually
 
 TIMES = {"start_time": "2030-01-01T10:00:00Z", "end_time": "2030-01-01T11:00:00Z"}
 
@@ -63,18 +63,46 @@ class World:
         assert self.agents.post(f"/agents/{made.json()['id']}/publish").status_code == 200
         return str(made.json()["id"])
 
+    @cached_property
+    def base(self) -> str:
+        """A knowledge base with a document that is ready."""
+        base = self.new_base()
+        document = self.new_document(base)
+        eventually(lambda: self.agents.get(f"/documents/{document}").json()["status"] == "ready")
+        return base
+
+    @cached_property
+    def document(self) -> str:
+        return str(self.agents.get(f"/knowledge-bases/{self.base}/documents").json()["documents"][-1]["id"])
+
+    def new_base(self) -> str:
+        return str(self.agents.post("/knowledge-bases", {"name": "Prices"}).json()["id"])
+
+    def new_document(self, base: str) -> str:
+        added = self.agents.post(f"/knowledge-bases/{base}/documents", {"title": "Prices", "text": "A roof costs $9."})
+        assert added.status_code == 202, added.text
+        return str(added.json()["id"])
+
     def ids_for(self, operation: Operation) -> list[str]:
         """Ids of this organization that an operation might be given."""
-        return [self.agent] if of_agents(operation) else self.ids()
+        return [self.agent, self.base, self.document] if of_agents(operation) else self.ids()
 
     def own(self, operation: Operation) -> str:
-        """The id that belongs into the operation's path."""
+        """The id that belongs into the operation's path; what the operation deletes is made for it."""
+        if operation.name == "knowledge_bases.delete":
+            return self.new_base()
+        if operation.name == "documents.delete":
+            return self.new_document(self.new_base())
+        if operation.path.startswith("/v1/documents/"):
+            return self.document
+        if operation.path.startswith("/v1/knowledge-bases/"):
+            return self.base
         if of_agents(operation):
             return self.agent
         return {"appointments": self.appointment, "tasks": self.task}.get(operation.name.split(".")[0], self.lead)
 
     def body(self, operation: Operation) -> dict[str, Any] | None:
-        if operation.from_body is None:
+        if operation.from_body is None and operation.upload is None:
             return None
         bodies: dict[str, dict[str, Any]] = {
             "leads.create": {"first_name": "Maria"},
@@ -86,6 +114,9 @@ class World:
             "messages.send": {"body": "We can be there at nine."},
             "agents.create": {"name": "Front desk"},
             "agents.update": {"description": "Answers calls"},
+            "kb.search": {"kb_id": self.base, "query": "what does a roof cost"},
+            "knowledge_bases.create": {"name": "Prices"},
+            "documents.add": {"title": "Hours", "text": "We are open from eight to five."},
         }
         return bodies[operation.name]
 
@@ -109,7 +140,7 @@ class World:
 
 
 #: Fields of the agent API that hold an id of some form of their own.
-AGENT_IDS = {"agent_id"}
+AGENT_IDS = {"agent_id", "kb_id"}
 
 
 def of_agents(operation: Operation) -> bool:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from deskbell.agents import store
-from deskbell.agents.bases import names_of_bases
 from deskbell.agents.model import Agent, AgentRow, LinkedBase
 from deskbell.errors import Problem
 from deskbell.foundation.db import update
 from deskbell.foundation.ids import organization_public_id
+from deskbell.knowledge.bases import names_of_bases
 from deskbell.operation import Context
 
 

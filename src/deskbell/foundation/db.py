@@ -92,6 +92,16 @@ class Contains(ColumnElement[Any]):
         self.column, self.terms, self.indexed = column, [term] if digits is None else [term, digits], indexed
 
 
+class Among(ColumnElement[Any]):
+    """Whether a text column holds one of the texts of a bound JSON list."""
+
+    inherit_cache = False
+    type = Integer()
+
+    def __init__(self, column: ColumnElement[str], texts: Any) -> None:
+        self.column, self.texts = column, texts
+
+
 SEARCH_FIRST, BY_KEY = "search first", "by key"
 LIMIT, OFFSET = bindparam("limit", type_=BigInteger()), bindparam("offset", type_=BigInteger())
 
@@ -210,8 +220,8 @@ class Session(Protocol):
     async def one(self, statement: Bound[T]) -> T | None:
         """The first row, or None."""
 
-    async def all(self, statement: Bound[T]) -> list[T]:
-        """Every row."""
+    async def all(self, statement: Bound[T], *, long: bool = False) -> list[T]:
+        """Every row. `long` says that there are so many or so large ones that the event loop must not wait for it."""
 
     async def page(
         self, statement: Bound[T], page: int, limit: int, *, offset: int = 0, long: bool = False

@@ -3,6 +3,8 @@
 One column says when a job is due. A delay sets it ahead; a claim moves it ahead by the lease, so that a dead worker's job
 becomes due again; a failure moves it ahead by the backoff. A handler that records its effect with `Work.finish` has effect and
 end in one transaction, hence the effect exactly once. Failed jobs stay, with their traceback.
+
+A queue has workers of its own, so that what takes long never keeps a text waiting.
 """
 
 from __future__ import annotations
@@ -34,6 +36,7 @@ jobs = Table(
     schema,
     Column("id", ID, primary_key=True),
     Column("organization_id", ID),
+    Column("queue", Text, nullable=False),
     Column("kind", Text, nullable=False),
     Column("payload", JSON, nullable=False),
     Column("due_at", INSTANT, nullable=False),
@@ -44,7 +47,7 @@ jobs = Table(
     Column("failed_at", INSTANT),
     Column("created_at", INSTANT, nullable=False),
 )
-Index("jobs_due", jobs.c.due_at, jobs.c.id)
+Index("jobs_due", jobs.c.queue, jobs.c.due_at, jobs.c.id)
 Index("jobs_dedupe", jobs.c.dedupe, unique=True)
 
 
@@ -60,15 +63,15 @@ class Job(msgspec.Struct):
 
 
 @query(Job)
-def due_jobs(moment: str, most: int) -> Select[Any]:
+def due_jobs(queue: str, moment: str, most: int) -> Select[Any]:
     columns = (jobs.c.id, jobs.c.organization_id, jobs.c.kind, jobs.c.payload, jobs.c.attempts, jobs.c.claim)
-    due = select(*columns).where(jobs.c.due_at <= moment, jobs.c.failed_at.is_(None))
+    due = select(*columns).where(jobs.c.queue == queue, jobs.c.due_at <= moment, jobs.c.failed_at.is_(None))
     return due.order_by(jobs.c.due_at, jobs.c.id).limit(most).with_for_update(skip_locked=True)
 
 
 @query(str)
-def next_due() -> Select[Any]:
-    return select(func.min(jobs.c.due_at)).where(jobs.c.failed_at.is_(None))
+def next_due(queue: str) -> Select[Any]:
+    return select(func.min(jobs.c.due_at)).where(jobs.c.queue == queue, jobs.c.failed_at.is_(None))
 
 
 @query(str)
@@ -79,6 +82,11 @@ def live_job(dedupe: str) -> Select[Any]:
 @command
 def claim_job(id: str, claim: str, lease_end: str) -> Update:
     return update(jobs).where(jobs.c.id == id).values(claim=claim, due_at=lease_end, attempts=jobs.c.attempts + 1)
+
+
+@command
+def renew_claim(id: str, claim: str, lease_end: str) -> Update:
+    return update(jobs).where(jobs.c.id == id, jobs.c.claim == claim).values(due_at=lease_end)
 
 
 @command
@@ -114,6 +122,7 @@ async def enqueue(
     organization_id: str | None = None,
     delay: float = 0,
     dedupe: str | None = None,
+    queue: str = "",
 ) -> None:
     """Adds a job in the present transaction, due after `delay` seconds. At most one live job has a given `dedupe` key."""
     if dedupe is not None and await session.one(live_job(dedupe)) is not None:
@@ -121,6 +130,7 @@ async def enqueue(
     row = {
         "id": new_id(),
         "organization_id": organization_id,
+        "queue": queue,
         "kind": kind,
         "payload": msgspec.json.encode(payload).decode(),
         "attempts": 0,
@@ -158,9 +168,23 @@ class Work:
     def payload(self, kind: type[T]) -> T:
         return msgspec.json.decode(self.job.payload, type=kind)
 
+    async def read(self, work: Callable[[Session], Coroutine[Any, Any, T]]) -> T:
+        """Reads what belongs to the job's organization."""
+        return await self.database.read(work, self.job.organization_id)
+
     async def record(self, work: Callable[[Session], Coroutine[Any, Any, T]]) -> T:
         """Runs a transaction of the job's organization without ending the job."""
         return await self.database.write(work, self.job.organization_id)
+
+    async def hold(self, work: Callable[[Session], Coroutine[Any, Any, T]]) -> T:
+        """`record`, and the lease begins anew: for a job that takes long and stores parts. Refused when the claim was lost."""
+
+        async def unit(session: Session) -> T:
+            if not await session.run(renew_claim(self.job.id, self.job.claim or "", clock.seconds_from_now(LEASE))):
+                raise ClaimLost(self.job.id)
+            return await work(session)
+
+        return await self.record(unit)
 
     async def finish(self, work: Callable[[Session], Coroutine[Any, Any, T]]) -> T:
         """Records the outcome and ends the job, in one transaction; refused when the claim was lost."""
@@ -179,11 +203,15 @@ Handler = Callable[[Work], Awaitable[None]]
 
 
 class Worker:
-    """Claims due jobs and runs their handlers, at most `AT_ONCE` at a time, until it is stopped."""
+    """Claims due jobs of one queue and runs their handlers, at most `at_once` at a time, until it is stopped."""
 
-    def __init__(self, database: Database, handlers: Mapping[str, Handler]) -> None:
+    def __init__(
+        self, database: Database, handlers: Mapping[str, Handler], *, queue: str = "", at_once: int = AT_ONCE
+    ) -> None:
         self.database = database
         self.handlers = handlers
+        self.queue = queue
+        self.at_once = at_once
         self.running: dict[str, asyncio.Task[None]] = {}
         self.woken = asyncio.Event()
         self.stopping = False
@@ -224,10 +252,10 @@ class Worker:
             task.cancel()
 
     async def claim(self) -> int:
-        room = AT_ONCE - len(self.running)
+        room = self.at_once - len(self.running)
         if room <= 0:
             return 0
-        due = await self.database.read(lambda session: session.one(next_due()))
+        due = await self.database.read(lambda session: session.one(next_due(self.queue)))
         if due is None or due > clock.now():
             return 0
         claimed = await self.database.write(lambda session: self.take(session, room))
@@ -238,7 +266,7 @@ class Worker:
 
     async def take(self, session: Session, most: int) -> list[Job]:
         """Claims due jobs. One that runs here is not claimed again, even if the clock has jumped past its lease."""
-        due = await session.all(due_jobs(clock.now(), most + len(self.running)))
+        due = await session.all(due_jobs(self.queue, clock.now(), most + len(self.running)))
         found = [job for job in due if job.id not in self.running][:most]
         for job in found:
             job.claim = new_id()

@@ -97,6 +97,8 @@ def worded(schema: Schema) -> Schema:
         made.setdefault("type", "string")
     if made.get("type") == "integer":
         made["format"] = "int64"
+    if "items" in made:
+        made["items"] = worded(made["items"])
     if "properties" in made:
         made["properties"] = {name: worded(member) for name, member in made["properties"].items()}
     return made

@@ -1,6 +1,6 @@
 """The schema's history: numbered SQL files, append-only, the same for both databases but for types and marked lines.
 
-`{id}`, `{instant}`, `{json}`, `{flag}` and `{key}` stand for column types. A line that begins with `--sqlite:` or `--postgres:` is
+`{id}`, `{instant}`, `{json}`, `{flag}`, `{key}` and `{blob}` stand for column types. A line that begins with `--sqlite:` or `--postgres:` is
 that database's alone, and on SQLite such a line is a whole statement or column.
 """
 
@@ -13,13 +13,22 @@ from itertools import pairwise
 from typing import NamedTuple
 
 _types = {
-    "sqlite": {"id": "text", "instant": "text", "json": "text", "flag": "integer", "key": "text", "strict": "strict"},
+    "sqlite": {
+        "id": "text",
+        "instant": "text",
+        "json": "text",
+        "flag": "integer",
+        "key": "text",
+        "blob": "blob",
+        "strict": "strict",
+    },
     "postgres": {
         "id": "uuid",
         "instant": "timestamptz",
         "json": "json",
         "flag": "boolean",
         "key": 'text collate "C"',
+        "blob": "bytea",
         "strict": "",
     },
 }

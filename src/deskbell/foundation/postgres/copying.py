@@ -17,7 +17,8 @@ from deskbell.foundation.postgres.schema import prepare
 from deskbell.foundation.postgres.session import reraise
 from deskbell.foundation.sqlite import connect, schema_version
 
-CHUNK = 2000  # rows per transaction
+CHUNK = 2000  # rows per transaction, but for tables whose rows are large
+AT_ONCE = "copied_at_once"  # what a table with large rows says of itself
 CONNECT = 10.0  # seconds
 ANSWER = 300.0  # seconds for one statement
 PROGRESS = (
@@ -67,7 +68,7 @@ def rows_after(source: Any, table: Table, last: list[Any] | None) -> Iterator[li
     """The rows of a table in the order of its key, in chunks, behind the row with the key `last`."""
     key, places = key_of(table), key_places(table)
     after = f"WHERE ({', '.join(key)}) > ({', '.join('?' * len(key))})"
-    text = f"SELECT {', '.join(names_of(table))} FROM {table.name} {{}} ORDER BY {', '.join(key)} LIMIT {CHUNK}"
+    text = f"SELECT {', '.join(names_of(table))} FROM {table.name} {{}} ORDER BY {', '.join(key)} LIMIT {table.info.get(AT_ONCE, CHUNK)}"
     while chunk := source.execute(text.format(after if last else ""), last or ()).fetchall():
         yield chunk
         last = [chunk[-1][place] for place in places]
@@ -160,7 +161,8 @@ async def verify(source: Any, target: Any, table: Table) -> None:
     order = ", ".join(key_of(table, on_target=True))
     async with target.transaction():
         async for row in target.cursor(
-            f"SELECT {', '.join(names_of(table))} FROM {table.name} ORDER BY {order}", prefetch=CHUNK
+            f"SELECT {', '.join(names_of(table))} FROM {table.name} ORDER BY {order}",
+            prefetch=table.info.get(AT_ONCE, CHUNK),
         ):
             arrived.add(row)
     if sent.sum.digest() != arrived.sum.digest():

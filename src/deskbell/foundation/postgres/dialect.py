@@ -8,7 +8,7 @@ from sqlalchemy.dialects.postgresql import asyncpg as dialects
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 
-from deskbell.foundation.db import Contains, DatabaseSize
+from deskbell.foundation.db import Among, Contains, DatabaseSize
 
 DIALECT = dialects.dialect()  # type: ignore[no-untyped-call]
 
@@ -26,6 +26,12 @@ def contains(element: Contains, compiler: SQLCompiler, **options: Any) -> str:
         return "(" + " OR ".join(f"strpos({column}, {term}) > 0" for term in terms) + ")"
     table = element.column.table.name
     return "(" + " OR ".join(f"{table}.id IN (SELECT {table}_found({term}))" for term in terms) + ")"
+
+
+@compiles(Among, "postgresql")
+def among(element: Among, compiler: SQLCompiler, **options: Any) -> str:
+    column, texts = (compiler.process(part, **options) for part in (element.column, element.texts))
+    return f"{column} = ANY (ARRAY(SELECT json_array_elements_text(CAST({texts} AS json))))"
 
 
 @compiles(DatabaseSize, "postgresql")

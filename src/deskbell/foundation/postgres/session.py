@@ -118,7 +118,7 @@ class PostgresSession:
         rows = await self.fetch(statement)
         return statement.prepared.make(rows[0]) if rows else None
 
-    async def all(self, statement: Bound[T]) -> list[T]:
+    async def all(self, statement: Bound[T], *, long: bool = False) -> list[T]:
         make = statement.prepared.make
         return [make(row) for row in await self.fetch(statement)]
 

@@ -15,6 +15,7 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from deskbell.foundation.db import (
     BY_KEY,
     SEARCH_FIRST,
+    Among,
     Bound,
     DatabaseFailure,
     DatabaseSize,
@@ -37,6 +38,12 @@ DIALECT = dialects.dialect(paramstyle="qmark")
 DIALECT.statement_compiler = Compiler
 COUNTED_INLINE = 20_000  # rows: a longer count leaves the event loop
 MAX_OFFSET = 2**62
+
+
+@compiles(Among, "sqlite")
+def among(element: Among, compiler: SQLCompiler, **options: Any) -> str:
+    column, texts = (compiler.process(part, **options) for part in (element.column, element.texts))
+    return f"{column} IN (SELECT value FROM json_each({texts}))"
 
 
 @compiles(DatabaseSize, "sqlite")
@@ -135,7 +142,9 @@ class SqliteSession:
         row = self.rows(self.fetch(statement), first=True)
         return None if row is None else statement.prepared.make(row)
 
-    async def all(self, statement: Bound[T]) -> list[T]:
+    async def all(self, statement: Bound[T], *, long: bool = False) -> list[T]:
+        if self.inline and long:
+            raise TooLong
         make = statement.prepared.make
         return [make(row) for row in self.rows(self.fetch(statement))]
 

@@ -1,0 +1,58 @@
+"""Knowledge bases: made, listed, deleted."""
+
+from __future__ import annotations
+
+from deskbell.foundation.db import insert
+from deskbell.foundation.ids import PublicId, public_id
+from deskbell.foundation.pages import Pagination, Window
+from deskbell.knowledge import queueing, rules, store
+from deskbell.knowledge.model import BaseState, KnowledgeBase, KnowledgeBases, NewKnowledgeBase
+from deskbell.operation import Context
+
+
+async def list_bases(ctx: Context, window: Window) -> KnowledgeBases:
+    """Knowledge bases, newest first, with what they hold."""
+    rows, total = await ctx.db.page(store.base_list(ctx.organization_id), 1, window.limit, offset=window.offset)
+    return KnowledgeBases(rows, Pagination(window.limit, window.offset, total))
+
+
+async def create_base(ctx: Context, new: NewKnowledgeBase) -> KnowledgeBase:
+    """Make an empty knowledge base; documents are added to it next."""
+    moment = ctx.now
+    row = {"organization_id": ctx.organization_id, "id": public_id("kb"), "name": new.name.strip(), "version": 0}
+    row |= {"description": new.description, "created_at": moment, "updated_at": moment}
+    await ctx.db.run(insert(store.knowledge_bases, row))
+    return await get_base(ctx, PublicId(row["id"]))
+
+
+async def get_base(ctx: Context, id: PublicId) -> KnowledgeBase:
+    """One knowledge base, with how many documents and chunks it holds."""
+    found = await ctx.db.one(store.base_row(ctx.organization_id, id))
+    if found is None:
+        raise rules.no_base()
+    return found
+
+
+async def delete_base(ctx: Context, id: PublicId) -> KnowledgeBase:
+    """Delete a knowledge base with everything in it. Agents that used it go on without it; no answer shows it from now on."""
+    base = await get_base(ctx, id)
+    await ctx.db.run(store.delete_base(ctx.organization_id, id))
+    await queueing.sweep(ctx, id)
+    return base
+
+
+async def state_of_base(ctx: Context, id: str) -> BaseState:
+    """What a search must know of a knowledge base."""
+    found = await ctx.db.one(store.base_state(ctx.organization_id, id))
+    if found is None:
+        raise rules.no_base()
+    return found
+
+
+async def names_of_bases(ctx: Context, ids: list[str]) -> dict[str, str]:
+    """The names of those knowledge bases that stand, by id."""
+    names = {}
+    for id in ids:
+        if (state := await ctx.db.one(store.base_state(ctx.organization_id, id))) is not None:
+            names[id] = state.name
+    return names

@@ -1,0 +1,48 @@
+"""What can be done with knowledge bases, documents and searches."""
+
+from __future__ import annotations
+
+from deskbell.credits.metering import counted
+from deskbell.knowledge import rules
+from deskbell.knowledge.bases import create_base, delete_base, get_base, list_bases
+from deskbell.knowledge.documents import delete_document, get_document, list_documents, reindex_document
+from deskbell.knowledge.model import NewDocument, SearchAnswer, SearchQuery
+from deskbell.knowledge.search import Knowledge, explained, next_questions, search_one
+from deskbell.knowledge.uploading import add_document
+from deskbell.operation import Operation, Outside
+from deskbell.organizations.model import MANAGE, USE
+
+
+async def search(outside: Outside, query: SearchQuery) -> SearchAnswer:
+    """Search a knowledge base by meaning and by keywords. Scores go from 0 to 1; the best results come first, whatever their score.
+
+    `explain` adds to each result how it was ranked, and why a chat would leave it out.
+    """
+    await counted(outside, "search")
+    knowledge = outside.part(Knowledge)
+    found = await search_one(knowledge, outside.organization_id, query.kb_id, query.query, query.top_k)
+    if found is None:
+        raise rules.no_base()
+    results = [explained(place, each, with_ranks=query.explain) for place, each in enumerate(found)]
+    return SearchAnswer(results, await next_questions(knowledge, outside.organization_id, query.query, found))
+
+
+OPERATIONS = [
+    Operation("kb.search", search, "POST /v1/kb/search", scope=USE, status=200),
+    Operation("knowledge_bases.list", list_bases, "GET /v1/knowledge-bases", scope=MANAGE),
+    Operation("knowledge_bases.create", create_base, "POST /v1/knowledge-bases", scope=MANAGE),
+    Operation("knowledge_bases.get", get_base, "GET /v1/knowledge-bases/{id}", scope=MANAGE),
+    Operation("knowledge_bases.delete", delete_base, "DELETE /v1/knowledge-bases/{id}", scope=MANAGE),
+    Operation("documents.list", list_documents, "GET /v1/knowledge-bases/{id}/documents", scope=MANAGE),
+    Operation(
+        "documents.add",
+        add_document,
+        "POST /v1/knowledge-bases/{id}/documents",
+        scope=MANAGE,
+        status=202,
+        upload=NewDocument,
+    ),
+    Operation("documents.get", get_document, "GET /v1/documents/{id}", scope=MANAGE),
+    Operation("documents.delete", delete_document, "DELETE /v1/documents/{id}", scope=MANAGE),
+    Operation("documents.reindex", reindex_document, "POST /v1/documents/{id}/reindex", scope=MANAGE, status=202),
+]

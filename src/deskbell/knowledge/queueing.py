@@ -1,0 +1,28 @@
+"""The jobs of knowledge bases, as they are queued."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from deskbell.foundation import jobs
+from deskbell.operation import Context
+
+QUEUE = "knowledge"  # its jobs take long: they have workers of their own
+INDEX, SWEEP, EMBED, REFRESH = "knowledge.index", "knowledge.sweep", "knowledge.embed", "knowledge.refresh"
+
+
+async def index(ctx: Context, id: str) -> None:
+    """One job at a time works on a document; it looks for newer content at its end."""
+    await enqueue(ctx, INDEX, {"document_id": id}, dedupe=f"{INDEX} {id}")
+
+
+async def sweep(ctx: Context, base_id: str, document_id: str | None = None) -> None:
+    """Queues the removal of what nobody sees any more of a document, or of a whole knowledge base."""
+    await enqueue(ctx, SWEEP, {"knowledge_base_id": base_id, "document_id": document_id})
+
+
+async def enqueue(
+    ctx: Context, kind: str, payload: dict[str, Any], *, dedupe: str | None = None, delay: float = 0
+) -> None:
+    owner = ctx.organization_id
+    await jobs.enqueue(ctx.db, kind, payload, organization_id=owner, dedupe=dedupe, delay=delay, queue=QUEUE)

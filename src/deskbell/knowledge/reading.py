@@ -1,0 +1,102 @@
+"""Where a document's text comes from: an upload, a web page, a feed."""
+
+from __future__ import annotations
+
+from functools import partial
+from hashlib import sha256
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlsplit
+
+import msgspec
+
+from deskbell.foundation.jobs import Work
+from deskbell.knowledge import steps
+from deskbell.knowledge.extract import Item, Unreadable, extract, feed
+from deskbell.knowledge.extract.document import Document
+from deskbell.knowledge.model import DocumentState, Draft
+from deskbell.knowledge.rules import NAME_LENGTH
+
+if TYPE_CHECKING:
+    from deskbell.foundation.fetching import Fetched
+
+MOST_ENTRIES = 1000  # of a feed that are taken
+
+
+class Content(msgspec.Struct):
+    """A document's text, and what tells whether it has changed."""
+
+    document: Document
+    digest: str
+
+
+class Reader:
+    """Fetches and extracts. `most_bytes` bounds what a page or feed may hold; a feed is looked at every `feed_hours`, or once if 0."""
+
+    def __init__(self, most_bytes: int, feed_hours: float) -> None:
+        self.most_bytes = most_bytes
+        self.feed_hours = feed_hours
+
+    async def read(self, work: Work, document: DocumentState) -> Content:
+        """The text of a document's newest content. Raises Unreadable."""
+        if document.kind == "url":
+            fetched = await self.fetched(document)
+            found = await extract(fetched.data, name_in(fetched.url), fetched.media_type)
+            return Content(msgspec.structs.replace(found, source=fetched.url), digest(fetched.data))
+        data = await self.uploaded(work, document)
+        if document.kind == "entry":
+            return Content(msgspec.json.decode(data, type=Document), digest(data))
+        if document.kind == "text":
+            found = await extract(data, "text.md", "text/markdown")
+            return Content(msgspec.structs.replace(found, title=document.file_name), digest(data))
+        return Content(await extract(data, document.file_name, document.media_type), digest(data))
+
+    async def fetched(self, document: DocumentState) -> Fetched:
+        """A page or feed. Raises Unreadable."""
+        from deskbell.foundation.fetching import Unreachable, fetch
+
+        try:
+            return await fetch(document.url or "", max_bytes=self.most_bytes)
+        except Unreachable as refusal:
+            raise Unreadable(refusal.reason) from None
+
+    async def uploaded(self, work: Work, document: DocumentState) -> bytes:
+        """The bytes of an upload."""
+        parts: list[bytes] = []
+        upload_id = document.upload_id or ""
+        while True:
+            act = partial(steps.upload_part, document=document, upload_id=upload_id, part=len(parts))
+            part = await work.read(steps.within(work, act))
+            if part is None:
+                break
+            parts.append(part)
+        if not parts:
+            raise Unreadable("The file is empty.")
+        return b"".join(parts)
+
+    async def entries(self, document: DocumentState) -> list[tuple[Draft, bytes]]:
+        """What a feed holds, as documents that are to be, each with its content."""
+        fetched = await self.fetched(document)
+        drafts: dict[str, tuple[Draft, bytes]] = {}
+        for item in (await feed(fetched.data))[:MOST_ENTRIES]:
+            if item.title or item.blocks:
+                draft, data = entry(document, item)
+                drafts.setdefault(draft.file_name, (draft, data))
+        return list(drafts.values())
+
+
+def entry(document: DocumentState, item: Item) -> tuple[Draft, bytes]:
+    """A feed's entry. Its address names it, so that a later look finds it again."""
+    data = msgspec.json.encode(Document(item.title, item.blocks, item.url))
+    name = (item.url or f"{document.url}#{item.id}")[:NAME_LENGTH]
+    draft = Draft("entry", name, url=item.url, bytes=len(data), feed_id=document.id, digest=digest(data))
+    return draft, data
+
+
+def digest(data: bytes) -> str:
+    return sha256(data).hexdigest()
+
+
+def name_in(url: str) -> str:
+    """The file name that an address ends with."""
+    return unquote(PurePosixPath(urlsplit(url).path).name)

@@ -1,0 +1,235 @@
+"""The transactions of indexing: each a step of one document, in its own organization."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine, Mapping
+from functools import partial
+from typing import Any, TypeVar
+
+import msgspec
+
+from deskbell.foundation.db import Session, insert
+from deskbell.foundation.ids import new_id
+from deskbell.foundation.jobs import Work
+from deskbell.knowledge import documents, queueing, store
+from deskbell.knowledge.documents import change
+from deskbell.knowledge.model import DocumentState, Draft, Elsewhere, LiveDocument, Pending, Place
+from deskbell.knowledge.preparing import Prepared
+from deskbell.operation import Context
+from deskbell.organizations.operations import context_of
+
+T = TypeVar("T")
+
+ROWS = 100  # chunks that are stored in one transaction
+SWEPT = 500  # chunks that are removed in one transaction
+WAS_READ, WAS_STORED = 10, 20  # percent of a document's progress
+EVERY = 2**62  # above all revisions
+
+
+class Superseded(Exception):
+    """The document has newer content, or is gone."""
+
+
+def within(work: Work, act: Callable[[Context], Coroutine[Any, Any, T]]) -> Callable[[Session], Coroutine[Any, Any, T]]:
+    """An act in the job's own organization, as a transaction."""
+
+    async def unit(session: Session) -> T:
+        return await act(await context_of(session, work.job.organization_id or ""))
+
+    return unit
+
+
+async def begin(ctx: Context, *, id: str) -> DocumentState | None:
+    """The document that is to be indexed, unless it is gone."""
+    held = await ctx.db.one(store.held_document(ctx.organization_id, id))
+    if held is not None and held.status == "queued":
+        await change(ctx, id, status="processing", error=None)
+    return held
+
+
+async def current(ctx: Context, document: DocumentState) -> None:
+    """Refuses to go on with content that is no longer the newest."""
+    held = await ctx.db.one(store.held_document(ctx.organization_id, document.id))
+    if held is None or held.revision != document.revision:
+        raise Superseded
+
+
+async def mark(ctx: Context, *, document: DocumentState, progress: int) -> None:
+    await current(ctx, document)
+    await change(ctx, document.id, progress=progress)
+
+
+async def note(ctx: Context, *, document: DocumentState, reason: str) -> None:
+    """Why it is not going on for the moment."""
+    await current(ctx, document)
+    await change(ctx, document.id, error=reason)
+
+
+async def keep(work: Work, document: DocumentState, rows: list[Prepared], digest: str | None) -> None:
+    """Stores the chunks of the newest revision, in place of what an attempt that was cut short has left."""
+    for start in range(0, len(rows), ROWS):
+        await work.hold(within(work, partial(keep_rows, document=document, rows=rows[start : start + ROWS])))
+    await work.hold(within(work, partial(kept, document=document, digest=digest)))
+
+
+async def keep_rows(ctx: Context, *, document: DocumentState, rows: list[Prepared]) -> None:
+    await current(ctx, document)
+    place = document.place
+    await ctx.db.run(store.delete_chunks(ctx.organization_id, *place, rows[0].position))
+    key = {"organization_id": ctx.organization_id, **place._asdict()}
+    for row in rows:
+        await ctx.db.run(insert(store.chunks, key | msgspec.structs.asdict(row)))
+
+
+async def kept(ctx: Context, *, document: DocumentState, digest: str | None) -> None:
+    await current(ctx, document)
+    await change(ctx, document.id, stored_revision=document.revision, digest=digest, progress=WAS_STORED)
+
+
+async def count(ctx: Context, *, place: Place) -> int:
+    """How many chunks a revision has."""
+    base_id, id, revision = place
+    last = await ctx.db.one(store.last_old_chunk(ctx.organization_id, base_id, id, revision + 1))
+    return last.position + 1 if last is not None and last.revision == revision else 0
+
+
+async def pending(ctx: Context, *, place: Place, embedder: str, after: int, most: int) -> list[Pending]:
+    """The next chunks that are to be embedded."""
+    return await ctx.db.all(store.unembedded(ctx.organization_id, *place, embedder, after, most))
+
+
+async def keep_vectors(
+    ctx: Context, *, place: Place, embedder: str, vectors: Mapping[int, bytes], progress: int
+) -> None:
+    held = await ctx.db.one(store.held_document(ctx.organization_id, place.document_id))
+    if held is None or place.revision not in (held.revision, held.live_revision):
+        raise Superseded
+    key = {"organization_id": ctx.organization_id, **place._asdict(), "embedder": embedder}
+    for position, vector in vectors.items():
+        await ctx.db.run(insert(store.chunk_vectors, key | {"position": position, "vector": vector}))
+    if held.status == "processing" and place.revision == held.revision:
+        await change(ctx, held.id, progress=progress)
+
+
+async def go_live(ctx: Context, *, document: DocumentState, embedder: str | None) -> None:
+    """Lets searches see the newest revision, all of it, and the one before no more. Without an embedder vectors follow later."""
+    await current(ctx, document)
+    chunks = await count(ctx, place=document.place)
+    columns = {"status": "ready", "progress": 100, "error": None, "chunk_count": chunks}
+    title = await ctx.db.one(store.title_of(ctx.organization_id, *document.place))
+    await change(ctx, document.id, **columns, live_revision=document.revision, title=title)
+    await ctx.db.run(store.raise_version(ctx.organization_id, document.knowledge_base_id))
+    if embedder is not None:
+        await ctx.db.run(store.choose_embedder(ctx.organization_id, document.knowledge_base_id, embedder, anew=False))
+    if document.revision > 1:
+        await queueing.sweep(ctx, document.knowledge_base_id, document.id)
+
+
+async def again(ctx: Context, *, id: str) -> None:
+    """Goes on with a document's newest content later, if it has not gone."""
+    if await ctx.db.one(store.held_document(ctx.organization_id, id)) is not None:
+        await queueing.index(ctx, id)
+
+
+async def fail(ctx: Context, *, document: DocumentState, reason: str) -> None:
+    """Says why a document cannot be indexed. What was live before stays so."""
+    held = await ctx.db.one(store.held_document(ctx.organization_id, document.id))
+    if held is None:
+        return
+    if held.revision != document.revision:
+        await queueing.index(ctx, document.id)
+        return
+    if held.live_revision:
+        reason += " Searches go on with its earlier content."
+    await change(ctx, document.id, status="failed", error=reason)
+
+
+async def keep_entry(ctx: Context, *, feed: DocumentState, draft: Draft, data: bytes) -> None:
+    """A feed's entry as a document; one that is there already and has not changed stays as it is."""
+    await current(ctx, feed)
+    base_id = feed.knowledge_base_id
+    present = await ctx.db.one(store.held_document_named(ctx.organization_id, base_id, draft.file_name))
+    if present is not None and present.digest == draft.digest and present.status != "failed":
+        return
+    draft.upload_id = new_id()
+    await documents.store_part(ctx, draft.upload_id, 0, data)
+    await documents.put_document(ctx, base_id, draft)
+
+
+async def followed(ctx: Context, *, feed: DocumentState, hours: float) -> None:
+    """A feed's entries are documents now. Looks again after so many hours; never, where there are none."""
+    await current(ctx, feed)
+    await change(ctx, feed.id, status="ready", progress=100, error=None)
+    if hours:
+        job = {"document_id": feed.id}
+        dedupe = f"{queueing.REFRESH} {feed.id}"
+        await queueing.enqueue(ctx, queueing.REFRESH, job, dedupe=dedupe, delay=hours * 3600)
+
+
+async def refresh(ctx: Context, *, id: str) -> None:
+    """Queues a feed again, if it has not gone."""
+    held = await ctx.db.one(store.held_document(ctx.organization_id, id))
+    if held is not None:
+        await queueing.index(ctx, id)
+
+
+async def live_behind(ctx: Context, *, base_id: str, after: str) -> list[LiveDocument]:
+    """What searches see of a knowledge base, behind a document's id, in order."""
+    found = await ctx.db.all(store.live_documents(ctx.organization_id, base_id))
+    return sorted((live for live in found if live.id > after), key=lambda live: live.id)
+
+
+async def adopt(ctx: Context, *, base_id: str, embedder: str) -> None:
+    """Searches a knowledge base by this embedder's vectors from now on; the others' are swept up."""
+    await ctx.db.run(store.choose_embedder(ctx.organization_id, base_id, embedder, anew=True))
+    await ctx.db.run(store.raise_version(ctx.organization_id, base_id))
+    for live in await live_behind(ctx, base_id=base_id, after=""):
+        await ctx.db.run(
+            store.delete_other_vectors(ctx.organization_id, base_id, live.id, live.live_revision, embedder)
+        )
+
+
+async def sweep_some(ctx: Context, *, base_id: str, id: str | None) -> bool:
+    """Removes some of what nobody sees any more; False where nothing is left."""
+    whole = id is None
+    if id is None:
+        if await ctx.db.one(store.base_state(ctx.organization_id, base_id)) is not None:
+            return False
+        rest = await ctx.db.one(store.any_document(ctx.organization_id, base_id))
+        if rest is None:
+            return False
+        id, before = rest.id, EVERY
+    else:
+        held = await ctx.db.one(store.held_document(ctx.organization_id, id))
+        before = held.live_revision if held is not None else EVERY
+    last = await ctx.db.one(store.last_old_chunk(ctx.organization_id, base_id, id, before))
+    if last is not None:
+        place = (ctx.organization_id, base_id, id, last.revision, max(0, last.position + 1 - SWEPT))
+        await ctx.db.run(store.delete_chunks(*place))
+        await ctx.db.run(store.delete_vectors(*place))
+        return True
+    if whole and rest is not None:
+        if rest.upload_id is not None:
+            await ctx.db.run(store.delete_upload(ctx.organization_id, rest.upload_id))
+        await ctx.db.run(store.delete_document(ctx.organization_id, id))
+    return whole
+
+
+async def upload_part(ctx: Context, *, document: DocumentState, upload_id: str, part: int) -> bytes | None:
+    """A part of an upload; None behind the last one. Newer content has taken the old one's bytes along."""
+    found = await ctx.db.one(store.upload_part(ctx.organization_id, upload_id, part))
+    if found is None and part == 0:
+        await current(ctx, document)
+    return found
+
+
+async def embedded_otherwise(session: Session, *, embedder: str, after: str) -> list[Elsewhere]:
+    """Of all organizations, by id: the next knowledge bases that have other vectors."""
+    return await session.all(store.bases_embedded_otherwise(embedder, after, ROWS))
+
+
+async def queue_embedding(session: Session, *, bases: list[Elsewhere]) -> None:
+    for base in bases:
+        ctx = Context(session, base.organization_id)
+        job = {"knowledge_base_id": base.id}
+        await queueing.enqueue(ctx, queueing.EMBED, job, dedupe=f"{queueing.EMBED} {base.id}")
