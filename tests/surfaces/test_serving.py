@@ -224,6 +224,24 @@ def test_a_restore_revives_no_key(desk: Desk) -> None:
     assert good["expires_at"].startswith("2099-")
 
 
+def test_a_restore_revives_no_application(desk: Desk) -> None:
+    organization, _ = desk.business()
+    create = ("app", "create", "--org", organization, "--type", "backend-service", "--name")
+    apps = [desk.json(*create, name)["id"] for name in ("old", "shop")]
+    keys = [desk.json("app", "key", "create", "--app", app) for app in (*apps, apps[1])]
+    desk.run("backup", "copy.db")
+    desk.run("app", "revoke", apps[0])
+    desk.run("app", "key", "revoke", keys[1]["id"])
+    said = desk.run("restore", "copy.db")
+    assert "2 ends of applications' keys were carried over" in said
+    assert "1 ends of applications were carried over" in said
+    with serving(desk) as server:
+        path = server.url + "/v1/agents"
+        used = [{"Authorization": f"Bearer {each['key']}"} for each in keys]
+        assert [server.http.get(path, headers=header).status_code for header in used] == [401, 401, 200]
+    assert [bool(each["revoked_at"]) for each in desk.json("app", "list", "--org", organization)] == [True, False]
+
+
 def test_nobody_else_may_read_the_data(desk: Desk, tmp_path: Path) -> None:
     def modes() -> set[int]:
         return {file.stat().st_mode & 0o777 for file in tmp_path.iterdir() if ".db" in file.name}

@@ -109,11 +109,24 @@ async def revoke_application_key(session: Session, id: str) -> ApplicationKey:
     return await get_application_key(session, id)
 
 
-async def ends_after(session: Session, last: ApplicationKeyEnd | None, most: int) -> list[ApplicationKeyEnd]:
+async def key_ends_after(session: Session, last: ApplicationKeyEnd | None, most: int) -> list[ApplicationKeyEnd]:
     """Revoked keys of all organizations, behind `last`."""
     return await session.all(store.application_key_ends_after(last.id if last else NO_ID, most))
 
 
-async def carry_over_ends(session: Session, entries: list[ApplicationKeyEnd]) -> int:
+async def carry_over_key_ends(session: Session, entries: list[ApplicationKeyEnd]) -> int:
     """Ends the keys of an earlier state that a later one has revoked. How many changed."""
     return sum([await session.run(store.end_application_key(end.id, end.revoked_at)) for end in entries])
+
+
+async def ends_after(session: Session, last: ApplicationKeyEnd | None, most: int) -> list[ApplicationKeyEnd]:
+    """Revoked applications of all organizations, behind `last`."""
+    return await session.all(store.application_ends_after(last.id if last else NO_ID, most))
+
+
+async def carry_over_ends(session: Session, entries: list[ApplicationKeyEnd]) -> int:
+    """Ends the applications of an earlier state that a later one has revoked. How many changed."""
+    alive = [end.id for end in entries if await session.one(store.live_application(end.id))]
+    for id in alive:
+        await revoke_application(session, id)
+    return len(alive)

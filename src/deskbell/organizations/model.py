@@ -143,7 +143,7 @@ class ApplicationKey(msgspec.Struct):
 
 
 class ApplicationKeyEnd(msgspec.Struct):
-    """A key of an application that was revoked, alone or with its application."""
+    """An application or a key of one that was revoked."""
 
     id: str
     revoked_at: str

@@ -340,3 +340,16 @@ def end_application_key(id: str, revoked_at: str) -> Update:
         .where(application_keys.c.id == id, application_keys.c.revoked_at.is_(None))
         .values(revoked_at=revoked_at)
     )
+
+
+@query(ApplicationKeyEnd)
+def application_ends_after(id: str, most: int) -> Select[Any]:
+    """The same of applications."""
+    ended = select(applications.c.id, applications.c.revoked_at)
+    ended = ended.where(applications.c.id > id, applications.c.revoked_at.is_not(None))
+    return ended.order_by(applications.c.id).limit(most)
+
+
+@query(str)
+def live_application(id: str) -> Select[Any]:
+    return select(applications.c.id).where(applications.c.id == id, applications.c.revoked_at.is_(None))

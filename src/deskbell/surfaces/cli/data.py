@@ -93,7 +93,9 @@ def make_lawful(path: str, kept: str | None) -> None:
         if kept:
             carry(kept, restored, numbers.noted_after, numbers.carry_over, "opt-outs and do-not-call entries")
             carry(kept, restored, organizations.key_ends_after, organizations.carry_over_ends, "ends of API keys")
-            carry(kept, restored, applications.ends_after, applications.carry_over_ends, "ends of applications' keys")
+            of_keys = (applications.key_ends_after, applications.carry_over_key_ends)
+            carry(kept, restored, *of_keys, "ends of applications' keys")
+            carry(kept, restored, applications.ends_after, applications.carry_over_ends, "ends of applications")
     finally:
         restored.close()
 
