@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -12,13 +11,14 @@ from jsonschema import Draft202012Validator
 
 from deskbell.app import OPERATIONS
 from deskbell.foundation.ids import new_id
+from deskbell.surfaces import generate
 from deskbell.surfaces.mcp.tools import offered
 from tests.desk import Api, refused
 from tests.mcp_client import LEGACY, Mcp, request
 from tests.promises.world import TIMES, World
 
 TOOLS = offered(OPERATIONS)
-SNAPSHOT = Path(__file__).parent / "mcp_tools.json"
+SNAPSHOT = generate.ROOT / "docs" / "reference" / "mcp-tools.json"
 CONTRACT = {
     "list_leads": ("leads:read", "status temperature search limit", ""),
     "get_lead": ("leads:read", "id", "id"),
@@ -86,7 +86,6 @@ def test_there_are_the_eleven_tools_with_their_parameters() -> None:
 
 
 def test_definitions_are_small_and_as_committed() -> None:
-    """After a change on purpose, write the file again with what this test compares it with."""
     made = [tool.definition for tool in TOOLS.values()]
     assert len(msgspec.json.encode(made)) < 12_000
     assert made == json.loads(SNAPSHOT.read_text())

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from deskbell.app import AGENT_OPERATIONS, OPERATIONS
 from deskbell.surfaces import client_source, manual
+from deskbell.surfaces.mcp import tools
 from deskbell.surfaces.reference import FOLDER, AgentReference, Reference
 
 ROOT = Path(__file__).parents[3]
@@ -18,6 +19,7 @@ def outputs() -> dict[str, str]:
         Reference(OPERATIONS).outputs()
         | AgentReference(AGENT_OPERATIONS).outputs()
         | manual.outputs(FOLDER)
+        | {f"{FOLDER}/mcp-tools.json": tools.listing(OPERATIONS)}
         | client_source.outputs()
     )
 

@@ -1,7 +1,7 @@
 """The one module that touches the official SDK. Everything that the fast path leaves aside is answered by its kernel, `serve_one`.
 
 A kernel is an SDK `Server` with handlers. `build` makes the product's. Tests put another behind the same front: an `Offer`
-(see `front.py`) with no tools of its own and a `build` that gives `Kernel(their_server, parts)`. Their handlers find the
+(see `offers.py`) with no tools of its own and a `build` that gives `Kernel(their_server, parts)`. Their handlers find the
 `Exchange` in `ctx.request`; `ctx.session` sends notifications, progress and, to clients with a session, requests whose reply may
 reach any worker. Schemas with `x-mcp-header` need the server's `get_tool_input_schema`; changes of lists go through `Bus`.
 """

@@ -240,3 +240,9 @@ def plain_type(member: Schema) -> str:
     """The one type of a field that is not null."""
     types = member["type"] if isinstance(member["type"], list) else [member["type"]]
     return str(next(kind for kind in types if kind != "null"))
+
+
+def listing(operations: Sequence[Operation]) -> str:
+    """Every definition, for people and for a look at what has changed."""
+    made = _encode([tool.definition for tool in offered(operations).values()])
+    return msgspec.json.format(made, indent=2).decode() + "\n"
