@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 HOP = (b"connection:", b"keep-alive:")
 
@@ -34,21 +34,29 @@ class RoundRobin:
         upstream: asyncio.StreamWriter | None = None
         try:
             head = await reader.readuntil(b"\r\n\r\n")
-            port = self.ports[self.turn % len(self.ports)]
-            self.turn += 1
-            self.served[port] += 1
-            answers, upstream = await asyncio.open_connection("127.0.0.1", port)
+            answers, upstream = await self.connection()
             upstream.write(self.changed(head))
             tasks = {asyncio.create_task(pour(reader, upstream)), asyncio.create_task(pour(answers, writer))}
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        except (OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
-            pass
+        except (OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, asyncio.CancelledError):
+            pass  # one side hung up, or this proxy ends
         finally:
             for task in tasks:
                 task.cancel()
             for end in (writer, upstream):
                 if end is not None:
                     end.close()
+
+    async def connection(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """To the next server that takes one."""
+        for _ in self.ports:
+            port = self.ports[self.turn % len(self.ports)]
+            self.turn += 1
+            with contextlib.suppress(ConnectionRefusedError):
+                found = await asyncio.open_connection("127.0.0.1", port)
+                self.served[port] += 1
+                return found
+        raise ConnectionRefusedError
 
     def changed(self, head: bytes) -> bytes:
         start, *lines = head[:-4].split(b"\r\n")
@@ -73,9 +81,9 @@ async def pour(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> No
 
 
 @contextlib.contextmanager
-def round_robin(ports: list[int], key: str = "") -> Iterator[RoundRobin]:
+def round_robin(ports: Iterable[int], key: str = "") -> Iterator[RoundRobin]:
     """A proxy in a thread of this process. A `key` is sent with requests that bring none."""
-    proxy, started, over, loops = RoundRobin(ports, key), threading.Event(), asyncio.Event(), []
+    proxy, started, over, loops = RoundRobin(list(ports), key), threading.Event(), asyncio.Event(), []
 
     async def run() -> None:
         loops.append(asyncio.get_running_loop())

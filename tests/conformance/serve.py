@@ -20,19 +20,18 @@ ROOT = Path(__file__).parents[2]
 
 
 @contextlib.contextmanager
-def processes(url: str, count: int, *more: str) -> Iterator[list[int]]:
-    """So many servers on one database, each a process on a port of its own. Gives the ports."""
-    ports = [free_port() for _ in range(count)]
-    started = [started_at(url, port, *more) for port in ports]
+def processes(url: str, count: int, *more: str) -> Iterator[dict[int, subprocess.Popen[bytes]]]:
+    """So many servers on one database, each a process on a port of its own, by port."""
+    started = {port: started_at(url, port, *more) for port in (free_port() for _ in range(count))}
     try:
-        for port, process in zip(ports, started, strict=True):
+        for port, process in started.items():
             eventually(lambda port=port, process=process: process.poll() is not None or answers(port), 30)  # type: ignore[misc]
             assert process.poll() is None, "a server did not start"
-        yield ports
+        yield started
     finally:
-        for process in started:
+        for process in started.values():
             process.terminate()
-        for process in started:
+        for process in started.values():
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(20)
             process.kill()

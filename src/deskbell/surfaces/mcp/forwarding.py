@@ -27,7 +27,7 @@ RETRY = Retry(first=0.5, longest=2.0, patience=2.0)
 TELL = "Tell the person that you work for; calling again will not help."
 NEXT = {
     "unauthorized": f"The API key that `deskbell mcp` was started with is wrong, inactive or expired. {TELL}",
-    "too_large": "Send less at once.",
+    "payload_too_large": "Send less at once.",
     "connection_failed": "Deskbell may not be running there, or BRIGHTLY_API_URL may be wrong. Call again once; then tell the person"
     " that you work for.",
     "unreadable_answer": f"BRIGHTLY_API_URL may lead to something that is not Deskbell, or not this version. {TELL}",
