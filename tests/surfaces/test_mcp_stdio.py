@@ -166,8 +166,8 @@ def test_refusals_say_what_to_do_and_when(start: Start, alice: Api) -> None:
     reader = alice.server.api(alice.organization_id, scopes=["leads:read"], reads=1)
     client = start(alice.server.url, reader.key)
     assert client.refused("create_lead", first_name="Bo") == "Permission denied: API key missing scope 'leads:write'"
-    client.call("list_leads")
-    limited = client.refused("list_leads")
+    calls = (client.call("list_leads") for _ in range(3))  # a new minute may begin between two of them
+    limited = next(call for call in calls if call["isError"])["content"][0]["text"]
     assert limited.startswith("list_leads failed (rate_limit_exceeded): API read rate limit exceeded (1/min)")
     assert re.search(r"Wait [1-6]?[0-9] seconds, then call again\.$", limited)
 
