@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import sys
 import tempfile
@@ -9,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
+import asyncpg
 import common
 
 sys.path.append(str(Path(__file__).parent.parent))
@@ -48,15 +50,16 @@ class Cluster(Single):
         """Seconds of processor time so far, of all its processes."""
         return common.used([self.leader, *common.children(self.leader)])
 
-    @contextlib.contextmanager
-    def copy(self, database: str) -> Iterator[str]:
-        """The URL of a copy of a database, for servers that write."""
-        name = f"{database}_copy"
-        ask(self.url, f"CREATE DATABASE {name} TEMPLATE {database}")
-        try:
-            yield self.named(name)
-        finally:
-            ask(self.url, f"DROP DATABASE {name} WITH (FORCE)")
+    def run(self, database: str, *texts: str) -> None:
+        """Runs statements on one connection, however long they take."""
+
+        async def ran() -> None:
+            connection = await asyncpg.connect(self.named(database), timeout=10)
+            for text in texts:
+                await connection.execute(text)
+            await connection.close()
+
+        asyncio.run(ran())
 
 
 @contextlib.contextmanager

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
 
 import pytest
 
+from deskbell import app  # noqa: F401  the slices' tables must be known
+from deskbell.demo import loader
+from deskbell.demo.data import generate
+from deskbell.foundation import databases
+from deskbell.foundation.postgres.copying import copy
 from deskbell.organizations import operations as organizations
 from tests.desk import Api, Server, running
 from tests.postgres import fresh_database, postgres
@@ -20,11 +28,25 @@ def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """One running server for all tests; what tests see of each other is nothing, as they are different organizations."""
-    kind = getattr(request, "param", "sqlite")
-    sqlite = tmp_path_factory.mktemp("desk") / "deskbell.db"
-    with running(fresh_database(request.getfixturevalue("postgres_url")) if kind == "postgres" else sqlite) as server:
+    """One running server for all tests; what tests see of each other is nothing, as they are different organizations.
+
+    The one on PostgreSQL was moved there: a business began on SQLite, and `deskbell copy` did the rest.
+    """
+    place: Path | str = tmp_path_factory.mktemp("desk") / "deskbell.db"
+    if getattr(request, "param", "sqlite") == "postgres":
+        place = moved(Path(place), fresh_database(request.getfixturevalue("postgres_url")))
+    with running(place) as server:
         yield server
+
+
+def moved(file: Path, url: str) -> str:
+    """The URL of a database to which an installation with the demo's business was copied."""
+    databases.prepare(f"sqlite:///{file}", migrate=True)
+    guest = databases.guest(f"sqlite:///{file}")
+    loader.load(guest, generate(date(2026, 11, 21)))
+    guest.close()
+    asyncio.run(copy(str(file), url, lambda table, done, total: None))
+    return url
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -144,6 +144,7 @@ async def copy_table(source: Any, target: Any, table: Table, path: str, watcher:
             )
         watcher(table.name, done, total)
     await verify(source, target, table)
+    await target.execute(f"ANALYZE {table.name}")  # the first plans are made before the server looks by itself
     return done
 
 
