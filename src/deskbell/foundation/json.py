@@ -66,6 +66,7 @@ def decoder(kind: type[T], *, missing_first: bool = False) -> Callable[[bytes], 
             raise Problem("validation_error", f"The body is not acceptable JSON: {plain(error)}") from None
         if required and isinstance(value, dict):
             refuse_missing(value, required)
+            value = {name: int(each) if is_whole(each) else each for name, each in value.items()}
         return converted(value, kind)
 
     return decode
@@ -77,6 +78,11 @@ def converted(value: Any, kind: type[T]) -> T:
         return msgspec.convert(value, kind, dec_hook=hook)
     except msgspec.ValidationError as error:
         raise explained(error, kind) from None
+
+
+def is_whole(value: Any) -> bool:
+    """Whether a number is written as `3.0`, which the agent API takes for the integer that it is."""
+    return type(value) is float and value.is_integer() and abs(value) < 2**53
 
 
 def refuse_missing(body: dict[str, Any], required: list[str]) -> None:

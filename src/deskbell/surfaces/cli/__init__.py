@@ -19,6 +19,7 @@ COMMANDS = {
     "key": ("keys", "Create, list, update and revoke API keys."),
     "app": ("applications", "Create, list and revoke applications and their keys."),
     "agent": ("agents", "Create, publish and look at agents."),
+    "kb": ("knowledge", "Create, fill and search knowledge bases."),
     "credits": ("credits", "Add credits, set budgets and show what was used."),
     "person": ("people", "Add, list and remove members of a team."),
     "dnc": ("dnc", "Keep the do-not-call list."),

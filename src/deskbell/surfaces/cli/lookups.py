@@ -11,6 +11,7 @@ from deskbell.foundation import clock
 from deskbell.foundation.db import Session, query
 from deskbell.foundation.ids import NO_ID, canonical
 from deskbell.foundation.jobs import jobs
+from deskbell.knowledge import store as knowledge_store
 from deskbell.leads import store as leads_store
 from deskbell.operation import Context
 from deskbell.organizations import operations, store
@@ -46,6 +47,14 @@ async def context_of_lead(session: Session, lead_id: str) -> Context:
     if organization_id is None:
         raise Problem("not_found", f"No lead has the id {lead_id}")
     return await operations.context_of(session, organization_id)
+
+
+async def organization_of_base(session: Session, *, id: str) -> str:
+    """The organization that a knowledge base belongs to."""
+    organization_id = await session.one(knowledge_store.organization_of_base(id))
+    if organization_id is None:
+        raise Problem("not_found", f"No knowledge base has the id {id}")
+    return organization_id
 
 
 async def list_people(ctx: Context) -> list[Person]:

@@ -1,0 +1,108 @@
+"""Waiting for documents to be indexed: by the server that runs on the database, else in this process."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from functools import partial
+
+from deskbell.app import embedder_of, indexing_of
+from deskbell.foundation import databases, jobs, sqlite
+from deskbell.foundation.db import Database, Session, T, Work
+from deskbell.knowledge.documents import get_document
+from deskbell.knowledge.model import Document
+from deskbell.operation import Context
+from deskbell.settings import Settings
+from deskbell.surfaces.cli.database import file_of
+
+PAUSE = 0.1  # seconds between looks
+
+Watcher = Callable[[Sequence[Document]], None]
+
+
+def wait(
+    settings: Settings, held: databases.Guest, organization_id: str, ids: Sequence[str], watch: Watcher
+) -> list[Document]:
+    """The documents once each is ready or has failed; `watch` is told how far they are."""
+
+    def look() -> list[Document]:
+        return held.read(partial(states, organization_id=organization_id, ids=ids))
+
+    with working(settings) as alone:
+        if alone:
+            asyncio.run(index(settings, organization_id, ids, watch))
+            return look()
+        while not all(map(ended, found := look())):
+            watch(found)
+            time.sleep(PAUSE)
+    watch(found)
+    return found
+
+
+def ended(document: Document) -> bool:
+    return document.status in ("ready", "failed")
+
+
+async def states(session: Session, *, organization_id: str, ids: Sequence[str]) -> list[Document]:
+    ctx = Context(session, organization_id)
+    return [await get_document(ctx, id) for id in ids]  # type: ignore[arg-type]
+
+
+@contextlib.contextmanager
+def working(settings: Settings) -> Iterator[bool]:
+    """Whether this process does the work. An SQLite file is one process's; on PostgreSQL everybody helps."""
+    if databases.is_postgres(settings.database):
+        yield True
+        return
+    try:
+        with sqlite.exclusive(file_of(settings.database)):
+            yield True
+    except sqlite.AlreadyServed:
+        yield False
+
+
+async def index(settings: Settings, organization_id: str, ids: Sequence[str], watch: Watcher) -> None:
+    """Works on what is queued until these documents have ended."""
+    async with opened(settings) as database:
+        worker = indexing_of(settings, database, embedder_of(settings))
+        if database.alone:
+            await database.write(jobs.release)
+        database.follow("jobs", worker.wake)
+        running = asyncio.create_task(worker.run())
+        read = partial(states, organization_id=organization_id, ids=ids)
+        try:
+            while not all(map(ended, found := await database.read(read))):
+                watch(found)
+                await asyncio.sleep(PAUSE)
+            watch(found)
+        finally:
+            await worker.stop(5)
+            await running
+
+
+@contextlib.asynccontextmanager
+async def opened(settings: Settings) -> AsyncIterator[Database]:
+    """The database as a server has it."""
+    database = databases.opened(settings.database)
+    await database.start()
+    try:
+        yield database
+    finally:
+        await database.stop()
+
+
+class Borrowed:
+    """A database that a command only reads, as what searches wants it."""
+
+    alone = False
+
+    def __init__(self, held: databases.Guest) -> None:
+        self.held = held
+
+    async def read(self, work: Work[T], organization_id: str | None = None) -> T:
+        return self.held.read(work)
+
+    def follow(self, table: str, told: Callable[[], None]) -> None:
+        """A command ends before anything that it has read grows old."""

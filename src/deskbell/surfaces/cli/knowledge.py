@@ -1,0 +1,244 @@
+"""deskbell kb: knowledge bases, their documents, and searching them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import mimetypes
+import re
+import sys
+from collections.abc import Iterator, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any, cast
+
+import click
+import msgspec
+
+from deskbell.foundation import databases
+from deskbell.foundation.db import Session
+from deskbell.foundation.ids import PublicId, new_id
+from deskbell.foundation.pages import Window
+from deskbell.knowledge import bases, documents, rules
+from deskbell.knowledge.model import Document, DocumentWindow, Draft, KnowledgeBase, NewKnowledgeBase
+from deskbell.operation import Context
+from deskbell.organizations.operations import context_of
+from deskbell.settings import Settings
+from deskbell.surfaces.cli import lookups
+from deskbell.surfaces.cli.database import guest, program, read, write
+from deskbell.surfaces.cli.output import as_json, show_json, show_record, show_table
+
+MOST = 100  # rows of a page
+PART = 1024 * 1024  # bytes of a file in one transaction
+kb_argument = click.argument("base", metavar="KB")
+
+
+@click.group()
+def kb() -> None:
+    """Create, fill and search knowledge bases. KB is a knowledge base's id."""
+
+
+@kb.command()
+@click.option("--org", "organization", metavar="ORG", required=True)
+@click.option("--name", required=True, help="What the knowledge base is called; sources of answers show it.")
+@click.option("--description", help="What it is for.")
+@as_json
+@click.pass_obj
+def create(settings: Settings, organization: str, name: str, description: str | None, as_json: bool) -> None:
+    """Create an empty knowledge base."""
+    if not name.strip():
+        raise click.BadParameter("must not be blank", param_hint="--name")
+
+    async def unit(session: Session) -> KnowledgeBase:
+        ctx = await lookups.context(session, organization)
+        return await bases.create_base(ctx, NewKnowledgeBase(name=name, description=description))
+
+    made = write(settings, unit)
+    if as_json:
+        show_json(made)
+    else:
+        show_record(made)
+        click.echo(f"\nFill it: {program(settings)} kb add {made.id} FILE_OR_URL...")
+
+
+@kb.command()
+@kb_argument
+@click.argument("sources", metavar="FILE_OR_URL...", nargs=-1, required=True)
+@click.option("--feed", is_flag=True, help="The addresses are feeds; each entry becomes a document.")
+@as_json
+@click.pass_obj
+def add(settings: Settings, base: str, sources: tuple[str, ...], feed: bool, as_json: bool) -> None:
+    """Add files and web pages, and wait until they are indexed. Ends with status 1 if one of them cannot be."""
+    from deskbell.surfaces.cli.indexing import wait
+
+    with guest(settings) as held:
+        owner = held.read(partial(lookups.organization_of_base, id=base))
+        added = [put(held, settings, owner, base, source, feed=feed) for source in sources]
+        with progress(added, shown=not as_json) as watch:
+            done = wait(settings, held, owner, [document.id for document in added], watch)
+    if as_json:
+        show_json(done[0] if len(done) == 1 else {"id": base, "documents": done})
+    else:
+        show_table(done, ("id", "file_name", "status", "chunk_count"), nothing="")
+    if failed := [document for document in done if document.status == "failed"]:
+        for document in failed:
+            click.echo(f"{document.file_name}: {document.error}", err=True)
+        sys.exit(1)
+
+
+def put(held: databases.Guest, settings: Settings, owner: str, base: str, source: str, *, feed: bool) -> Document:
+    """Stores a file or an address and queues its indexing."""
+    if re.match(r"https?://", source, re.IGNORECASE):
+        url = rules.checked_url("url", source)
+        draft = Draft("feed" if feed else "url", url, url=url)
+    else:
+        draft = upload(held, owner, Path(source), settings.upload_mib)
+
+    async def unit(session: Session) -> Document:
+        return await documents.put_document(await context_of(session, owner), base, draft)
+
+    return held.write(unit)
+
+
+def upload(held: databases.Guest, owner: str, file: Path, most: int) -> Draft:
+    """A file's bytes, stored in parts that keep a running server waiting for none of them."""
+    if not file.is_file():
+        raise click.ClickException(f"There is no file {file}.")
+    size = file.stat().st_size
+    if size > most * 1024 * 1024:
+        raise click.ClickException(f"{file} is larger than {most} MiB; DESKBELL_UPLOAD_MIB sets the limit.")
+    if not size:
+        raise click.ClickException(f"{file} is empty.")
+    id = new_id()
+    kind = mimetypes.guess_type(file.name)[0]
+    with file.open("rb") as content:
+        for number, part in enumerate(iter(partial(content.read, PART), b"")):
+            held.write(partial(store, owner=owner, upload_id=id, number=number, part=part))
+    return Draft("file", rules.file_name(file.name), media_type=kind, upload_id=id, bytes=size)
+
+
+async def store(session: Session, *, owner: str, upload_id: str, number: int, part: bytes) -> None:
+    await documents.store_part(Context(session, owner), upload_id, number, part)
+
+
+@contextlib.contextmanager
+def progress(added: Sequence[Document], *, shown: bool) -> Iterator[Any]:
+    """A bar per document on a terminal; nothing where nobody looks."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn
+
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), TextColumn("{task.percentage:>3.0f}%"))
+    with Progress(*columns, console=console, disable=not (shown and console.is_terminal)) as bars:
+        tasks = {document.id: bars.add_task(document.file_name[-60:], total=100) for document in added}
+
+        def watch(found: Sequence[Document]) -> None:
+            for document in found:
+                bars.update(tasks[document.id], completed=100 if document.status == "failed" else document.progress)
+
+        yield watch
+
+
+@kb.command()
+@kb_argument
+@click.argument("query")
+@click.option("--top-k", type=click.IntRange(1, 100), default=5, show_default=True, help="At most so many results.")
+@click.option("--explain", is_flag=True, help="Show how each result was ranked.")
+@as_json
+@click.pass_obj
+def search(settings: Settings, base: str, query: str, top_k: int, explain: bool, as_json: bool) -> None:
+    """Search a knowledge base by meaning and by keywords, as POST /v1/kb/search does."""
+    if not query.strip():
+        raise click.BadParameter("must not be blank", param_hint="QUERY")
+    found, next_ones = asyncio_search(settings, base, query, top_k)
+    if as_json:
+        from deskbell.knowledge.search import explained
+
+        results = [explained(place, each, with_ranks=explain) for place, each in enumerate(found)]
+        show_json({"id": base, "results": results, "suggestedFollowUps": next_ones})
+        return
+    for each in found:
+        page = f", page {each.page}" if each.page else ""
+        click.secho(f"{each.score:.2f}  {each.source}{page}  {' > '.join(each.headings)}".rstrip(), bold=True)
+        if explain:
+            hit = each.hit
+            click.echo(f"      keyword {hit.keyword_rank or '-'} ({hit.keyword_score:.2f})  ", nl=False)
+            meaning = "-" if hit.semantic_score is None else f"{hit.semantic_score:.3f}"
+            click.echo(f"meaning {hit.semantic_rank or '-'} ({meaning})  fused {hit.fused:.3f}")
+        click.echo(f"      {' '.join(each.text.split())[:400]}\n")
+    if not found:
+        click.echo("Nothing was found.")
+
+
+def asyncio_search(settings: Settings, base: str, query: str, top_k: int) -> tuple[list[Any], list[str]]:
+    """The passages, and what could be asked next."""
+    from deskbell.app import embedder_of, knowledge_of
+    from deskbell.knowledge.search import next_questions
+    from deskbell.knowledge.search import search as searched
+    from deskbell.surfaces.cli.indexing import Borrowed, opened
+
+    owner = read(settings, partial(lookups.organization_of_base, id=base))
+
+    async def run(database: Any) -> tuple[list[Any], list[str]]:
+        knowledge = knowledge_of(settings, database, embedder_of(settings))
+        found = await searched(knowledge, owner, [base], query, top_k)
+        return found, await next_questions(knowledge, owner, query, found)
+
+    async def on_server() -> tuple[list[Any], list[str]]:
+        async with opened(settings) as database:
+            return await run(database)
+
+    if databases.is_postgres(settings.database):
+        return asyncio.run(on_server())
+    with guest(settings) as held:
+        return asyncio.run(run(Borrowed(held)))
+
+
+@kb.command()
+@kb_argument
+@as_json
+@click.pass_obj
+def status(settings: Settings, base: str, as_json: bool) -> None:
+    """Show a knowledge base and how far its documents are."""
+
+    async def unit(session: Session) -> tuple[KnowledgeBase, list[Document]]:
+        ctx = await context_of(session, await lookups.organization_of_base(session, id=base))
+        found: list[Document] = []
+        id = cast(PublicId, base)
+        while page := (
+            await documents.list_documents(ctx, id, DocumentWindow(limit=MOST, offset=len(found)))
+        ).documents:
+            found += page
+        return await bases.get_base(ctx, id), found
+
+    shown, inside = read(settings, unit)
+    if as_json:
+        show_json({**msgspec.to_builtins(shown), "documents": inside})
+        return
+    show_record(shown)
+    click.echo()
+    show_table(
+        inside, ("id", "file_name", "status", "progress", "chunk_count", "error"), nothing="It holds no document yet."
+    )
+
+
+@kb.command(name="list")
+@click.option("--org", "organization", metavar="ORG", required=True)
+@as_json
+@click.pass_obj
+def list_all(settings: Settings, organization: str, as_json: bool) -> None:
+    """List an organization's knowledge bases, newest first."""
+
+    async def unit(session: Session) -> list[KnowledgeBase]:
+        ctx = await lookups.context(session, organization)
+        found: list[KnowledgeBase] = []
+        while page := (await bases.list_bases(ctx, Window(limit=MOST, offset=len(found)))).knowledge_bases:
+            found += page
+        return found
+
+    found = read(settings, unit)
+    if as_json:
+        show_json(found)
+    else:
+        columns = ("id", "name", "document_count", "ready_count", "failed_count", "chunk_count")
+        show_table(found, columns, nothing="This organization has no knowledge base yet.")
