@@ -8,6 +8,7 @@ from datetime import date
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from deskbell import app  # noqa: F401  the slices' tables must be known
 from deskbell.demo import loader
@@ -15,7 +16,8 @@ from deskbell.demo.data import generate
 from deskbell.foundation import databases
 from deskbell.foundation.postgres.copying import copy
 from deskbell.organizations import operations as organizations
-from tests.desk import Api, Server, running
+from tests.desk import USUAL, Api, Server, free_port, running
+from tests.models import SCRIPTED, Models, address, provider
 from tests.postgres import fresh_database, postgres
 
 
@@ -27,6 +29,19 @@ def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
+def models_port() -> int:
+    """Where the server asks language models. Nobody answers there before a test wants them."""
+    return free_port()
+
+
+@pytest.fixture(scope="session")
+def models(models_port: int) -> Iterator[Models]:
+    """Scripted language models, in a process of their own."""
+    with provider(models_port) as models:
+        yield models
+
+
+@pytest.fixture(scope="session")
 def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """One running server for all tests; what tests see of each other is nothing, as they are different organizations.
 
@@ -35,7 +50,10 @@ def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     place: Path | str = tmp_path_factory.mktemp("desk") / "deskbell.db"
     if getattr(request, "param", "sqlite") == "postgres":
         place = moved(Path(place), fresh_database(request.getfixturevalue("postgres_url")))
-    with running(place) as server:
+    settings = USUAL
+    if any("models" in getattr(item, "fixturenames", ()) for item in request.session.items):
+        settings = replace(USUAL, **SCRIPTED, llm_base_url=address(request.getfixturevalue("models_port")))
+    with running(place, settings) as server:
         yield server
 
 

@@ -23,6 +23,7 @@ from deskbell.organizations import operations as organizations
 from deskbell.settings import Settings
 from deskbell.surfaces.protocol import configured
 
+USUAL = Settings(access_log=False, embedder="none")
 PLENTY = 1_000_000  # requests per minute, for tests that are not about limits
 
 
@@ -89,7 +90,7 @@ class Server:
         self.database = place if isinstance(place, str) else f"sqlite:///{place}"
         self.path = self.database.removeprefix("sqlite:///")
         databases.prepare(self.database, migrate=True)
-        self.settings = replace(settings or Settings(access_log=False, embedder="none"), database=self.database)
+        self.settings = replace(settings or USUAL, database=self.database)
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.clients: list[httpx2.Client] = []

@@ -13,6 +13,12 @@ from typing import Any
 
 from deskbell import settings
 from deskbell.agents import operations as agents
+from deskbell.agents import turns
+from deskbell.agents.conversations import operations as agent_conversations
+from deskbell.agents.models.catalogue import Models
+from deskbell.agents.models.extractive import Extractive
+from deskbell.agents.models.settings import Endpoint, prices
+from deskbell.agents.turns import Turns
 from deskbell.appointments import operations as appointments
 from deskbell.conversations import operations as conversations
 from deskbell.conversations import sending
@@ -60,6 +66,8 @@ OPERATIONS = [
 #: The agent API, `/v1`.
 AGENT_OPERATIONS: list[Operation] = [
     *agents.OPERATIONS,
+    *turns.OPERATIONS,
+    *agent_conversations.OPERATIONS,
     *knowledge.OPERATIONS,
     *credits.OPERATIONS,
 ]
@@ -122,10 +130,13 @@ class Deskbell:
         embedder = embedder_of(self.settings)
         self.knowledge = knowledge_of(self.settings, self.database, embedder)
         self.meter = Meter(self.database)
+        self.models = Models(endpoint(self.settings), Extractive(embedder))
+        self.models.warm()
         # What handlers that talk to the outside ask for by its type.
         parts: dict[type, Any] = {
             Meter: self.meter,
             Knowledge: self.knowledge,
+            Turns: Turns(self.models, self.knowledge, self.settings.history_tokens),
             Uploads: Uploads(self.settings.upload_mib * MIB),
         }
         common: dict[str, Any] = {
@@ -198,6 +209,7 @@ class Deskbell:
         for rest in (self.mcp_sessions.note_use, self.meter.write):
             with contextlib.suppress(DatabaseFailure):
                 await rest()
+        await self.models.close()
         await self.database.stop()
         self.access_log.stop(READING)
 
@@ -226,6 +238,20 @@ class Deskbell:
             await jobs.release(session)
         await jobs.enqueue(session, PURGE, {}, dedupe=PURGE)
         await credits.set_metering(session, self.settings.metering)
+
+
+def endpoint(settings: Settings) -> Endpoint:
+    """Where language models are asked."""
+    return Endpoint(
+        base_url=settings.llm_base_url,
+        api_key=settings.llm_api_key,
+        default_model=settings.llm_model,
+        fallback_model=settings.llm_fallback_model,
+        first_byte_seconds=settings.llm_first_byte_seconds,
+        idle_seconds=settings.llm_idle_seconds,
+        retries=settings.llm_retries,
+        prices=prices(settings.llm_prices),
+    )
 
 
 def embedder_of(settings: Settings) -> Embedder | None:

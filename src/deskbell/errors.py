@@ -135,6 +135,18 @@ CATALOGUE: Final[dict[str, Entry]] = {
         "The MCP request names no live session.",
         "Send `initialize` by POST first, then the `mcp-session-id` header of its answer.",
     ),
+    "conversation_busy": Entry(
+        409,
+        True,
+        "The conversation is answering another message.",
+        "Send one message at a time: wait for the reply, then send the next one.",
+    ),
+    "model_unavailable": Entry(
+        503,
+        True,
+        "The language model gave no answer. Nothing was saved or charged.",
+        "Retry after the seconds in `Retry-After`. If it persists, the server's log says what the model's endpoint answered.",
+    ),
     "too_many_sessions": Entry(
         503,
         True,

@@ -55,6 +55,24 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """How much memory a process may use for the indexes of knowledge bases, in MiB; those that were asked for longest ago leave it first."""
     feed_hours: Annotated[float, Meta(ge=0, le=8760)] = 24.0
     """How often a feed is looked at for new entries, in hours; 0 is once."""
+    llm_base_url: Annotated[str, Meta(pattern=r"^(https?://\S+)?$")] = ""
+    """Where language models are: any endpoint with OpenAI's Chat Completions, such as `https://openrouter.ai/api/v1`. Without, documents answer."""
+    llm_api_key: Annotated[str, Meta(pattern=r"^[!-~]*$")] = ""
+    """The key for it."""
+    llm_model: str = ""
+    """The model behind `deskbell/default`, for agents that go with what the operator has chosen."""
+    llm_fallback_model: str = ""
+    """The model that is asked when an agent's own gives no answer; `deskbell/extractive` is one that always does."""
+    llm_first_byte_seconds: Annotated[float, Meta(gt=0, le=600)] = 30.0
+    """How long a model may take to begin its answer."""
+    llm_idle_seconds: Annotated[float, Meta(gt=0, le=600)] = 30.0
+    """How long a model may pause within its answer."""
+    llm_retries: Annotated[int, Meta(ge=0, le=10)] = 2
+    """How often a model is asked again that is busy, broken or out of reach and has not begun to answer."""
+    llm_prices: Annotated[str, Meta(pattern=r"^[\s,]*(\S+=\d+(\.\d+)?/\d+(\.\d+)?([\s,]+|$))*$")] = ""
+    """What models cost that do not tell, in US dollars per million tokens in and out: `openai/gpt-4o=2.5/10 *=1/3`; `*` is any other."""
+    history_tokens: Annotated[int, Meta(ge=0, le=1_000_000)] = 4000
+    """How much of the earlier conversation a model is told, in tokens; about four letters are one."""
     drain_seconds: Annotated[float, Meta(ge=0, le=3600)] = 10.0
     """How long a stopping server waits for requests and jobs that are under way, from 0 to 3600."""
 

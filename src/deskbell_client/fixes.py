@@ -26,5 +26,7 @@ FIXES = {
     "create_failed": "Retry the same body. If it persists, check free disk space and read the server's log for the request id.",
     "internal_error": "Retry. If it persists, report the `X-Request-Id` with the server's log.",
     "no_session": "Send `initialize` by POST first, then the `mcp-session-id` header of its answer.",
+    "conversation_busy": "Send one message at a time: wait for the reply, then send the next one.",
+    "model_unavailable": "Retry after the seconds in `Retry-After`. If it persists, the server's log says what the model's endpoint answered.",
     "too_many_sessions": "Close unused sessions with `DELETE /mcp`, or wait: idle ones end after 30 minutes.",
 }

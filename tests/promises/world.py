@@ -75,6 +75,16 @@ class World:
     def document(self) -> str:
         return str(self.agents.get(f"/knowledge-bases/{self.base}/documents").json()["documents"][-1]["id"])
 
+    @cached_property
+    def talk(self) -> str:
+        """A conversation with the agent."""
+        return self.new_talk()
+
+    def new_talk(self) -> str:
+        said = self.agents.post("/chat", {"agent_id": self.agent, "message": "Hello"})
+        assert said.status_code == 200, said.text
+        return str(said.json()["conversationId"])
+
     def new_base(self) -> str:
         return str(self.agents.post("/knowledge-bases", {"name": "Prices"}).json()["id"])
 
@@ -85,7 +95,7 @@ class World:
 
     def ids_for(self, operation: Operation) -> list[str]:
         """Ids of this organization that an operation might be given."""
-        return [self.agent, self.base, self.document] if of_agents(operation) else self.ids()
+        return [self.agent, self.base, self.document, self.talk] if of_agents(operation) else self.ids()
 
     def own(self, operation: Operation) -> str:
         """The id that belongs into the operation's path; what the operation deletes is made for it."""
@@ -93,6 +103,10 @@ class World:
             return self.new_base()
         if operation.name == "documents.delete":
             return self.new_document(self.new_base())
+        if operation.name == "agent_conversations.delete":
+            return self.new_talk()
+        if operation.path.startswith("/v1/conversations/"):
+            return self.talk
         if operation.path.startswith("/v1/documents/"):
             return self.document
         if operation.path.startswith("/v1/knowledge-bases/"):
@@ -114,6 +128,7 @@ class World:
             "messages.send": {"body": "We can be there at nine."},
             "agents.create": {"name": "Front desk"},
             "agents.update": {"description": "Answers calls"},
+            "chat": {"agent_id": self.agent, "message": "What does a roof cost?"},
             "kb.search": {"kb_id": self.base, "query": "what does a roof cost"},
             "knowledge_bases.create": {"name": "Prices"},
             "documents.add": {"title": "Hours", "text": "We are open from eight to five."},

@@ -8,7 +8,6 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from deskbell.credits import operations as credits
 from deskbell.foundation.db import Session, insert
 from deskbell.foundation.ids import new_id
 from deskbell.foundation.jobs import Work
@@ -70,7 +69,7 @@ async def keep(work: Work, document: DocumentState, rows: list[Prepared], digest
     """Stores the chunks of the newest revision, in place of what an attempt that was cut short has left."""
     for start in range(0, len(rows), ROWS):
         await work.hold(within(work, partial(keep_rows, document=document, rows=rows[start : start + ROWS])))
-    await work.hold(within(work, partial(kept, document=document, digest=digest, rows=rows)))
+    await work.hold(within(work, partial(kept, document=document, digest=digest)))
 
 
 async def keep_rows(ctx: Context, *, document: DocumentState, rows: list[Prepared]) -> None:
@@ -82,12 +81,8 @@ async def keep_rows(ctx: Context, *, document: DocumentState, rows: list[Prepare
         await ctx.db.run(insert(store.chunks, key | msgspec.structs.asdict(row)))
 
 
-async def kept(ctx: Context, *, document: DocumentState, digest: str | None, rows: list[Prepared]) -> None:
+async def kept(ctx: Context, *, document: DocumentState, digest: str | None) -> None:
     await current(ctx, document)
-    letters = sum(len(row.text) for row in rows)
-    await credits.record(ctx, activity="indexing", input_tokens=(letters + 3) // 4)  # about so many to a token
-    if document.kind == "file":
-        await credits.record(ctx, activity="file")
     await change(ctx, document.id, stored_revision=document.revision, digest=digest, progress=WAS_STORED)
 
 

@@ -88,7 +88,8 @@ def worded(schema: Schema) -> Schema:
     """The same schema in fewer words: no titles, `null` among the types, whole numbers of 64 bits."""
     made = {name: value for name, value in schema.items() if name not in ("title", "anyOf")}
     if choice := [worded(part) for part in schema.get("anyOf", [])]:
-        made = nullable(choice[0]) | made if choice[-1] == {"type": "null"} and len(choice) == 2 else {"anyOf": choice}
+        plain = choice[-1] == {"type": "null"} and len(choice) == 2 and "type" in choice[0]
+        made = nullable(choice[0]) | made if plain else {"anyOf": choice} | made
     if "description" in made:
         made["description"] = inspect.cleandoc(made["description"])
     if "examples" in made:  # of a type of our own, msgspec lists the type's first and the annotation's last

@@ -166,6 +166,19 @@ def revert(settings: Settings, agent: str, number: int, as_json: bool) -> None:
         show_record(made)
 
 
+@agent.command()
+@click.argument("agent", metavar="AGENT")
+@click.pass_obj
+def chat(settings: Settings, agent: str) -> None:
+    """Talk with an agent: one message per line, from the terminal or a pipe; each answer comes with its sources.
+
+    Ctrl-C ends an answer, Ctrl-D the talk. It is kept like every other conversation.
+    """
+    from deskbell.surfaces.cli.chat import converse  # it needs nearly all of the program
+
+    converse(settings, lookups.id_of("agent", agent))
+
+
 def inside(
     agent: str, act: Callable[[Context, str], Coroutine[Any, Any, T]]
 ) -> Callable[[Session], Coroutine[Any, Any, T]]:

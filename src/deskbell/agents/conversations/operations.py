@@ -1,0 +1,89 @@
+"""What can be done with talks that have been held."""
+
+from __future__ import annotations
+
+import msgspec
+
+from deskbell.agents.conversations import store
+from deskbell.agents.conversations.model import (
+    Conversation,
+    ConversationFilter,
+    Conversations,
+    Message,
+    Source,
+    Usage,
+    WholeConversation,
+)
+from deskbell.errors import Problem
+from deskbell.foundation.ids import PublicId, canonical
+from deskbell.foundation.pages import Pagination, sent
+from deskbell.operation import Context, Operation
+from deskbell.organizations.model import MANAGE
+
+NANO = 1_000_000_000
+
+_sources = msgspec.json.Decoder(list[Source]).decode
+
+
+def usage(into: int, out: int, cost_nanos: int) -> Usage:
+    return Usage(into, out, into + out, cost_nanos / NANO)
+
+
+def shown(row: store.ConversationRow) -> Conversation:
+    took = usage(row.input_tokens, row.output_tokens, row.cost_nanos)
+    return Conversation(row.id, row.agent_id, row.title, row.messages, took, row.created_at, row.updated_at)
+
+
+def shown_message(row: store.MessageRow) -> Message:
+    took = usage(row.input_tokens, row.output_tokens, row.cost_nanos) if row.model else None
+    return Message(
+        row.id,
+        "assistant" if row.role == "assistant" else "user",
+        row.content,
+        row.model,
+        took,
+        _sources(row.sources),
+        row.created_at,
+    )
+
+
+async def list_conversations(ctx: Context, filter: ConversationFilter) -> Conversations:
+    """List talks with agents, those with the latest message first."""
+    agent_id = sent(filter.agent_id)
+    rows, total = await ctx.db.page(
+        store.conversation_list(ctx.organization_id, None if agent_id is None else canonical(agent_id)),
+        1,
+        filter.limit,
+        offset=filter.offset,
+    )
+    return Conversations([shown(row) for row in rows], Pagination(filter.limit, filter.offset, total))
+
+
+async def get_conversation(ctx: Context, id: PublicId) -> WholeConversation:
+    """One talk with all its messages, oldest first."""
+    row = await found(ctx, id)
+    messages = await ctx.db.all(store.message_list(ctx.organization_id, id))
+    own = msgspec.structs.asdict(shown(row))
+    return WholeConversation(**own, messages=[shown_message(each) for each in messages])
+
+
+async def delete_conversation(ctx: Context, id: PublicId) -> WholeConversation:
+    """Delete a talk with all its messages, for good. What its replies took stays in the usage records."""
+    whole = await get_conversation(ctx, id)
+    await ctx.db.run(store.drop_messages(ctx.organization_id, id))
+    await ctx.db.run(store.drop_conversation(ctx.organization_id, id))
+    return whole
+
+
+async def found(ctx: Context, id: str) -> store.ConversationRow:
+    row = await ctx.db.one(store.conversation_row(ctx.organization_id, id))
+    if row is None:
+        raise Problem("not_found", "Conversation not found")
+    return row
+
+
+OPERATIONS = [
+    Operation("agent_conversations.list", list_conversations, "GET /v1/conversations", scope=MANAGE),
+    Operation("agent_conversations.get", get_conversation, "GET /v1/conversations/{id}", scope=MANAGE),
+    Operation("agent_conversations.delete", delete_conversation, "DELETE /v1/conversations/{id}", scope=MANAGE),
+]

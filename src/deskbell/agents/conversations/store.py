@@ -1,0 +1,163 @@
+"""The tables of talks with agents and their messages, and every query on them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from sqlalchemy import (
+    Column,
+    Delete,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    Select,
+    Table,
+    Text,
+    Update,
+    delete,
+    select,
+    update,
+)
+
+from deskbell.foundation.clock import Precise
+from deskbell.foundation.db import ID, INSTANT, JSON, command, query, schema
+
+#: `messages` counts them, and is the position of the next; a turn whose conversation has moved on since it began is refused by it.
+agent_conversations = Table(
+    "agent_conversations",
+    schema,
+    Column("organization_id", ID, primary_key=True),
+    Column("id", Text, primary_key=True),
+    Column("agent_id", ID, nullable=False),
+    Column("title", Text, nullable=False),
+    Column("messages", Integer, nullable=False),
+    Column("input_tokens", Integer, nullable=False),
+    Column("output_tokens", Integer, nullable=False),
+    Column("cost_nanos", Integer, nullable=False),
+    Column("created_at", INSTANT, nullable=False),
+    Column("updated_at", INSTANT, nullable=False),
+    ForeignKeyConstraint(["organization_id", "agent_id"], ["agents.organization_id", "agents.id"]),
+)
+Index("agent_conversations_id", agent_conversations.c.id, unique=True)
+
+agent_messages = Table(
+    "agent_messages",
+    schema,
+    Column("organization_id", ID, primary_key=True),
+    Column("conversation_id", Text, primary_key=True),
+    Column("position", Integer, primary_key=True),
+    Column("id", ID, nullable=False),
+    Column("role", Text, nullable=False),
+    Column("content", Text, nullable=False),
+    Column("model", Text),
+    Column("input_tokens", Integer, nullable=False),
+    Column("output_tokens", Integer, nullable=False),
+    Column("cost_nanos", Integer, nullable=False),
+    Column("sources", JSON, nullable=False),
+    Column("created_at", INSTANT, nullable=False),
+    ForeignKeyConstraint(
+        ["organization_id", "conversation_id"], ["agent_conversations.organization_id", "agent_conversations.id"]
+    ),
+)
+
+
+class ConversationRow(msgspec.Struct):
+    """A conversation as it is stored; its cost in billionths of a US dollar."""
+
+    id: str
+    agent_id: str
+    title: str
+    messages: int
+    input_tokens: int
+    output_tokens: int
+    cost_nanos: int
+    created_at: Precise
+    updated_at: Precise
+
+
+class MessageRow(msgspec.Struct):
+    id: str
+    role: str
+    content: str
+    model: str | None
+    input_tokens: int
+    output_tokens: int
+    cost_nanos: int
+    sources: msgspec.Raw
+    created_at: Precise
+
+
+class Said(msgspec.Struct):
+    """What of a message the next turn needs."""
+
+    role: str
+    content: str
+
+
+_conversation = [agent_conversations.c[name] for name in ConversationRow.__struct_fields__]
+_message = [agent_messages.c[name] for name in MessageRow.__struct_fields__]
+
+
+@query(ConversationRow)
+def conversation_row(organization_id: str, id: str) -> Select[Any]:
+    return select(*_conversation).where(
+        agent_conversations.c.organization_id == organization_id, agent_conversations.c.id == id
+    )
+
+
+@query(ConversationRow)
+def conversation_list(organization_id: str, agent_id: str | None = None) -> Select[Any]:
+    """Those with the latest message first."""
+    found = select(*_conversation).where(agent_conversations.c.organization_id == organization_id)
+    if agent_id is not None:
+        found = found.where(agent_conversations.c.agent_id == agent_id)
+    return found.order_by(agent_conversations.c.updated_at.desc(), agent_conversations.c.id.desc())
+
+
+@query(MessageRow)
+def message_list(organization_id: str, conversation_id: str) -> Select[Any]:
+    found = select(*_message).where(
+        agent_messages.c.organization_id == organization_id, agent_messages.c.conversation_id == conversation_id
+    )
+    return found.order_by(agent_messages.c.position)
+
+
+@query(Said)
+def latest_messages(organization_id: str, conversation_id: str, most: int) -> Select[Any]:
+    """The newest first."""
+    found = select(agent_messages.c.role, agent_messages.c.content).where(
+        agent_messages.c.organization_id == organization_id, agent_messages.c.conversation_id == conversation_id
+    )
+    return found.order_by(agent_messages.c.position.desc()).limit(most)
+
+
+@command
+def go_on(organization_id: str, id: str, messages: int, into: int, out: int, cost_nanos: int, moment: str) -> Update:
+    """Adds a turn to a conversation that has as many messages as the turn has seen; changes nothing in another."""
+    own = agent_conversations.c
+    return (
+        update(agent_conversations)
+        .where(own.organization_id == organization_id, own.id == id, own.messages == messages)
+        .values(
+            messages=own.messages + 2,
+            input_tokens=own.input_tokens + into,
+            output_tokens=own.output_tokens + out,
+            cost_nanos=own.cost_nanos + cost_nanos,
+            updated_at=moment,
+        )
+    )
+
+
+@command
+def drop_messages(organization_id: str, conversation_id: str) -> Delete:
+    return delete(agent_messages).where(
+        agent_messages.c.organization_id == organization_id, agent_messages.c.conversation_id == conversation_id
+    )
+
+
+@command
+def drop_conversation(organization_id: str, id: str) -> Delete:
+    return delete(agent_conversations).where(
+        agent_conversations.c.organization_id == organization_id, agent_conversations.c.id == id
+    )

@@ -1,0 +1,82 @@
+"""What every model is to a turn: something that answers a question in pieces, and says at the end what that took."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from typing import Literal, NamedTuple, Protocol
+
+#: Models that every installation has: one that needs no endpoint, and whichever the operator has chosen for all.
+OFFLINE, DEFAULT = "deskbell/extractive", "deskbell/default"
+
+#: Characters of a reply. What goes on beyond that is no reply.
+LONGEST_REPLY = 200_000
+
+
+FIRST_WAIT = 0.25  # seconds before another try
+
+
+class Turn(NamedTuple):
+    """One earlier message of a conversation."""
+
+    role: Literal["user", "assistant"]
+    text: str
+
+
+class Material(NamedTuple):
+    """A passage that an answer may rest on: `number` is what cites it, `name` its file or address."""
+
+    number: int
+    name: str
+    title: str
+    headings: list[str]
+    text: str
+    score: float
+
+
+class Asked(NamedTuple):
+    """All that a model is told: the agent's instructions, what was said, the question, and what the documents have on it.
+
+    `searched` says that documents were looked at, whether or not anything was found.
+    """
+
+    instructions: str
+    history: list[Turn]
+    question: str
+    passages: list[Material]
+    searched: bool
+
+
+class Spent(NamedTuple):
+    """What a reply took: tokens in and out, and US dollars. `grounded` says that it rests on nothing but the passages."""
+
+    input_tokens: int
+    output_tokens: int
+    cost: float
+    model: str
+    grounded: bool = False
+
+
+class Unavailable(Exception):
+    """The model gave no answer that could be used: it is down, too slow, or sends what is no answer. Says why, for the log.
+
+    `again` is the wait in seconds after which another try may help; None where it would not.
+    """
+
+    def __init__(self, reason: str, again: float | None = None) -> None:
+        super().__init__(reason)
+        self.again = again
+
+
+class Model(Protocol):
+    """Answers. `name` is what an agent calls it by."""
+
+    name: str
+
+    def reply(self, asked: Asked) -> AsyncGenerator[str | Spent, None]:
+        """The pieces of the reply, then once what it took. Closing the iterator ends the work. Raises Unavailable."""
+
+
+def tokens(text: str) -> int:
+    """About how many tokens a text is: a quarter of its letters in Latin script, one for each sign of the dense scripts."""
+    dense = sum(1 for sign in text if sign > "\u2e7f") if not text.isascii() else 0
+    return dense + (len(text) - dense + 3) // 4

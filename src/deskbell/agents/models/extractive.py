@@ -1,0 +1,66 @@
+"""The model that needs no endpoint: it answers with the sentences of the passages that answer best, each cited."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import AsyncGenerator
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from deskbell.agents.models.base import OFFLINE, Asked, Spent, tokens
+
+if TYPE_CHECKING:
+    from deskbell.knowledge.embedders.base import Embedder
+
+log = logging.getLogger(__name__)
+
+NO_DOCUMENTS = (
+    "I have no documents to answer from. Link a knowledge base to this agent, or set a language model for it."
+)
+
+_bracketed = re.compile(r"\[(\s*\^?\d[\d\s,;]*)\]|【(\s*\d[^】]*)】")
+
+
+class Extractive:
+    """`embedder`, where there is one, tells which sentences mean what was asked; without one their words must do."""
+
+    name = OFFLINE
+
+    def __init__(self, embedder: Embedder | None = None) -> None:
+        self.embedder = embedder
+
+    async def reply(self, asked: Asked) -> AsyncGenerator[str | Spent, None]:
+        """One piece per cited span. Tokens are counted as for any model, and cost nothing."""
+        into = tokens(asked.question) + sum(tokens(turn.text) for turn in asked.history)
+        into += sum(tokens(each.text) for each in asked.passages)
+        out = 0
+        async for piece in self.sentences(asked):
+            yield f" {piece}" if out else piece
+            out += tokens(piece)
+        yield Spent(into, out, 0.0, OFFLINE, grounded=True)
+
+    async def sentences(self, asked: Asked) -> AsyncGenerator[str, None]:
+        answering = import_module("deskbell.knowledge.answering")  # its analysis takes a while to load
+        sources = [
+            answering.Source(each.text, " ".join([each.title, *each.headings]), each.score) for each in asked.passages
+        ]
+        cited = await self.best(answering, asked.question, sources) if sources else []
+        for each in cited:
+            yield f"{plain(each.text)} [{asked.passages[each.source].number}]"
+        if not cited:
+            yield answering.NOT_FOUND if asked.searched else NO_DOCUMENTS
+
+    async def best(self, answering: Any, question: str, sources: list[Any]) -> list[Any]:
+        """An embedder that fails must not cost the answer: then words decide."""
+        if self.embedder is not None:
+            try:
+                return list(await answering.answer(question, sources, self.embedder))
+            except import_module("deskbell.knowledge.embedders.base").Unavailable as reason:
+                log.warning("answering by words alone: %s", reason)
+        return list(await answering.answer(question, sources))
+
+
+def plain(text: str) -> str:
+    """A span in one line. Its own numbers in square brackets would be taken for citations, so they stand in round ones."""
+    return _bracketed.sub(lambda found: f"({(found.group(1) or found.group(2)).strip()})", " ".join(text.split()))

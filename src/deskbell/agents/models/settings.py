@@ -1,0 +1,47 @@
+"""Which endpoint answers, how long it may take, and what it costs."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+MILLION = 1_000_000
+
+
+class Price(NamedTuple):
+    """US dollars per million tokens."""
+
+    into: float
+    out: float
+
+
+class Endpoint(NamedTuple):
+    """Where models are asked. Without a `base_url` there is none. Times are seconds."""
+
+    base_url: str = ""
+    api_key: str = ""
+    default_model: str = ""
+    fallback_model: str = ""
+    first_byte_seconds: float = 30.0
+    idle_seconds: float = 30.0
+    retries: int = 2
+    prices: dict[str, Price] = {}
+
+    def price(self, model: str, into: int, out: int) -> float:
+        """Dollars for so many tokens of a model without a stated price of its own: 0 where none is set."""
+        price = self.prices.get(model) or self.prices.get("*")
+        return (price.into * into + price.out * out) / MILLION if price else 0.0
+
+
+def prices(text: str) -> dict[str, Price]:
+    """Reads `openai/gpt-4o=2.5/10 *=1/2`: dollars per million tokens in and out; `*` stands for every other model."""
+    found = {}
+    for entry in text.replace(",", " ").split():
+        model, _, price = entry.rpartition("=")
+        into, _, out = price.partition("/")
+        try:
+            found[model] = Price(float(into), float(out))
+        except ValueError:
+            raise ValueError(f"{entry!r} is not MODEL=DOLLARS_IN/DOLLARS_OUT") from None
+        if not model or min(found[model]) < 0:
+            raise ValueError(f"{entry!r} is not MODEL=DOLLARS_IN/DOLLARS_OUT")
+    return found

@@ -1,0 +1,238 @@
+"""A model provider that does as it is told: a process of its own that speaks the OpenAI protocol over a socket, streaming included.
+
+The script is the end of the model's name: `scripted/stall` begins and never ends. GET /seen tells what was asked since it was
+last looked at, and how many answers were given up by their reader.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+
+ANSWER = "Shingle roofs carry a ten-year warranty [1]. Call us on Monday."
+USAGE = {"prompt_tokens": 42, "completion_tokens": 28, "total_tokens": 70}
+COST = 0.00125  # US dollars, of the script `cost`
+FOREVER = 3600.0
+STATUSES = {"429": "slow down", "500": "the model fell over", "401": "bad key sk-provider-secret"}
+
+
+#: How a server under test asks these models: it gives them a second, and one more try.
+SCRIPTED: dict[str, Any] = {
+    "llm_api_key": "sk-provider-secret",
+    "llm_first_byte_seconds": 1.0,
+    "llm_idle_seconds": 1.0,
+    "llm_retries": 1,
+}
+
+
+def address(port: int) -> str:
+    return f"http://127.0.0.1:{port}/v1"
+
+
+class Script(NamedTuple):
+    """An answer's pieces, and what is odd about it."""
+
+    pieces: list[str]
+    usage: dict[str, Any] | None = USAGE
+    first_byte: float = 0.0
+    stall_after: int | None = None
+    cut_after: int | None = None
+    broken_after: int | None = None
+    done: bool = True
+    tool_calls: int = 0
+    pace: float = 0.0
+    whole: bool = False
+
+
+def cut(text: str, size: int) -> list[str]:
+    return [text[place : place + size] for place in range(0, len(text), size)]
+
+
+def script(name: str, asked: dict[str, Any]) -> Script:
+    """What a name means; `typed` answers with what stands behind SAY: in a prompt, up to the line's end, three characters at a time."""
+    words = re.findall(r"\S+\s*", ANSWER)
+    messages = asked["messages"]
+    said = next((str(each["content"]) for each in reversed(messages) if "SAY:" in str(each["content"])), ANSWER)
+    scripts = {
+        "answer": Script(words),
+        "once": Script([ANSWER]),
+        "typed": Script(cut(said.rpartition("SAY:")[2].partition("\n")[0], 3), pace=0.004),
+        "late": Script(words, broken_after=3, pace=0.02),
+        "brackets": Script(["[" * 5000]),
+        "echo": Script([json.dumps(messages)]),
+        "slow": Script(words, first_byte=FOREVER),
+        "pause": Script(words, first_byte=0.3),
+        "stall": Script(words, stall_after=3),
+        "broken": Script(words, broken_after=3),
+        "cut": Script(words, cut_after=3),
+        "undone": Script(words, done=False),
+        "tools": Script([], tool_calls=1000),
+        "silent": Script([], usage=None),
+        "nousage": Script(words, usage=None),
+        "whole": Script(words, whole=True),
+        "cost": Script(words, usage=USAGE | {"cost": COST}),
+    }
+    return scripts[name]
+
+
+class Provider:
+    """The ASGI application."""
+
+    def __init__(self) -> None:
+        self.seen: list[dict[str, Any]] = []
+        self.given_up = 0
+        self.failures: dict[str, int] = {}
+
+    async def __call__(self, scope: Any, receive: Any, send: Send) -> None:
+        if scope["type"] != "http":
+            return
+        if scope["path"] == "/seen":
+            await answer(send, 200, {"requests": self.seen, "given_up": self.given_up})
+            if scope["query_string"] != b"keep":
+                self.seen, self.given_up = [], 0
+            return
+        body = b""
+        while (message := await receive()).get("more_body"):
+            body += message["body"]
+        asked = json.loads((body + message.get("body", b"")) or b"{}")
+        name = str(asked.get("model", "")).rpartition("/")[2]
+        headers = {key.decode(): value.decode() for key, value in scope["headers"]}
+        if name != "once":  # what benchmarks ask is not kept
+            self.seen.append({"path": scope["path"], "headers": headers, "body": asked})
+        if name.startswith("flaky"):
+            if self.failures.setdefault(name, 0) == 0:
+                self.failures[name] = 1
+                await answer(send, 500, {"error": {"message": "try again"}})
+                return
+            name = "answer"
+        if name in STATUSES:
+            await answer(send, int(name), {"error": {"message": STATUSES[name], "type": "error", "code": None}})
+        elif name == "html":
+            await respond(send, 200, b"text/html", b"<html><body>Welcome to the hotel network</body></html>")
+        else:
+            await self.play(script(name, asked), asked, receive, send)
+
+    async def play(self, told: Script, asked: dict[str, Any], receive: Any, send: Send) -> None:
+        reading = asyncio.create_task(receive())  # ends when the reader hangs up
+        writing = asyncio.create_task(self.write(told, asked, send))
+        await asyncio.wait([reading, writing], return_when=asyncio.FIRST_COMPLETED)
+        if not writing.done():
+            self.given_up += 1
+        reading.cancel()
+        writing.cancel()
+        await asyncio.gather(reading, writing, return_exceptions=True)
+
+    async def write(self, told: Script, asked: dict[str, Any], send: Send) -> None:
+        await asyncio.sleep(told.first_byte)
+        if not asked.get("stream") or told.whole:
+            await answer(send, 200, whole(told, asked))
+            return
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"text/event-stream")]})
+        async for event in events(told, asked):
+            await send({"type": "http.response.body", "body": event, "more_body": True})
+        if told.cut_after is None:
+            await send({"type": "http.response.body", "body": b""})
+
+
+async def events(told: Script, asked: dict[str, Any]) -> AsyncIterator[bytes]:
+    """The server-sent events of an answer, as the protocol has them."""
+    for number, piece in enumerate(told.pieces):
+        if number == told.stall_after:
+            await asyncio.sleep(FOREVER)
+        if number == told.cut_after:
+            return
+        if number == told.broken_after:
+            yield b'data: {"choices": [{"delta": \n\ndata: ]]]\n\n'
+        yield event(asked, {"content": piece})
+        await asyncio.sleep(told.pace)
+    calls = [
+        {"index": number, "id": f"call_{number}", "type": "function", "function": {"name": "wipe", "arguments": "{}"}}
+        for number in range(told.tool_calls)
+    ]
+    for call in calls:
+        yield event(asked, {"tool_calls": [call]})
+    yield event(asked, {}, finish="tool_calls" if calls else "stop")
+    if told.usage and (asked.get("stream_options") or {}).get("include_usage"):
+        yield b"data: " + json.dumps(chunk(asked, []) | {"usage": told.usage}).encode() + b"\n\n"
+    if told.done:
+        yield b"data: [DONE]\n\n"
+
+
+def event(asked: dict[str, Any], delta: dict[str, Any], finish: str | None = None) -> bytes:
+    choice = {"index": 0, "delta": {"role": "assistant", **delta}, "finish_reason": finish}
+    return b"data: " + json.dumps(chunk(asked, [choice])).encode() + b"\n\n"
+
+
+def chunk(asked: dict[str, Any], choices: list[Any], kind: str = "chat.completion.chunk") -> dict[str, Any]:
+    return {"id": "chatcmpl-1", "object": kind, "created": 1700000000, "model": asked["model"], "choices": choices}
+
+
+def whole(told: Script, asked: dict[str, Any]) -> dict[str, Any]:
+    message = {"role": "assistant", "content": "".join(told.pieces)}
+    choice = {"index": 0, "message": message, "finish_reason": "stop"}
+    return chunk(asked, [choice], "chat.completion") | ({"usage": told.usage} if told.usage else {})
+
+
+async def answer(send: Send, status: int, body: Any) -> None:
+    await respond(send, status, b"application/json", json.dumps(body).encode())
+
+
+async def respond(send: Send, status: int, kind: bytes, body: bytes) -> None:
+    headers = [(b"content-type", kind), (b"content-length", b"%d" % len(body))]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+application = Provider()
+
+
+class Models:
+    """The provider as a test sees it."""
+
+    def __init__(self, port: int) -> None:
+        self.url = address(port)
+
+    def look(self) -> dict[str, Any]:
+        """What was asked, and how many answers were given up, since the last look."""
+        return self.seen("")
+
+    def peek(self) -> dict[str, Any]:
+        """The same, for another look."""
+        return self.seen("?keep")
+
+    def seen(self, how: str) -> dict[str, Any]:
+        with urllib.request.urlopen(self.url.removesuffix("/v1") + "/seen" + how) as found:
+            told: dict[str, Any] = json.load(found)
+        return told
+
+
+@contextmanager
+def provider(port: int) -> Iterator[Models]:
+    """The process, for the length of a block."""
+    options = ["--log-level", "warning", "--no-access-log", "--loop", "uvloop", "--lifespan", "off"]
+    command = [sys.executable, "-m", "uvicorn", "tests.models:application", "--port", str(port), *options]
+    process = subprocess.Popen(command, cwd=Path(__file__).parent.parent, stdout=subprocess.DEVNULL)
+    models = Models(port)
+    try:
+        for _ in range(500):
+            try:
+                models.look()
+                break
+            except OSError:
+                assert process.poll() is None, "the provider did not start"
+                time.sleep(0.02)
+        yield models
+    finally:
+        process.terminate()
+        process.wait(10)
