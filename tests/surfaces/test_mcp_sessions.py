@@ -166,6 +166,20 @@ def test_an_idle_session_ends_and_a_used_one_does_not(tmp_path: Path) -> None:
             assert Mcp(api).open().ask("ping") == {}
 
 
+def test_a_used_session_lives_on_while_keys_change(tmp_path: Path) -> None:
+    with running(tmp_path / "desk.db", Settings(access_log=False, mcp_idle_seconds=2)) as server:
+        organization = server.organization()
+        client = Mcp(server.api(organization)).open()
+        end = time.monotonic() + 3.2
+
+        def over() -> bool:
+            server.api(organization)
+            assert client.ask("ping") == {}
+            return time.monotonic() > end
+
+        eventually(over)
+
+
 def test_a_keys_own_longest_idle_session_makes_room(tmp_path: Path) -> None:
     settings = Settings(access_log=False, mcp_sessions_per_key=2)
     with running(tmp_path / "desk.db", settings) as server:
@@ -180,6 +194,16 @@ def test_a_keys_own_longest_idle_session_makes_room(tmp_path: Path) -> None:
             with third.listen():
                 refused(Mcp(api).send(initialize()), 503, "too_many_sessions", "This API key has 2")
             assert streaming.ask("ping") == third.ask("ping") == bystander.ask("ping") == {}
+
+
+def test_a_session_that_was_just_used_is_not_the_idle_one(tmp_path: Path) -> None:
+    with running(tmp_path / "desk.db", Settings(access_log=False, mcp_sessions_per_key=2)) as server:
+        api = server.api(server.organization())
+        used, idle = Mcp(api).open(), Mcp(api).open()
+        assert used.ask("ping") == {}
+        Mcp(api).open()
+        refused(idle.send(request("ping")), 404, "not_found")
+        assert used.ask("ping") == {}
 
 
 def test_a_revoked_key_takes_its_sessions_with_it(alice: Api, bob: Api) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import secrets
 import time
@@ -90,6 +91,8 @@ class Sessions:
             await session.run(insert(store.sessions, {**row, "created_at": moment, "seen_at": moment}))
             return evicted
 
+        if self.most_per_key:
+            await self.note_use()  # so that the longest idle is known
         if await self.database.write(unit):
             await self.tell()
         return id
@@ -168,13 +171,12 @@ class Sessions:
     async def keep(self) -> None:
         """Notes uses, and ends what is idle or has lost its key, for as long as the process runs."""
         while True:
-            try:
+            with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self.touch):
                     await self.keys_changed.wait()
                     await asyncio.sleep(SETTLED)
-            except TimeoutError:
-                await self.quietly(self.note_use)
             self.keys_changed.clear()
+            await self.quietly(self.note_use)  # keys may change more often than every `touch` seconds
             await self.quietly(self.sweep)
 
     async def quietly(self, work: Callable[[], Awaitable[None]]) -> None:
