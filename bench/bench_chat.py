@@ -18,13 +18,15 @@ def main() -> None:
         try:
             models = chatting.models()
             ours = chatting.deskbell(Path(place), models, MODEL)
-            reference = chatting.langchain(Path(place), models, MODEL)
+            durable = chatting.langchain(Path(place), models, MODEL)
+            fleeting = chatting.langchain(Path(place), models, MODEL, durable=False)
             os.sched_setaffinity(0, common.cores[-1:])
-            for each in (ours, reference):
+            for each in (ours, durable, fleeting):
                 each.begin()
-            loads = [(each.server, each.load()) for each in (ours, reference)]
-            deskbell, langchain = common.alternate(loads, connections=16)
-            figures.faster("chat turns", deskbell, "LangChain", langchain, 5)
+            loads = [(each.server, each.load()) for each in (ours, durable, fleeting)]
+            deskbell, langchain, in_memory = common.alternate(loads, connections=16)
+            figures.faster("chat turns, saved", deskbell, "LangChain", langchain, 5)
+            figures.faster("chat turns, theirs not saved", deskbell, "LangChain", in_memory, None)
         finally:
             for server in common.started:
                 server.stop()

@@ -68,6 +68,7 @@ def script(name: str, asked: dict[str, Any]) -> Script:
         "answer": Script(words),
         "once": Script([ANSWER]),
         "typed": Script(cut(said.rpartition("SAY:")[2].partition("\n")[0], 3), pace=0.004),
+        "paced": Script(words * 2, first_byte=0.3, pace=0.02),
         "late": Script(words, broken_after=3, pace=0.02),
         "brackets": Script(["[" * 5000]),
         "echo": Script([json.dumps(messages)]),
@@ -108,7 +109,7 @@ class Provider:
         asked = json.loads((body + message.get("body", b"")) or b"{}")
         name = str(asked.get("model", "")).rpartition("/")[2]
         headers = {key.decode(): value.decode() for key, value in scope["headers"]}
-        if name != "once":  # what benchmarks ask is not kept
+        if name not in ("once", "paced"):  # what benchmarks ask is not kept
             self.seen.append({"path": scope["path"], "headers": headers, "body": asked})
         if name.startswith("flaky"):
             if self.failures.setdefault(name, 0) == 0:

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
 
 
 class Pump(Generic[T]):
-    """Runs an iterator in one task, whoever reads it: what a model's client has open belongs to the task that opened it."""
+    """Runs an iterator in one task, whoever reads it: what a model's client has open belongs to the task that opened it.
 
-    def __init__(self, source: AsyncIterator[T]) -> None:
+    `joined` makes one item of two that both wait, or None where they stay apart: a reader that is late gets fewer and larger ones.
+    """
+
+    def __init__(self, source: AsyncIterator[T], joined: Callable[[T, T], T | None]) -> None:
+        self.joined = joined
         self.queue: asyncio.Queue[Any] = asyncio.Queue()
         self.task = asyncio.create_task(self.run(source))
         self.first: list[T] = []
@@ -43,8 +47,14 @@ class Pump(Generic[T]):
         try:
             for item in self.first:
                 yield item
-            while not isinstance(item := await self.queue.get(), Failed):
-                yield item
+            item = await self.queue.get()
+            while not isinstance(item, Failed):
+                after = None if self.queue.empty() else self.queue.get_nowait()
+                both = None if after is None or isinstance(after, Failed) else self.joined(item, after)
+                if both is None:
+                    yield item
+                    both = after or await self.queue.get()
+                item = both
             item.reraise()
         finally:
             await self.stop()

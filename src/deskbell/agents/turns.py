@@ -71,9 +71,14 @@ async def chat(outside: Outside, message: ChatMessage) -> ChatReply | Events:
         raise Problem("payload_too_large", f"`message` may have at most {LONGEST_MESSAGE} characters")
     if not message.stream:
         return await whole(events(outside, message))
-    pump = Pump(events(outside, message))
+    pump = Pump(events(outside, message), joined)
     await pump.begin()
     return Events((type(event).__name__.lower(), event) async for event in pump.rest())
+
+
+def joined(event: Event, after: Event) -> Event | None:
+    """Two bits of text that both wait to be sent, as one."""
+    return Delta(event.text + after.text) if isinstance(event, Delta) and isinstance(after, Delta) else None
 
 
 async def whole(source: AsyncGenerator[Event, None]) -> ChatReply:

@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import Delete, Table, delete, select
 
+from deskbell.agents.conversations.store import agent_conversations, agent_messages
 from deskbell.agents.store import agent_knowledge_bases, agent_versions, agents
 from deskbell.appointments.store import appointments
 from deskbell.conversations.carriers.simulator import ledger
@@ -41,6 +42,8 @@ CHUNK = 100  # rows per transaction, so that a running server never waits long
 #: Every table that holds something of an organization, children first, with the column that tells its rows apart.
 CLEARED = [
     (jobs, "id"),
+    (agent_messages, "id"),
+    (agent_conversations, "id"),
     (ledger, "id"),
     (answers, "key"),
     (messages, "id"),
