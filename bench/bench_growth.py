@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import operator
 import os
 import shutil
+import statistics
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -21,7 +23,7 @@ import bench_get
 import cluster
 import common
 import seed
-from common import Measured, Server
+from common import Server
 from load import Load, Request, request
 from tests.postgres import ask
 
@@ -82,7 +84,7 @@ def grown_database(server: cluster.Cluster, own: seed.Tenant, size: int) -> str:
     ask(server.url, f"CREATE DATABASE {name} TEMPLATE base")
     index = ask(server.named(name), "SELECT pg_get_indexdef('leads_search'::regclass)")[0][0]
     server.run(name, "DROP INDEX leads_search", *spread(own, size), index)
-    ask(server.named(name), "VACUUM ANALYZE")
+    ask(server.named(name), "VACUUM (ANALYZE, INDEX_CLEANUP ON)")
     return server.named(name)
 
 
@@ -116,7 +118,7 @@ def compare(
         pairs = [(server, each[name]) for server, each in zip(servers, ready, strict=True)]
         small, *grown = common.alternate(pairs, behind=behind)
         for size, measured in zip(SIZES[1:], grown, strict=True):
-            ratio = cost(measured) / cost(small)
+            ratio = statistics.median(map(operator.truediv, measured.costs, small.costs))  # of neighbours in time
             figures.line(
                 f"{kind}: {name} among {size:,} leads",
                 f"{measured.rate:,.0f}/s {measured.cpu:,.0f}+{measured.behind:,.0f} us",
@@ -127,10 +129,6 @@ def compare(
             )
     for server in servers:
         server.stop()
-
-
-def cost(measured: Measured) -> float:
-    return measured.cpu + measured.behind
 
 
 def bench(figures: common.Figures, data: seed.Data) -> None:

@@ -120,6 +120,8 @@ class Measured(NamedTuple):
     busy: float
     """The largest share of its core that the load generator used in a round."""
     behind: float = 0
+    costs: tuple[float, ...] = ()
+    """Processor microseconds per answer of each round, of the server and of what stands behind it."""
 
 
 def alternate(
@@ -135,10 +137,14 @@ def alternate(
             done: Round = run(load, server.port, SECONDS, connections)
             each = 1e6 / done.answers
             rounds[place].append((done.rate, (server.cpu() - before) * each, done.busy, (behind() - there) * each))
-    return [
-        Measured(statistics.median(rates), statistics.median(cpus), max(busy), max(0.0, statistics.median(behinds)))
-        for rates, cpus, busy, behinds in (zip(*each, strict=True) for each in rounds)
-    ]
+    return [summed_up(each) for each in rounds]
+
+
+def summed_up(rounds: list[tuple[float, float, float, float]]) -> Measured:
+    rates, cpus, busy, behinds = zip(*rounds, strict=True)
+    median = statistics.median
+    costs = tuple(cpu + behind for _, cpu, _, behind in rounds)
+    return Measured(median(rates), median(cpus), max(busy), max(0.0, median(behinds)), costs)
 
 
 class Figures:
