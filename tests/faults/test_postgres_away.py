@@ -20,6 +20,7 @@ from deskbell.foundation.postgres.limits import PURGE
 from tests.desk import Api, Server, eventually, refused, running
 from tests.faults.test_crowds import crowd
 from tests.faults.workers import AWAY, Load, Workers, unharmed, workers
+from tests.mcp_client import Mcp, request
 from tests.postgres import Cluster, ask, cluster, fresh_database, stored
 
 RESTARTS = 3
@@ -100,6 +101,23 @@ def test_an_absent_server_is_told_at_once(own: Cluster, server: Server, alice: A
     moment = time.monotonic()
     eventually(lambda: alice.get(f"/leads/{lead}").status_code == 200)
     assert time.monotonic() - moment < 2
+
+
+def test_mcp_streams_end_quietly_without_a_database(
+    own: Cluster, server: Server, alice: Api, caplog: pytest.LogCaptureFixture
+) -> None:
+    client = Mcp(alice).open()
+    try:
+        with client.listen() as stream:
+            own.stop()
+            [standing] = server.app.mcp.standing.open.values()
+            server.app.background[0].get_loop().call_soon_threadsafe(standing.end)
+            stream.read()
+        refused(client.send(request("ping")), 500, "query_failed")
+    finally:
+        own.start()
+    eventually(lambda: client.send(request("ping")).status_code == 200)
+    assert [record for record in caplog.records if record.exc_info] == []
 
 
 def code_of(answer: httpx2.Response) -> str:

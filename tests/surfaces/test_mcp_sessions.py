@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
+import socket
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -248,6 +250,50 @@ def test_a_subscription_of_the_modern_era_hears_of_changes_and_ends_with_its_key
         alice.server.do(lambda session: revoke_key(session, alice.key_id))
         assert list(frames) == []
         assert time.monotonic() - began < 1.5
+
+
+def test_a_subscription_is_promised_only_what_will_come(alice: Api) -> None:
+    wanted = {"toolsListChanged": True, "promptsListChanged": True, "resourceSubscriptions": ["deskbell://org"]}
+    headers = {"mcp_protocol_version": MODERN, "mcp_method": "subscriptions/listen"}
+    frame = request("subscriptions/listen", enveloped({"notifications": wanted}))
+    with Mcp(alice).stream(frame, **headers) as stream:
+        told = next(json.loads(line[6:]) for line in stream.iter_lines() if line.startswith("data: "))
+        assert told["params"]["notifications"] == {"toolsListChanged": True}
+
+
+def test_one_key_holds_at_most_a_hundred_streams(alice: Api) -> None:
+    session, port = Mcp(alice).open().session, alice.server.port
+    head = f"GET /mcp HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {alice.key}\r\nmcp-session-id: {session}\r\n\r\n"
+
+    def open_one() -> socket.socket:
+        connection = socket.create_connection(("127.0.0.1", port))
+        connection.sendall(head.encode())
+        return connection
+
+    with contextlib.ExitStack() as stack:
+        for connection in at_once(120, open_one):
+            stack.enter_context(connection)
+            assert connection.recv(12) == b"HTTP/1.1 200"
+        held = alice.server.app.mcp.standing.open
+        eventually(lambda: len(held) == 100)
+
+
+def test_what_a_client_tells_of_itself_is_not_kept_without_end(alice: Api) -> None:
+    client = Mcp(alice)
+    hello = initialize()
+    hello["params"]["clientInfo"] = {"name": "x", "version": "1" * 70_000}
+    answer = client.send(hello)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (400, -32602)
+    assert sessions_of(alice) == 0
+    frame = request("tools/call", enveloped({"name": "get_org"}))
+    frame["params"]["_meta"]["io.modelcontextprotocol/clientInfo"] = hello["params"]["clientInfo"]
+    headers = {"mcp_protocol_version": MODERN, "mcp_method": "tools/call", "mcp_name": "get_org"}
+    for _ in range(2):
+        assert client.send(frame, **headers).json()["result"]["isError"] is False
+    assert max(map(len, alice.server.app.mcp.offers["/mcp"].metas), default=0) < 70_000
+    listen = request("subscriptions/listen", enveloped({"notifications": {"resourceSubscriptions": ["x" * 70_000]}}))
+    answer = client.send(listen, mcp_protocol_version=MODERN, mcp_method="subscriptions/listen")
+    assert (answer.status_code, answer.json()["error"]["code"]) == (400, -32600)
 
 
 def test_streams_end_when_the_server_stops(tmp_path: Path) -> None:

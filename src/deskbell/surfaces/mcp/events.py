@@ -19,6 +19,7 @@ from deskbell.surfaces.mcp.store import Session
 CHANGE, REPLY, CANCEL = "mcp.change", "mcp.reply", "mcp.cancel"
 LOOK = 2.0  # seconds between looks for a reply whose announcement was lost
 LONGEST = 4000  # bytes of an announcement
+LARGEST = 64 * 1024  # bytes of a reply that is kept for another worker
 
 _encode = msgspec.json.Encoder().encode
 
@@ -97,7 +98,7 @@ class Events:
         if waiter is not None and not waiter.done():
             waiter.set_result(body)
             return
-        if self.database.alone or len(about) > 100:
+        if self.database.alone or len(about) > 100 or len(body) > LARGEST:
             return  # nobody asked
         row = {"organization_id": session.organization_id, "id_hash": session.id_hash, "subject": about}
 

@@ -49,6 +49,7 @@ KNOWN = frozenset(
 )  # fmt: skip
 SENT, SEEN = b", Mcp-Session-Id, Mcp-Protocol-Version, Mcp-Method, Mcp-Name", b", Mcp-Session-Id, WWW-Authenticate"
 SIMPLE = frozenset({"name", "arguments", "_meta"})
+LARGEST_KEPT = 64 * 1024  # bytes of what a client says once and we keep: its name and abilities, its subscriptions
 
 
 class Front:
@@ -176,6 +177,8 @@ class Front:
         try:
             frame = frames.read(body)
             frames.checked(frame)
+            if frame.method == "subscriptions/listen" and len(body) > LARGEST_KEPT:
+                raise Refused(frames.INVALID_REQUEST, "A subscription may be 64 KiB long", id=frame.id)
         except Refused:
             await self.count(call, caller)
             raise
@@ -240,6 +243,9 @@ class Front:
         agreed = await kernel.handshake(frame, Exchange(caller, None, None, {}, Outbox()))
         if agreed.version is None:
             return Reply(200, agreed.body)
+        if len(agreed.client) > LARGEST_KEPT:
+            words = "`clientInfo` and `capabilities` may be 64 KiB together"
+            raise Refused(frames.INVALID_PARAMS, words, id=frame.id)
         id = await self.sessions.open(caller, agreed.version, agreed.client)
         return Reply(200, agreed.body, ((b"mcp-session-id", id.encode()),))
 

@@ -9,7 +9,7 @@ reach any worker. Schemas with `x-mcp-header` need the server's `get_tool_input_
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -265,6 +265,17 @@ class Advertised(Server[Any]):
 Context = ServerRequestContext[Any, Exchange]
 
 
+def listen_to_tools(events: Events) -> Callable[..., Awaitable[types.SubscriptionsListenResult]]:
+    """Subscriptions to changes of the tools; nothing else ever changes, so nothing else is acknowledged."""
+    hears = ListenHandler(Bus(events))
+
+    async def listen(ctx: Context, params: types.SubscriptionsListenRequestParams) -> types.SubscriptionsListenResult:
+        heard = types.SubscriptionFilter(tools_list_changed=params.notifications.tools_list_changed)
+        return await hears(ctx, params.model_copy(update={"notifications": heard}))
+
+    return listen
+
+
 def build(parts: Parts) -> Kernel:
     """The product's kernel."""
     tools, database = parts.tools, parts.database
@@ -283,7 +294,7 @@ def build(parts: Parts) -> Kernel:
             "resources/read": CacheHint(ttl_ms=0, scope="private"),
             "server/discover": private,
         },
-        on_subscriptions_listen=ListenHandler(Bus(parts.events)),
+        on_subscriptions_listen=listen_to_tools(parts.events),
     )
 
     async def list_tools(ctx: Context, params: types.PaginatedRequestParams) -> dict[str, Any]:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 CONSTANT = frozenset({"ping", "tools/list", "prompts/list", "resources/list", "resources/templates/list"})
 RESERVED = "io.modelcontextprotocol/"
-MOST_METAS = 1000
+MOST_METAS, LARGEST_META = 1000, 4096  # how many are remembered, and of at most how many bytes
 
 
 class Offer:
@@ -54,7 +54,8 @@ class Offer:
         if session is None:
             if len(self.metas) >= MOST_METAS:
                 self.metas.clear()
-            if frame.method == "tools/call" and (told := known_meta(frame.params["_meta"])):
+            told = known_meta(frame.params["_meta"]) if frame.method == "tools/call" else None
+            if told and len(told) <= LARGEST_META:
                 self.metas.add(told)
         elif frame.method in CONSTANT and not frame.params and self.build is None:
             result = frames.result_of(body, frame.id)

@@ -56,18 +56,22 @@ class StandingStreams:
     async def hold(self, outbox: Outbox, standing: Standing, pour: Awaitable[None]) -> None:
         """Counts a stream among the open ones while it is poured."""
         own = [each for each in self.open.values() if each.caller.key_id == standing.caller.key_id]
-        if len(own) >= MOST:
-            own[0].end()
+        for each in own[: max(0, len(own) - MOST + 1)]:  # those told to end before may still be among them
+            each.end()
         self.open[outbox] = standing
         session = standing.session
         try:
             if session is not None:
-                await self.sessions.note_stream(session, open=True)
+                await self.note(session, open=True)
             await pour
         finally:
             del self.open[outbox]
             if session is not None and not any(each.session == session for each in self.open.values()):
-                await self.sessions.note_stream(session, open=False)
+                await self.note(session, open=False)
+
+    async def note(self, session: Session, *, open: bool) -> None:
+        """A database that is away ends no stream, and spoils no answer that was given."""
+        await self.sessions.quietly(lambda: self.sessions.note_stream(session, open=open))
 
     async def keep(self) -> None:
         """Ends streams whose session or key has ended, for as long as the process runs; an open stream counts as use."""
