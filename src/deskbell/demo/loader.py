@@ -14,12 +14,20 @@ from deskbell.appointments.store import appointments
 from deskbell.conversations.carriers.simulator import ledger
 from deskbell.conversations.store import messages, threads
 from deskbell.credits.store import budgets, usage_days, wallets
+from deskbell.demo import library
 from deskbell.demo.data import Demo
+from deskbell.demo.library import Paper
 from deskbell.demo.making import ORGANIZATION
 from deskbell.foundation.databases import Guest
 from deskbell.foundation.db import Session, command, insert, update
 from deskbell.foundation.idempotency import answers
+from deskbell.foundation.ids import PublicId, new_id
 from deskbell.foundation.jobs import jobs
+from deskbell.foundation.pages import Window
+from deskbell.knowledge import bases
+from deskbell.knowledge.documents import list_documents, put_document, store_part
+from deskbell.knowledge.model import DocumentWindow, Draft, NewKnowledgeBase
+from deskbell.knowledge.store import chunk_vectors, chunks, documents, knowledge_bases, upload_parts
 from deskbell.leads.operations import stored
 from deskbell.leads.store import leads, suppressions
 from deskbell.operation import Context
@@ -54,6 +62,11 @@ CLEARED = [
     (suppressions, "number_hash"),
     (api_keys, "id"),
     (agent_knowledge_bases, "agent_id"),
+    (chunk_vectors, "document_id"),
+    (chunks, "id"),
+    (upload_parts, "upload_id"),
+    (documents, "id"),
+    (knowledge_bases, "id"),
     (agent_versions, "agent_id"),
     (agents, "id"),
     (budgets, "agent_id"),
@@ -98,12 +111,15 @@ def load(guest: Guest, demo: Demo) -> tuple[ApiKey, str]:
         (threads, demo.threads),
         (messages, demo.messages),
     ]
-    for chunk in chunks((table, row) for table, rows in parts for row in rows):
+    for chunk in batches((table, row) for table, rows in parts for row in rows):
         guest.write(partial(put_rows, chunk=chunk))
+    base = guest.write(make_base)
+    for paper in library.papers():
+        guest.write(partial(put_paper, base=base, paper=paper))
     return guest.write(make_key)
 
 
-def chunks(rows: Iterable[tuple[Table, dict[str, Any]]]) -> Iterator[list[tuple[Table, dict[str, Any]]]]:
+def batches(rows: Iterable[tuple[Table, dict[str, Any]]]) -> Iterator[list[tuple[Table, dict[str, Any]]]]:
     waiting = list(rows)
     for start in range(0, len(waiting), CHUNK):
         yield waiting[start : start + CHUNK]
@@ -120,6 +136,26 @@ async def put_rows(session: Session, chunk: list[tuple[Table, dict[str, Any]]]) 
     ctx = Context(session, ORGANIZATION)
     for table, row in chunk:
         await session.run(insert(table, row | stored(ctx, row) if table is leads else row))
+
+
+async def make_base(session: Session) -> str:
+    new = NewKnowledgeBase(name=library.NAME, description=library.DESCRIPTION)
+    return (await bases.create_base(Context(session, ORGANIZATION), new)).id
+
+
+async def put_paper(session: Session, *, base: str, paper: Paper) -> None:
+    ctx, upload = Context(session, ORGANIZATION), new_id()
+    await store_part(ctx, upload, 0, paper.data)
+    draft = Draft("file", paper.name, media_type=paper.media_type, upload_id=upload, bytes=len(paper.data))
+    await put_document(ctx, base, draft)
+
+
+async def paper_ids(session: Session) -> list[str]:
+    """The documents of the demo organization, whose indexing `load` has queued."""
+    ctx = Context(session, ORGANIZATION)
+    found = (await bases.list_bases(ctx, Window(limit=100))).knowledge_bases
+    listed = [await list_documents(ctx, PublicId(base.id), DocumentWindow(limit=100)) for base in found]
+    return [document.id for page in listed for document in page.documents]
 
 
 async def make_key(session: Session) -> tuple[ApiKey, str]:

@@ -28,7 +28,7 @@ def demo(settings: Settings, reset: bool) -> None:
     """Make a roofing business with leads, appointments, tasks and texts, once; print commands to try."""
     address = address_of(settings.host, settings.port)
     with guest(settings) as held:
-        key = None if not reset and held.read(loader.is_whole) else fill(held)
+        key = None if not reset and held.read(loader.is_whole) else fill(settings, held)
         lead = held.read(somebody)
     if key:
         click.echo(f"Made the demo organization {NAME} ({ORGANIZATION}).\n")
@@ -44,10 +44,14 @@ def demo(settings: Settings, reset: bool) -> None:
         click.echo(f"# {title}\n{line}\n")
 
 
-def fill(held: Guest) -> str:
+def fill(settings: Settings, held: Guest) -> str:
     """The demo organization from scratch, also after an attempt that was cut short; answers its new key."""
+    from deskbell.surfaces.cli.indexing import wait
+
     loader.clear(held)
-    return loader.load(held, generate(today()))[1]
+    key = loader.load(held, generate(today()))[1]
+    wait(settings, held, ORGANIZATION, held.read(loader.paper_ids), lambda found: None)
+    return key
 
 
 async def somebody(session: Session) -> Lead | None:
