@@ -17,7 +17,9 @@ NOT_FOUND = "I could not find that in the documents."
 
 PASSAGES = 5  # from which sentences are taken
 LONGEST = 600  # characters of a sentence; a longer one is cut at a comma or a blank
-WORDS, NEAR, MEANING, PASSAGE, KIND = 0.3, 0.4, 0.5, 0.5, 0.15
+# What each kind of evidence adds: the question's words in the sentence (in the one before or in the title, so much of it), likeness of
+# meaning, a better passage (per unit of log odds), and being of the kind asked for.
+WORDS, NEAR, MEANING, PASSAGE, KIND = 0.5, 0.4, 0.5, 0.015, 0.15
 
 _end = re.compile(r"(?:[.!?…]+[\"'»”’)\]]*(?=\s)|[。！？।؟]+[」』”）]*|\n)\s*")
 # What a full stop does not end: a title, an initial, a common abbreviation. (A number before it ends a sentence as often as not.)
@@ -89,6 +91,7 @@ async def ranking(
     if embedder is not None:
         vectors = await embedder.embed([question, *(each.text for each in sentences)])
         cosines = (vectors[1:] @ vectors[0]).tolist()
+    standing = [odds(source.score) for source in sources[:PASSAGES]]
     wanted = kind(question)
     scored = []
     for place, sentence in enumerate(sentences):
@@ -97,10 +100,16 @@ async def ranking(
             rarity[word] * times * (1.0 if word in words[place] else NEAR if word in near else 0.0)
             for word, times in asked.items()
         )
-        score = WORDS * found / total + MEANING * cosines[place] + PASSAGE * sources[sentence.source].score
+        score = WORDS * found / total + MEANING * cosines[place] + PASSAGE * standing[sentence.source]
         score += KIND * bool(wanted and wanted(sentence.text))
         scored.append((score, sentence))
     return sorted(scored, key=lambda each: (-each[0], each[1].source, each[1].position))
+
+
+def odds(score: float) -> float:
+    """Log odds, within what a score of four decimals can say."""
+    score = min(max(score, 1e-4), 1 - 1e-4)
+    return math.log(score / (1 - score))
 
 
 def rarities(asked: Counter[str], sentences: Sequence[set[str]]) -> dict[str, float]:

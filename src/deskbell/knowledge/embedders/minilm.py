@@ -36,7 +36,7 @@ HOW = "Install it with `deskbell embedder install`."
 # Fitted to questions that collections of texts answer and to questions of other collections.
 ENGLISH = Calibration(0.5, 37.0, 10.6)
 SPACED = Calibration(0.8, 30.0, 7.4)
-UNSPACED = Calibration(0.8, 30.0, 4.7)
+UNSPACED = Calibration(0.9, 30.0, 4.05)
 
 
 def place() -> Path | None:
@@ -105,7 +105,7 @@ class MiniLM:
         return ThreadPoolExecutor(self.threads, "embedder")
 
     def calibration(self, language: str) -> Calibration:
-        """The model knows English; of other languages little more than names."""
+        """The model knows English; of other languages little more than names, of their signs hardly those."""
         if language == "en":
             return ENGLISH
         return UNSPACED if language in analysis.UNSPACED else SPACED
