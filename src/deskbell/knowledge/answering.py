@@ -123,7 +123,11 @@ def split(text: str, source: int = 0) -> Iterator[Sentence]:
     start = position = 0
     for match in [*_end.finditer(text), None]:
         end = match.end() if match else len(text)
-        if match and "\n" not in match[0] and _abbreviated.search(text[start : match.start() + 1][-12:]):
+        if (
+            match
+            and "\n" not in match[0]
+            and _abbreviated.search(text[max(start, match.start() - 11) : match.start() + 1])
+        ):
             continue
         for left, right in parts(text, start, end):
             yield Sentence(source, position, left, right, text[left:right])
