@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import Counter
+from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
@@ -59,6 +60,8 @@ _latin = re.compile("[A-Za-z\u00c0-\u024f]")
 def language(text: str, default: str = "en") -> str:
     """The ISO 639-1 code of a text's language, by its script and its stop words; `default` where neither tells."""
     sample = normalized(text[:SAMPLE])
+    if sample.isascii():  # most texts are, and then other scripts need no look
+        return _by_words(sample, _LATIN, default) if _latin.search(sample) else default
     signs = {code: len(sign.findall(sample)) for code, sign in _SCRIPTS}
     letters = {codes: len(letter.findall(sample)) for codes, letter in _ALPHABETS}
     latin = len(_latin.findall(sample))
@@ -67,9 +70,13 @@ def language(text: str, default: str = "en") -> str:
         return "ja" if 20 * signs["ja"] > signs["zh"] > 0 or signs["ja"] > most else max(signs, key=lambda c: signs[c])
     if most == 0:
         return default
-    codes = _LATIN if most == latin else max(letters, key=lambda each: letters[each])
+    return _by_words(sample, _LATIN if most == latin else max(letters, key=lambda each: letters[each]), default)
+
+
+def _by_words(sample: str, codes: Sequence[str], default: str) -> str:
+    """Which of these languages has most of its stop words in a text."""
     words = Counter(_words(sample))
-    common = {code: sum(words[word] for word in STOP_WORDS[code] if word in words) for code in codes}
+    common = {code: sum(words[word] for word in STOP_WORDS[code] & words.keys()) for code in codes}
     best = max(common, key=lambda code: (common[code], code == default))
     if common[best] == 0:
         return default if default in codes else codes[0]

@@ -28,7 +28,8 @@ def follow_ups(question: str, found: Sequence[Place], beside: Sequence[Place] = 
     comes first, as it is new; then other headings that were found; then questions that the passages themselves ask.
     """
     named = [heading for place in (*beside, *found[1:], *found[:1]) for heading in reversed(place.headings)]
-    asking = [each.text for place in (*beside, *found) for each in split(place.text) if each.text[-1] in "?？؟"]
+    asks = [place.text for place in (*beside, *found) if any(sign in place.text for sign in "?？؟")]
+    asking = [each.text for text in asks for each in split(text) if each.text[-1] in "?？؟"]
     code = analysis.language(" ".join([*named, *(place.text for place in found)]))
     told = [set(analysis.terms(question, code))]
     chosen: list[str] = []
