@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 import socket
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -118,6 +119,20 @@ def test_two_clients_with_equal_ids_never_see_each_others_answers(alice: Api, ch
 
     with ThreadPoolExecutor(8) as pool:
         assert all(wanted == given for wanted, given in pool.map(ask, [*clients] * 60))
+
+
+def test_a_flood_is_answered_and_keeps_nobody_else_out(alice: Api, charlie: Api) -> None:
+    flooding, other = Mcp(alice).open(), Mcp(charlie).open()
+    junk = json.dumps(request("tools/call", {"name": "list_leads", "arguments": {"x": [[]] * 20_000}})).encode()
+
+    def flood(number: int) -> int:
+        return flooding.send((junk, b"{" * 50_000, initialize("x"))[number % 3]).status_code
+
+    with ThreadPoolExecutor(8) as pool:
+        answers = pool.map(flood, range(240))
+        assert [other.ask("ping") for _ in range(20)] == [{}] * 20
+        assert Counter(answers) == {200: 160, 400: 80}
+    assert flooding.ask("ping") == {}
 
 
 def test_clients_that_hang_up_leave_nothing_behind(alice: Api, client: Mcp, caplog: pytest.LogCaptureFixture) -> None:

@@ -289,6 +289,16 @@ def test_calls_count_as_reads_and_writes_of_their_key(alice: Api) -> None:
     refused(api.get("/leads"), 429, "rate_limit_exceeded")
 
 
+@pytest.mark.parametrize("tool", TOOLS)
+def test_every_tool_has_its_limit(alice: Api, tool: str) -> None:
+    kind = "write" if tool in WRITES else "read"
+    client = Mcp(alice.server.api(alice.organization_id, reads=1, writes=1))
+    assert client.modern("tools/call", {"name": tool}).status_code == 200
+    answers = (client.modern("tools/call", {"name": tool}) for _ in range(3))  # a minute may begin meanwhile
+    full = next(answer for answer in answers if answer.status_code == 429)
+    refused(full, 429, "rate_limit_exceeded", f"API {kind} rate limit exceeded (1/min)")
+
+
 @pytest.mark.parametrize("version", LEGACY)
 @pytest.mark.parametrize("tool", ["get_lead", "list_leads", "create_lead", "nothing"])
 def test_the_fast_path_answers_as_the_kernel_does(world: World, version: str, tool: str) -> None:

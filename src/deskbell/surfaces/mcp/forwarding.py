@@ -70,16 +70,15 @@ class ForwardedTool:
     async def result(self, given: Mapping[str, Any]) -> Any:
         taken = self.offered.taken(given)  # what is wrong is told as the server tells it, without asking
         ids = taken[: len(self.offered.ids)]
-        values = {**self.offered.tool.defaults, **{name: given[name] for name in self.offered.fields if name in given}}
+        values = self.offered.values(given)
         if not self.operation.reads:
             return compact((await self.transport.send(self.sent, *ids, body=values))["data"])
-        query = {name: value for name, value in values.items() if value is not None}
+        answer = await self.transport.send(self.sent, *ids, query=values)
         if not self.operation.lists:
-            return compact((await self.transport.send(self.sent, *ids, query=query))["data"])
-        answer = await self.transport.send(self.sent, *ids, query=query)
+            return compact(answer["data"])
         rows, total = answer["data"], answer["meta"]["total"]
         if self.offered.tool.handler is not None and total > len(rows):
-            rows = await self.latest(ids, int(query["limit"]), total)
+            rows = await self.latest(ids, values["limit"], total)
         return listed([compact(row) for row in rows], total)
 
     async def latest(self, ids: list[str], limit: int, total: int) -> list[Any]:

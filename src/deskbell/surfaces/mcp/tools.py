@@ -106,13 +106,18 @@ class OfferedTool:
         kind = self.operation.input
         if kind is None:
             return ids
+        values = self.values(given)
+        if self.operation.partial and not values:
+            raise Problem("validation_error", f"Nothing to change: give at least one of {', '.join(self.fields)}")
+        return [*ids, json.converted(values, kind)]
+
+    def values(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """What is given besides ids, and the tool's own defaults. To leave a filter out and to say null are the same."""
         values = dict(self.tool.defaults)
         for name in self.fields:
             if name in given and not (given[name] is None and self.operation.reads):
                 values[name] = self.value(name, given[name])
-        if self.operation.partial and not values:
-            raise Problem("validation_error", f"Nothing to change: give at least one of {', '.join(self.fields)}")
-        return [*ids, json.converted(values, kind)]
+        return values
 
     def value(self, name: str, value: Any) -> Any:
         """Models write numbers as text at times; in a query they are text anyway."""
