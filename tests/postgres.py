@@ -70,8 +70,9 @@ class Cluster:
         return [leader, *map(int, children.split())]
 
     def close(self) -> None:
-        if not (self.server.pgdata / "postmaster.pid").exists():
-            self.start()
+        """Ends the server, also one that was restarted, which its own handle no longer knows."""
+        if (self.server.pgdata / "postmaster.pid").exists():
+            self.control("-w", "-m", "fast", "stop")
         self.server.cleanup()
 
 
