@@ -73,6 +73,7 @@ class Cluster:
         """Ends the server, also one that was restarted, which its own handle no longer knows."""
         if (self.server.pgdata / "postmaster.pid").exists():
             self.control("-w", "-m", "fast", "stop")
+        self.server.cleanup_mode = None
         self.server.cleanup()
 
 
