@@ -79,10 +79,13 @@ def test_the_printed_commands_work_when_pasted(tmp_path: Path) -> None:
         assert pasted(curls(first)[1])["data"]["id"] != answers[1]["data"]["id"]
         assert answers[2]["data"]["status"] == "scheduled"
         assert answers[3]["data"]["status"] == "queued"
+        assert "ten years" in str(answers[4]["response"])
+        assert "[1]" in str(answers[4]["response"])
+        assert answers[4]["sources"]
         (key,) = set(re.findall(r"brk_[0-9a-f]{48}", first))
 
         second = desk.run("demo")
-        assert "brk_" not in second
+        assert not re.search("brk_|brs_live_", second)
         assert re.search(r"key create --org \S+ --name NAME", second)
         lines = [line.replace("$DESKBELL_KEY", key) for line in curls(second)]
         assert pasted(lines[0])["meta"]["total"] == answers[0]["meta"]["total"]
@@ -108,7 +111,7 @@ def test_a_reset_rebuilds_the_demo_alone(tmp_path: Path) -> None:
 
 def curls(printed: str) -> list[str]:
     lines = [line for line in printed.splitlines() if line.startswith("curl ")]
-    assert len(lines) == 4
+    assert len(lines) == 5
     return lines
 
 

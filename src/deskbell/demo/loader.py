@@ -9,13 +9,16 @@ from typing import Any
 from sqlalchemy import Delete, Table, delete, select
 
 from deskbell.agents.conversations.store import agent_conversations, agent_messages
+from deskbell.agents.model import NewAgent
+from deskbell.agents.models.base import DEFAULT
+from deskbell.agents.operations import create_agent, list_agents, publish_agent
 from deskbell.agents.store import agent_knowledge_bases, agent_versions, agents
 from deskbell.appointments.store import appointments
 from deskbell.conversations.carriers.simulator import ledger
 from deskbell.conversations.store import messages, threads
 from deskbell.credits.store import budgets, usage_days, wallets
 from deskbell.demo import library
-from deskbell.demo.data import Demo
+from deskbell.demo.data import NAME, Demo
 from deskbell.demo.library import Paper
 from deskbell.demo.making import ORGANIZATION
 from deskbell.foundation.databases import Guest
@@ -32,6 +35,7 @@ from deskbell.leads.operations import stored
 from deskbell.leads.store import leads, suppressions
 from deskbell.operation import Context
 from deskbell.organizations import operations
+from deskbell.organizations.applications import create_application, create_application_key
 from deskbell.organizations.model import ApiKey
 from deskbell.organizations.store import (
     api_keys,
@@ -116,6 +120,7 @@ def load(guest: Guest, demo: Demo) -> tuple[ApiKey, str]:
     base = guest.write(make_base)
     for paper in library.papers():
         guest.write(partial(put_paper, base=base, paper=paper))
+    guest.write(partial(make_agent, base=base))
     return guest.write(make_key)
 
 
@@ -148,6 +153,34 @@ async def put_paper(session: Session, *, base: str, paper: Paper) -> None:
     await store_part(ctx, upload, 0, paper.data)
     draft = Draft("file", paper.name, media_type=paper.media_type, upload_id=upload, bytes=len(paper.data))
     await put_document(ctx, base, draft)
+
+
+async def make_agent(session: Session, *, base: str) -> None:
+    """Somebody who answers from the papers: offline by their sentences, by the operator's model where there is one."""
+    ctx = Context(session, ORGANIZATION)
+    new = NewAgent(
+        name="Front desk",
+        description="Answers questions about prices, warranty and how we work",
+        model=DEFAULT,
+        system_prompt="You answer for {{business}}, a roofing company. Be friendly and brief.",
+        variables={"business": NAME},
+        welcome_message=f"Welcome to {NAME}! What would you like to know about your roof?",
+        kb_ids=[base],
+    )
+    made = await create_agent(ctx, new)
+    await publish_agent(ctx, made.id)
+
+
+async def agent_id(session: Session) -> str | None:
+    """The agent that was made last."""
+    found = await list_agents(Context(session, ORGANIZATION), Window(limit=1))
+    return found.bots[0].id if found.bots else None
+
+
+async def make_application(session: Session) -> str:
+    """A program that may chat; answers its key."""
+    made = await create_application(Context(session, ORGANIZATION), "Demo", "backend-service")
+    return (await create_application_key(session, made.id, "demo"))[1]
 
 
 async def paper_ids(session: Session) -> list[str]:

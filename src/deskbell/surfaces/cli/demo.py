@@ -25,33 +25,53 @@ from deskbell.surfaces.cli.database import guest, program
 @click.option("--reset", is_flag=True, help="Make the demo organization anew; no other is touched.")
 @click.pass_obj
 def demo(settings: Settings, reset: bool) -> None:
-    """Make a roofing business with leads, appointments, tasks and texts, once; print commands to try."""
+    """Make a roofing business with leads, appointments, tasks, texts, documents and an agent, once; print commands to try."""
     address = address_of(settings.host, settings.port)
     with guest(settings) as held:
-        key = None if not reset and held.read(loader.is_whole) else fill(settings, held)
-        lead = held.read(somebody)
+        key, application_key = (None, None) if not reset and held.read(loader.is_whole) else fill(settings, held)
+        lead, agent = held.read(somebody), held.read(loader.agent_id)
     if key:
         click.echo(f"Made the demo organization {NAME} ({ORGANIZATION}).\n")
-        click.echo(f"Address: {address}\nAPI key: {key}   (keep it: it is not shown again)\n")
+        click.echo(f"Address: {address}\nAPI key: {key}   (keep it: it is not shown again)")
+        click.echo(f"Key of the agent API: {application_key}   (this one too)\n")
     else:
         click.echo(
             f"The demo organization {NAME} goes on with its data; `{program(settings)} demo --reset` makes it anew.\n"
         )
         click.echo(f"Address: {address}\nAPI key: yours, in DESKBELL_KEY. Another one:")
-        click.echo(f"  {program(settings)} key create --org {ORGANIZATION} --name NAME\n")
+        click.echo(f"  {program(settings)} key create --org {ORGANIZATION} --name NAME")
+        click.echo("Key of the agent API: yours, in DESKBELL_APP_KEY. Another one:")
+        click.echo(
+            f"  {program(settings)} app key create --app APP   (APP: {program(settings)} app list --org {ORGANIZATION})\n"
+        )
     click.echo(f"To try while `{program(settings)} serve` runs:\n")
-    for title, line in commands(program(settings), address, key or "$DESKBELL_KEY", lead):
+    shown = commands(program(settings), address, key or "$DESKBELL_KEY", lead)
+    if agent:
+        shown.append(chatting(address, application_key or "$DESKBELL_APP_KEY", agent))
+    for title, line in shown:
         click.echo(f"# {title}\n{line}\n")
+    if agent:
+        click.echo(f"# Talk with the agent here\n{program(settings)} agent chat {agent}\n")
 
 
-def fill(settings: Settings, held: Guest) -> str:
-    """The demo organization from scratch, also after an attempt that was cut short; answers its new key."""
+def chatting(address: str, key: str, agent: str) -> tuple[str, str]:
+    """A question that the papers answer."""
+    asked = {"agent_id": agent, "message": "How long do you warrant your workmanship?"}
+    call = f"curl -sS -H \"Authorization: Bearer {key}\" -H 'Content-Type: application/json'"
+    return (
+        "Ask the agent, which answers from the documents and says where",
+        f"{call} {address}/v1/chat -d {quoted(asked)}",
+    )
+
+
+def fill(settings: Settings, held: Guest) -> tuple[str, str]:
+    """The demo organization from scratch, also after an attempt that was cut short; answers its new keys of both APIs."""
     from deskbell.surfaces.cli.indexing import wait
 
     loader.clear(held)
     key = loader.load(held, generate(today()))[1]
     wait(settings, held, ORGANIZATION, held.read(loader.paper_ids), lambda found: None)
-    return key
+    return key, held.write(loader.make_application)
 
 
 async def somebody(session: Session) -> Lead | None:
