@@ -70,7 +70,8 @@ def language(text: str, default: str = "en") -> str:
         return "ja" if 20 * signs["ja"] > signs["zh"] > 0 or signs["ja"] > most else max(signs, key=lambda c: signs[c])
     if most == 0:
         return default
-    return _by_words(sample, _LATIN if most == latin else max(letters, key=letters.__getitem__), default)
+    codes = _LATIN if most == latin else max(letters, key=lambda each: letters[each])
+    return _by_words(sample, codes, default)
 
 
 def _by_words(sample: str, codes: Sequence[str], default: str) -> str:
