@@ -105,6 +105,15 @@ def test_schemas_are_flat_and_hints_are_honest() -> None:
         Draft202012Validator.check_schema(tool.definition["inputSchema"])
 
 
+def test_every_tool_that_takes_arguments_has_an_example() -> None:
+    for name, tool in TOOLS.items():
+        schema = tool.definition["inputSchema"]
+        _, _, example = tool.definition["description"].partition("Example: ")
+        given = set(json.loads(example or "{}"))
+        assert bool(given) == bool(schema["properties"]), name
+        assert set(schema.get("required", [])) <= given <= set(schema["properties"]), name
+
+
 @pytest.mark.parametrize("path", ["/mcp", "/mcp/readonly"])
 def test_a_list_shows_every_tool_to_every_key(alice: Api, path: str) -> None:
     client = Mcp(alice.server.api(alice.organization_id, scopes=["org:read"]), path).open()

@@ -108,11 +108,12 @@ CREATE_APPOINTMENT = Tool(
     "create_appointment",
     "Book an appointment",
     "Book an appointment with a lead. Overlaps are not refused: look with list_appointments first, and at business_hours with"
-    " get_org. Needs the lead's id: find it with list_leads.",
+    ' get_org. list_leads finds the lead\'s id. Example: {"lead_id": "...", "start_time":'
+    ' "2026-05-10T14:30:00-05:00", "end_time": "2026-05-10T15:00:00-05:00"}',
     {
         "lead_id": "The lead's id (UUID)",
-        "start_time": "ISO 8601 with offset: 2026-05-10T14:30:00-05:00; without one it is UTC",
-        "end_time": "The same form, after start_time",
+        "start_time": "ISO 8601 with offset; without one it is UTC",
+        "end_time": "Likewise, after start_time",
         "type": "What it is for, e.g. Estimate",
         "location": "Where, e.g. an address",
         "notes": "Free text for the team",

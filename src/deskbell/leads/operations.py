@@ -160,7 +160,8 @@ LIST_LEADS = Tool(
 GET_LEAD = Tool(
     "get_lead",
     "Get a lead",
-    "One lead with all its fields. Read sms_opted_out and on_dnc_list here before send_message. Without an id use list_leads.",
+    "One lead with all its fields. Read sms_opted_out and on_dnc_list here before send_message. Without an id use list_leads."
+    ' Example: {"id": "..."}',
     {"id": "The lead's id (UUID)"},
 )
 CREATE_LEAD = Tool(
@@ -171,7 +172,7 @@ CREATE_LEAD = Tool(
     {
         "first_name": "Given name, or the company's name",
         "last_name": "Family name",
-        "phone": "Phone number, best in E.164: +15125550123",
+        "phone": "Phone number, best in E.164",
         "email": "E-mail address",
         "company": "Company that they work for",
         "notes": "Free text for the team",

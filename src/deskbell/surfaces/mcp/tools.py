@@ -225,7 +225,7 @@ def output_schema(operation: Operation, shown_by: str) -> Schema:
         record = record_schema(operation.record)
     else:
         words = f"As {shown_by} returns it"
-        record = {"type": "object", "description": words, "properties": {"id": {"type": "string"}}, "required": ["id"]}
+        record = {"type": "object", "description": words, "properties": {"id": {"type": "string"}}}
     if not operation.lists:
         return record
     items = {"type": "array", "items": record}
