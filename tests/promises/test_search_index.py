@@ -86,3 +86,15 @@ def test_every_part_of_a_text_is_asked_for_by_pieces_that_it_has(length: int) ->
         term = text[at : at + length]
         asked = [term[n : n + PIECE] for n in range(0, max(1, length - PIECE + 1), PIECE)]
         assert all(any(piece.startswith(each) for piece in pieces) for each in asked)
+
+
+def test_a_new_lead_may_take_the_number_of_a_deleted_one(api: Api) -> None:
+    api.lead(first_name="Bartholomew")
+    settled(api)
+    rows = apsw.Connection(api.server.path)
+    rows.execute("DELETE FROM leads")
+    api.lead(first_name="Maximilian")
+    settled(api)
+    assert (found(api, "Bartholomew"), found(api, "Maximilian")) == ([], ["Maximilian"])
+    assert (indexed(api, "Bartholomew"), indexed(api, "Maximilian")) == (0, 1)
+    rows.close()

@@ -63,7 +63,7 @@ def language(text: str, default: str = "en") -> str:
     if sample.isascii():  # most texts are, and then other scripts need no look
         return _by_words(sample, _LATIN, default) if _latin.search(sample) else default
     signs = {code: len(sign.findall(sample)) for code, sign in _SCRIPTS}
-    letters = {codes: len(letter.findall(sample)) for codes, letter in _ALPHABETS}
+    letters: dict[Sequence[str], int] = {codes: len(letter.findall(sample)) for codes, letter in _ALPHABETS}
     latin = len(_latin.findall(sample))
     most = max(latin, *letters.values())
     if 3 * sum(signs.values()) > most:

@@ -1,0 +1,3 @@
+-- The number of a deleted lead may be given to a new one before the search index has caught up with either.
+--sqlite: drop trigger leads_insert;
+--sqlite: create trigger leads_insert after insert on leads begin insert or ignore into leads_unindexed (number) values (new.number); end;
