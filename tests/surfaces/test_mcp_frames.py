@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 import socket
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -221,6 +222,16 @@ def test_resources_are_read_as_tools_are(alice: Api, charlie: Api) -> None:
         (Mcp(alice.server.api(alice.organization_id, scopes=["tasks:read"])).open(), "deskbell://org"),
     ):
         assert other.send(request("resources/read", {"uri": uri})).json()["error"]["code"] == -32602
+
+
+def test_prompts_name_only_tools_that_are_there(alice: Api) -> None:
+    client = Mcp(alice, "/mcp/readonly").open()
+    offered = {tool["name"] for tool in client.ask("tools/list")["tools"]}
+    for prompt in client.ask("prompts/list")["prompts"]:
+        given = {argument["name"]: "x" for argument in prompt["arguments"]}
+        shown = client.ask("prompts/get", {"name": prompt["name"], "arguments": given})
+        text = shown["messages"][0]["content"]["text"]
+        assert set(re.findall(r"[a-z]+_[a-z]+", text)) <= offered, prompt["name"]
 
 
 def test_prompts_take_their_arguments(client: Mcp) -> None:
