@@ -105,6 +105,20 @@ def test_a_revoked_key_ends_its_sessions_everywhere_within_a_second(ours: list[M
         client.send(b"", "DELETE")
 
 
+def test_a_keys_longest_idle_session_is_known_to_all(postgres_url: str) -> None:
+    url, settings = fresh_database(postgres_url), Settings(access_log=False, mcp_sessions_per_key=2)
+    with running(url, settings) as one, running(url, settings) as other:
+        api = one.api(one.organization())
+        used, idle = Mcp(api).open(), Mcp(api, url=other.url).open()
+        used.url = idle.url
+        for _ in range(2):  # the first may be noted because a key is new
+            assert used.ask("ping") == {}
+            eventually(lambda: not other.app.mcp_sessions.used, 5)
+        Mcp(api).open()
+        refused(idle.send(request("ping")), 404, "not_found")
+        assert used.ask("ping") == {}
+
+
 def opened(api: Api, url: str) -> Mcp | None:
     client = Mcp(api, url=url)
     answer = client.send(initialize())

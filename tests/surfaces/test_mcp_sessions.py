@@ -198,6 +198,22 @@ def test_a_keys_own_longest_idle_session_makes_room(tmp_path: Path) -> None:
             assert streaming.ask("ping") == third.ask("ping") == bystander.ask("ping") == {}
 
 
+def test_a_stream_keeps_its_session_however_long_it_is_open(tmp_path: Path) -> None:
+    settings = Settings(access_log=False, mcp_sessions_per_key=1, mcp_idle_seconds=1)
+    with running(tmp_path / "desk.db", settings) as server:
+        client = Mcp(server.api(server.organization())).open()
+        with client.listen():
+            end = time.monotonic() + 1.5
+
+            def late() -> bool:
+                refused(Mcp(client.api).send(initialize()), 503, "too_many_sessions")
+                return time.monotonic() > end
+
+            eventually(late)
+        eventually(lambda: Mcp(client.api).send(initialize()).status_code == 200)
+        refused(client.send(request("ping")), 404, "not_found")
+
+
 def test_a_session_that_was_just_used_is_not_the_idle_one(tmp_path: Path) -> None:
     with running(tmp_path / "desk.db", Settings(access_log=False, mcp_sessions_per_key=2)) as server:
         api = server.api(server.organization())

@@ -24,6 +24,7 @@ from deskbell.surfaces.mcp.store import Session
 log = logging.getLogger(__name__)
 
 TOUCH = 30.0  # seconds, at most, between notes in the database of when sessions were used
+NEAR = 1.0  # the same where other workers look for the longest idle session of a key
 FULL = 0.8  # of the cap, which is worth a word in the log
 SETTLED = 0.2  # seconds that changes of keys are gathered
 ENDED = "mcp.ended"  # what the workers tell each other
@@ -56,9 +57,10 @@ class Sessions:
         self.most = most
         self.most_per_key = most_per_key
         self.idle = idle
-        self.touch = min(TOUCH, idle / 4)
+        self.touch = min(NEAR if most_per_key and not database.alone else TOUCH, idle / 4)
         self.known: dict[str, Known] = {}
         self.used: set[str] = set()
+        self.streaming: set[str] = set()
         self.ended: list[Callable[[], None]] = []
         self.keys_changed = asyncio.Event()
         database.follow("mcp_sessions", self.changed)
@@ -165,6 +167,7 @@ class Sessions:
 
     async def note_stream(self, session: Session, *, open: bool) -> None:
         """Notes whether a session has an open stream, for whoever looks for one to end."""
+        self.streaming.discard(session.id_hash)
         statement = store.note_stream(session.id_hash, clock.now()) if open else store.note_no_stream(session.id_hash)
         await self.database.write(lambda transaction: transaction.run(statement))
 
@@ -186,20 +189,24 @@ class Sessions:
             log.warning("MCP sessions: %s", failure)
 
     async def note_use(self) -> None:
-        """Writes down which sessions were used since the last call."""
+        """Writes down which sessions were used since the last call, and which of them have an open stream."""
         if not self.used:
             return
         used, self.used = self.used, set()
+        streaming, self.streaming = self.streaming, set()
         moment = clock.now()
 
         async def unit(session: Transaction) -> None:
             for id_hash in sorted(used):
                 await session.run(store.touch(id_hash, moment))
+                if id_hash in streaming:
+                    await session.run(store.note_stream(id_hash, moment))
 
         try:
             await self.database.write(unit)
         except DatabaseFailure:
             self.used |= used
+            self.streaming |= streaming
             raise
 
     async def sweep(self) -> None:

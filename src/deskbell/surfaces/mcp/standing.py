@@ -93,6 +93,7 @@ class StandingStreams:
                     standing.end()
                 elif standing.session is not None:
                     self.sessions.used.add(standing.session.id_hash)
+                    self.sessions.streaming.add(standing.session.id_hash)
 
     async def look_after(self) -> None:
         """Ends what has lost its session or its key."""
