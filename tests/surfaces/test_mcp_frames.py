@@ -160,6 +160,8 @@ def test_clients_that_hang_up_leave_nothing_behind(alice: Api, client: Mcp, capl
 def test_the_modern_era_needs_no_session(client: Mcp) -> None:
     discovered = client.modern("server/discover").json()["result"]
     assert discovered["supportedVersions"] == [MODERN]
+    assert discovered["capabilities"] == client.send(initialize()).json()["result"]["capabilities"]
+    assert discovered["capabilities"]["resources"] == {"listChanged": False, "subscribe": False}
     listed = client.modern("tools/list").json()["result"]
     assert (len(listed["tools"]), listed["cacheScope"]) == (11, "private")
     assert client.modern("prompts/get", {"name": "daily_brief"}).json()["result"]["messages"]

@@ -122,6 +122,7 @@ def test_the_tools_are_those_of_the_server_and_answer_alike(client: Client, owne
         ("tools/call", {"name": "get_lead", "arguments": {"id": lead["id"]}}),
         ("tools/call", {"name": "list_leads", "arguments": {"limit": "1"}}),
         ("tools/call", {"name": "list_leads", "arguments": {"limit": None, "status": None}}),
+        ("tools/call", {"name": "list_leads", "arguments": '{"limit": 2}'}),
         ("tools/call", {"name": "get_lead", "arguments": {"id": "../org"}}),
         ("tools/call", {"name": "create_lead", "arguments": {}}),
         ("tools/call", {"name": "send_message", "arguments": {"lead_id": lead["id"], "body": ""}}),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from types import NoneType
 from typing import Any
 
@@ -75,6 +76,14 @@ def checked(frame: Frame) -> None:
         json.inspect(raw)
     except ValueError as error:
         raise Refused(INVALID_REQUEST, f"The message is not acceptable: {error}", id=frame.id) from None
+
+
+def unpack_arguments(frame: Frame) -> None:
+    """Some clients send a tool's arguments as text, which the SDK refuses."""
+    text = frame.params.get("arguments")
+    if isinstance(text, str):
+        with contextlib.suppress(msgspec.DecodeError, UnicodeError, RecursionError, ValueError):
+            frame.params["arguments"] = json.parse(text.encode())
 
 
 def answer(id: Any, result: bytes) -> bytes:

@@ -20,7 +20,6 @@ from mcp.server.caching import CacheHint
 from mcp.server.connection import Connection
 from mcp.server.context import ServerRequestContext
 from mcp.server.lowlevel.server import NotificationOptions, Server
-from mcp.server.models import InitializationOptions
 from mcp.server.runner import modern_error_data, serve_one
 from mcp.server.subscriptions import (
     ListenHandler,
@@ -45,7 +44,7 @@ from mcp.shared.transport_context import TransportContext
 
 import deskbell
 from deskbell.errors import Problem
-from deskbell.surfaces.mcp import prompts, resources
+from deskbell.surfaces.mcp import frames, prompts, resources
 from deskbell.surfaces.mcp.events import Change, Events
 from deskbell.surfaces.mcp.exchange import Exchange, Handshake, Parts
 from deskbell.surfaces.mcp.frames import MODERN, Frame, Refused
@@ -210,6 +209,8 @@ class Kernel:
 
     async def answer(self, frame: Frame, exchange: Exchange) -> tuple[int, bytes]:
         """Status and body of the answer to one request."""
+        if frame.method == "tools/call":
+            frames.unpack_arguments(frame)
         if exchange.session is None:
             meta = frame.params["_meta"]
             told = (meta.get(types.CLIENT_INFO_META_KEY), meta.get(types.CLIENT_CAPABILITIES_META_KEY))
@@ -250,16 +251,18 @@ def framed(method: str, params: Mapping[str, Any] | None, id: str | None = None)
 
 
 class Advertised(Server[Any]):
-    """A server that says at the handshake that its lists may change: another release may bring other tools."""
+    """A server that says in both eras that its tools may change, as another release may bring others, and nothing else."""
 
-    def create_initialization_options(
+    def get_capabilities(
         self,
         notification_options: NotificationOptions | None = None,
         experimental_capabilities: dict[str, dict[str, Any]] | None = None,
         extensions: dict[str, dict[str, Any]] | None = None,
-    ) -> InitializationOptions:
-        changing = notification_options or NotificationOptions(tools_changed=True)
-        return super().create_initialization_options(changing, experimental_capabilities, extensions)
+        *,
+        protocol_version: str | None = None,
+    ) -> types.ServerCapabilities:
+        changing = NotificationOptions(tools_changed=True)
+        return super().get_capabilities(changing, experimental_capabilities, extensions)
 
 
 Context = ServerRequestContext[Any, Exchange]
