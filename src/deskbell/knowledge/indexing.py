@@ -24,6 +24,7 @@ from deskbell.knowledge.model import DocumentState, Pending, Place
 from deskbell.knowledge.preparing import indexed_text, prepared
 from deskbell.knowledge.reading import Reader
 from deskbell.knowledge.steps import Superseded, within
+from deskbell.knowledge.threads import beside
 
 log = logging.getLogger(__name__)
 
@@ -93,7 +94,7 @@ class Indexer:
         if document.stored_revision < document.revision:
             content = await self.reader.read(work, document)
             await work.hold(within(work, partial(steps.mark, document=document, progress=steps.WAS_READ)))
-            rows = await asyncio.to_thread(prepared, content.document, document.file_name)
+            rows = await beside(prepared, content.document, document.file_name)
             if not rows:
                 raise Unreadable("There is no text in it.")
             await steps.keep(work, document, rows, content.digest)

@@ -12,6 +12,7 @@ import msgspec
 from deskbell.foundation.db import Database, Session
 from deskbell.knowledge import store
 from deskbell.knowledge.model import BaseState, ChunkRow, LiveDocument
+from deskbell.knowledge.threads import beside
 
 if TYPE_CHECKING:
     from deskbell.knowledge.index import Entry, Index
@@ -84,12 +85,12 @@ class Indexes:
                 kept[document.id][1].extend(row.id for row in rows)
                 waiting += [(document, row) for row in rows]
                 if len(waiting) >= ROWS:
-                    index = await asyncio.to_thread(changed, index, [row for _, row in waiting], gone)
+                    index = await beside(changed, index, [row for _, row in waiting], gone)
                     waiting, gone = [], []
                 if len(rows) < ROWS:
                     break
         if waiting or gone:
-            index = await asyncio.to_thread(changed, index, [row for _, row in waiting], gone)
+            index = await beside(changed, index, [row for _, row in waiting], gone)
         return Loaded(state.version, state.embedder, index, kept)
 
     async def read(self, key: Key, document: LiveDocument, embedder: str, position: int) -> list[ChunkRow]:

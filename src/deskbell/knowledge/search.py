@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -18,6 +17,7 @@ from deskbell.knowledge.embedders.base import Embedder, Unavailable
 from deskbell.knowledge.followups import Place, follow_ups
 from deskbell.knowledge.loading import Indexes
 from deskbell.knowledge.model import BaseState, Beside, Explanation, FoundChunk, Metadata, Method, Result
+from deskbell.knowledge.threads import beside
 
 if TYPE_CHECKING:
     from deskbell.knowledge.index import Hit
@@ -132,7 +132,7 @@ async def hits_in(knowledge: Knowledge, organization_id: str, state: BaseState, 
     calibration = embedder.calibration if embedder else None
     if len(index) <= INLINE:
         return index.search(query, vector, calibration, top_k)
-    return await asyncio.to_thread(index.search, query, vector, calibration, top_k)
+    return await beside(index.search, query, vector, calibration, top_k)
 
 
 def passage(state: BaseState, hit: Hit, row: FoundChunk, top_k: int) -> Passage:
