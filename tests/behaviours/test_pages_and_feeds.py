@@ -1,0 +1,100 @@
+"""Web pages and feeds as documents: fetched, read, read anew, and gone with their feed."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from functools import partial
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+
+from deskbell.foundation import fetching
+from tests.desk import Api, eventually
+from tests.library import Library, library
+
+ENTRY = "<item><title>{0}</title><link>{1}/{0}</link><guid>{0}</guid><description>News about {0}.</description></item>"
+
+
+class Site:
+    """A web site of the test's own, whose pages may change."""
+
+    def __init__(self) -> None:
+        site = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                found = site.pages.get(self.path)
+                self.send_response(200 if found else 404)
+                kind, text = found or ("text/plain", "")
+                self.send_header("Content-Type", kind)
+                self.end_headers()
+                self.wfile.write(text.encode())
+
+            def log_message(self, *_: Any) -> None:
+                pass
+
+        self.pages: dict[str, tuple[str, str]] = {}
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_port}"
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def show(self, path: str, text: str, kind: str = "text/html") -> None:
+        self.pages[path] = (kind, text)
+
+    def feed(self, *names: str) -> None:
+        items = "".join(ENTRY.format(name, self.url) for name in names)
+        self.show(
+            "/feed", f"<rss version='2.0'><channel><title>News</title>{items}</channel></rss>", "application/rss+xml"
+        )
+
+
+@pytest.fixture
+def site(monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
+    """This machine counts as the public internet for a moment."""
+    monkeypatch.setattr(fetching, "fetch", partial(fetching.fetch, allowed=lambda address: True))
+    made = Site()
+    yield made
+    made.server.shutdown()
+    made.server.server_close()
+
+
+@pytest.fixture
+def shelf(alice: Api) -> Library:
+    return library(alice)
+
+
+def added(shelf: Library, **body: str) -> dict[str, Any]:
+    answer = shelf.api.post(f"/knowledge-bases/{shelf.id}/documents", body)
+    assert answer.status_code == 202, answer.text
+    return shelf.settled(answer.json()["id"])
+
+
+def test_a_page_is_found_by_its_address_and_read_anew(shelf: Library, site: Site) -> None:
+    site.show("/hours", "<html><body><h1>Hours</h1><p>We open at eight.</p></body></html>")
+    page = added(shelf, url=f"{site.url}/hours")
+    assert (page["status"], page["fileName"], page["title"]) == ("ready", f"{site.url}/hours", "Hours")
+    assert shelf.search("open")[0]["metadata"]["fileName"] == f"{site.url}/hours"
+    site.show("/hours", "<html><body><h1>Hours</h1><p>We open at nine.</p></body></html>")
+    shelf.api.post(f"/documents/{page['id']}/reindex")
+    eventually(lambda: shelf.texts("open") == ["We open at nine."])
+
+
+def test_a_page_that_is_not_there_fails_with_a_reason(shelf: Library, site: Site) -> None:
+    page = added(shelf, url=f"{site.url}/nowhere")
+    assert page["status"] == "failed"
+    assert "404" in page["error"]
+
+
+def test_each_entry_of_a_feed_is_a_document(shelf: Library, site: Site) -> None:
+    site.feed("hail", "wind")
+    feed = added(shelf, feed_url=f"{site.url}/feed")
+    assert feed["status"] == "ready"
+    eventually(lambda: sorted(shelf.texts("news")) == ["News about hail.", "News about wind."])
+    site.feed("hail", "wind", "rain")
+    shelf.api.post(f"/documents/{feed['id']}/reindex")
+    eventually(lambda: len(shelf.texts("news")) == 3)
+    assert shelf.api.delete(f"/documents/{feed['id']}").status_code == 200
+    assert shelf.search("news") == []
+    assert shelf.api.get(f"/knowledge-bases/{shelf.id}/documents").json()["pagination"]["total"] == 0
