@@ -9,7 +9,7 @@ import pytest
 from deskbell.settings import Settings
 from tests.agents import denied
 from tests.desk import Api, running
-from tests.models import Models
+from tests.models import COST, SCRIPTED, Models
 from tests.talking import desk, expert
 
 UNAVAILABLE = "Chat service is currently unavailable"
@@ -97,3 +97,20 @@ def test_without_an_endpoint_every_agent_answers_from_its_documents(tmp_path: Pa
         reply = talk.ask("How long is the warranty on a metal roof?")
         assert reply["model"] == "deskbell/extractive"
         assert reply["sources"]
+
+
+def test_a_router_of_models_is_asked_in_its_own_way(
+    tmp_path: Path, models: Models, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """OpenRouter is asked for the price, and what its models say arrives like any other reply."""
+    monkeypatch.setattr("deskbell.agents.models.compatible.ROUTERS", ("127.0.0.1",))
+    settings = Settings(access_log=False, embedder="none", llm_base_url=models.url, **SCRIPTED)
+    with running(tmp_path / "deskbell.db", settings) as server:
+        owner = server.api(server.organization())
+        models.look()
+        assert desk(owner, "scripted/cost").ask("Hello")["usage"]["cost"] == COST
+        assert models.look()["requests"][0]["body"]["usage"] == {"include": True}
+        for script in ("answer", "whole"):
+            assert desk(owner, f"scripted/{script}").ask("Hello")["response"].startswith("Shingle roofs")
+        for fault in ("429", "401", "html", "broken", "tools", "silent"):
+            denied(desk(owner, f"scripted/{fault}").post("Hello"), 503, UNAVAILABLE)

@@ -30,7 +30,7 @@ def follow_ups(question: str, found: Sequence[Place], beside: Sequence[Place] = 
     named = [heading for place in (*beside, *found[1:], *found[:1]) for heading in reversed(place.headings)]
     asks = [place.text for place in (*beside, *found) if any(sign in place.text for sign in "?？؟")]
     asking = [each.text for text in asks for each in split(text) if each.text[-1] in "?？؟"]
-    code = analysis.language(" ".join([*named, *(place.text for place in found)]))
+    code = analysis.language(" ".join([*named, *(place.text for place in found[:1])]))
     told = [set(analysis.terms(question, code))]
     chosen: list[str] = []
     for text in (*named, *asking):

@@ -56,6 +56,14 @@ class Spent(NamedTuple):
     grounded: bool = False
 
 
+class Counted(NamedTuple):
+    """What an endpoint says that a reply took: tokens, 0 where it says nothing, and US dollars where it has a price."""
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cost: float | None = None
+
+
 class Unavailable(Exception):
     """The model gave no answer that could be used: it is down, too slow, or sends what is no answer. Says why, for the log.
 

@@ -1,8 +1,4 @@
-"""Any endpoint that speaks OpenAI's Chat Completions, OpenRouter among them, by way of pydantic-ai's model layer.
-
-Its agent loop is not used: for one question without tools it costs three times the rest of a turn. Import this module where it is
-needed: it takes two seconds.
-"""
+"""Any endpoint that speaks OpenAI's Chat Completions; OpenRouter, which has rules of its own, by way of `routed.py`."""
 
 from __future__ import annotations
 
@@ -10,54 +6,21 @@ import asyncio
 import logging
 import random
 from collections.abc import AsyncGenerator
-from functools import lru_cache
+from contextlib import aclosing
+from importlib import import_module
 from typing import Any
 from urllib.parse import urlsplit
 
-from pydantic_ai.exceptions import AgentRunError, ModelHTTPError, UserError
-from pydantic_ai.messages import (
-    ModelMessage,
-    ModelRequest,
-    ModelResponse,
-    PartDeltaEvent,
-    PartStartEvent,
-    SystemPromptPart,
-    TextPart,
-    TextPartDelta,
-    UserPromptPart,
-)
-from pydantic_ai.models import ModelRequestParameters, StreamedResponse
-from pydantic_ai.models.openai import OpenAIChatModel, OpenAIStreamedResponse
-from pydantic_ai.models.openrouter import OpenRouterModel, OpenRouterModelSettings
-from pydantic_ai.providers.openai import OpenAIProvider
-from pydantic_ai.providers.openrouter import OpenRouterProvider
-from pydantic_ai.settings import ModelSettings
-
 from deskbell.agents.models import prompts
-from deskbell.agents.models.base import FIRST_WAIT, Asked, Spent, Unavailable, tokens
+from deskbell.agents.models.base import FIRST_WAIT, Asked, Counted, Spent, Unavailable, tokens
 from deskbell.agents.models.settings import Endpoint
-from deskbell.agents.models.transport import Client
+from deskbell.agents.models.transport import Line, Plain, Refused, text_in
 
 log = logging.getLogger(__name__)
 
 LONGEST_WAIT = 5.0  # seconds before another try
 AGAIN = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
-
-_parameters = ModelRequestParameters()
-
-
-class Costed(OpenAIStreamedResponse):
-    """Keeps what an endpoint says about its price, as OpenRouter and some proxies do."""
-
-    def _map_chunk_provider_details(self, chunk: Any) -> dict[str, Any] | None:
-        cost = getattr(chunk.usage, "cost", None)
-        return {"cost": cost} if isinstance(cost, (int, float)) else None
-
-
-class ChatModel(OpenAIChatModel):
-    @property
-    def _streamed_response_cls(self) -> type[OpenAIStreamedResponse]:
-        return Costed
+ROUTERS = ("openrouter.ai",)
 
 
 class Provider:
@@ -65,32 +28,23 @@ class Provider:
 
     def __init__(self, endpoint: Endpoint) -> None:
         self.endpoint = endpoint
-        self.client = Client(endpoint.base_url, endpoint.api_key)
-        self.routed = (urlsplit(endpoint.base_url).hostname or "").endswith("openrouter.ai")
-        self.settings: ModelSettings | None = (
-            OpenRouterModelSettings(openrouter_usage={"include": True}) if self.routed else None
-        )
-        self.model = lru_cache(maxsize=256)(self.made)
-
-    def made(self, name: str) -> OpenAIChatModel:
-        if self.routed:
-            return OpenRouterModel(name, provider=OpenRouterProvider(openai_client=self.client))
-        return ChatModel(name, provider=OpenAIProvider(openai_client=self.client))
+        self.line = Line(endpoint.base_url, endpoint.api_key)
+        routed = (urlsplit(endpoint.base_url).hostname or "").endswith(ROUTERS)
+        self.pieces = import_module("deskbell.agents.models.routed").Router(self.line).pieces if routed else self.direct
 
     async def close(self) -> None:
-        self.client.connections.close()
-        await self.client.close()
+        self.line.connections.close()
 
     async def reply(self, name: str, asked: Asked) -> AsyncGenerator[str | Spent, None]:
         """A model's answer. Until its first piece it is asked again where that may help; afterwards never."""
-        messages = mapped(asked)
         tries = 0
         while True:
             begun = False
             try:
-                async for piece in self.once(name, messages):
-                    begun = True
-                    yield piece
+                async with aclosing(self.once(name, asked)) as pieces:
+                    async for piece in pieces:
+                        begun = True
+                        yield piece
                 return
             except Unavailable as failure:
                 if begun or failure.again is None or tries >= self.endpoint.retries:
@@ -99,70 +53,83 @@ class Provider:
                 log.warning("model %s: %s; asked again", name, failure)
                 await asyncio.sleep(max(failure.again, FIRST_WAIT * 2**tries * random.uniform(0.5, 1)))
 
-    async def once(self, name: str, messages: list[ModelMessage]) -> AsyncGenerator[str | Spent, None]:
+    async def once(self, name: str, asked: Asked) -> AsyncGenerator[str | Spent, None]:
         clock = asyncio.get_running_loop().time
+        written, counted = 0, Counted()
         try:
             async with asyncio.timeout(self.endpoint.first_byte_seconds) as patience:
-                async with self.model(name).request_stream(messages, self.settings, _parameters) as stream:
-                    written = 0
-                    async for event in stream:
-                        if not (text := text_of(event)):
+                async with aclosing(self.pieces(name, asked)) as pieces:
+                    async for piece in pieces:
+                        if isinstance(piece, Counted):
+                            counted = piece
                             continue
                         patience.reschedule(clock() + self.endpoint.idle_seconds)
-                        written += tokens(text)
-                        yield text
-                    if not written:
-                        raise Unavailable("it answered without a word")
-                    yield self.spent(name, messages, stream, written)
+                        written += tokens(piece)
+                        yield piece
         except TimeoutError:
             raise Unavailable("it was silent for too long") from None
-        except Unavailable:
-            raise
-        except ModelHTTPError as error:
-            raise Unavailable(self.without_key(f"it answered {error.body or error}"), wait(error)) from error
-        except (AgentRunError, UserError) as error:
-            raise Unavailable(self.without_key(str(error)), FIRST_WAIT) from error
+        except Unavailable as failure:
+            raise Unavailable(self.without_key(str(failure)), failure.again) from failure
+        except Refused as refused:
+            raise Unavailable(self.without_key(f"it answered {refused}"), wait(refused)) from refused
+        if not written:
+            raise Unavailable("it answered without a word")
+        yield self.spent(name, asked, counted, written)
+
+    async def direct(self, name: str, asked: Asked) -> AsyncGenerator[str | Counted, None]:
+        """The text of a reply as it comes, and what the endpoint counted."""
+        body = {
+            "model": name,
+            "messages": messages(asked),
+            "stream": True,
+            "stream_options": {"include_usage": True},
+        }
+        stream = await self.line.ask(body)
+        try:
+            async with aclosing(stream.events()) as events:
+                async for event in events:
+                    if text := event.text if isinstance(event, Plain) else text_in(event):
+                        yield text
+                    usage = event.usage if isinstance(event, Plain) else event.get("usage")
+                    if isinstance(usage, dict):
+                        yield counted(usage)
+        finally:
+            stream.close()
 
     def without_key(self, reason: str) -> str:
         """What may be written into a log; some endpoints repeat the key that they refuse."""
         return (reason.replace(self.endpoint.api_key, "***") if self.endpoint.api_key else reason)[:300]
 
-    def spent(self, name: str, messages: list[ModelMessage], stream: StreamedResponse, written: int) -> Spent:
+    def spent(self, name: str, asked: Asked, counted: Counted, written: int) -> Spent:
         """What the endpoint counted; where it did not count, an estimate."""
-        usage = stream.usage
-        into, out = usage.input_tokens, usage.output_tokens
+        into, out = counted.input_tokens, counted.output_tokens or written
         if not into:
-            into = sum(tokens(str(getattr(part, "content", ""))) for each in messages for part in each.parts)
-        cost = (stream.provider_details or {}).get("cost")
-        if cost is None:
-            cost = self.endpoint.price(name, into, out or written)
-        return Spent(into, out or written, float(cost), name)
+            into = sum(tokens(each["content"]) for each in messages(asked))
+        cost = counted.cost if counted.cost is not None else self.endpoint.price(name, into, out)
+        return Spent(into, out, float(cost), name)
 
 
-def text_of(event: object) -> str:
-    """The visible text in an event of pydantic-ai's; what the model thinks to itself is none."""
-    if isinstance(event, PartDeltaEvent):
-        return event.delta.content_delta if isinstance(event.delta, TextPartDelta) else ""
-    if isinstance(event, PartStartEvent):
-        return event.part.content if isinstance(event.part, TextPart) else ""
-    return ""
+def messages(asked: Asked) -> list[dict[str, str]]:
+    """A question as the messages of Chat Completions."""
+    made = [{"role": "system", "content": prompts.system(asked)}]
+    made += [{"role": turn.role, "content": turn.text} for turn in asked.history]
+    return [*made, {"role": "user", "content": prompts.question(asked)}]
 
 
-def mapped(asked: Asked) -> list[ModelMessage]:
-    """A question as pydantic-ai's messages."""
-    made: list[ModelMessage] = [ModelRequest(parts=[SystemPromptPart(prompts.system(asked))])]
-    for turn in asked.history:
-        if turn.role == "user":
-            made.append(ModelRequest(parts=[UserPromptPart(turn.text)]))
-        else:
-            made.append(ModelResponse(parts=[TextPart(turn.text)]))
-    return [*made, ModelRequest(parts=[UserPromptPart(prompts.question(asked))])]
+def counted(usage: dict[str, Any]) -> Counted:
+    """What an endpoint says that it took; OpenRouter and some proxies say the price too."""
+    into, out, cost = (usage.get(name) for name in ("prompt_tokens", "completion_tokens", "cost"))
+    return Counted(natural(into), natural(out), cost if isinstance(cost, (int, float)) and cost >= 0 else None)
 
 
-def wait(error: ModelHTTPError) -> float | None:
+def natural(number: Any) -> int:
+    return number if isinstance(number, int) and number > 0 else 0
+
+
+def wait(refused: Refused) -> float | None:
     """Seconds until another try, as the endpoint wishes where that is soon; None where none would help."""
-    if error.status_code not in AGAIN:
+    if refused.status not in AGAIN:
         return None
-    wished = (error.headers or {}).get("retry-after", "")
+    wished = refused.headers.get("retry-after", "")
     seconds = float(wished) if wished.isdigit() else 0.0
     return None if seconds > LONGEST_WAIT else max(seconds, FIRST_WAIT)

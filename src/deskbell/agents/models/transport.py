@@ -1,66 +1,47 @@
-"""Chat Completions over kept connections, in the place of the OpenAI SDK's own reading and writing.
-
-The SDK walks through every message of a request by its type hints and builds each token's event from them too: measured, 4 ms per
-turn and 0.3 ms per token, which is all of what fifty streaming chats may cost. A request needs neither, and tokens that arrive
-together are passed on together.
-"""
+"""Chat Completions over kept connections: plain JSON out, and server-sent events in, those that arrive together read together."""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from typing import Any
 
-import httpx2
 import msgspec
-import openai
-from openai import NotGiven, Omit
-from openai.resources.chat.completions import AsyncCompletions
-from openai.types import CompletionUsage
-from openai.types.chat import ChatCompletionChunk
-from openai.types.chat.chat_completion_chunk import Choice, ChoiceDelta
 
 from deskbell.agents.models.base import FIRST_WAIT, LONGEST_REPLY, Unavailable
 from deskbell.agents.models.connections import Answer, Broken, Connections
 
 LONGEST_LINE = 4 * 1024 * 1024  # bytes of one event
 LONGEST_ERROR = 16 * 1024  # bytes of an error's body that are read
-ABSENT = (Omit, NotGiven)
 MOST_TOOL_CALLS = 100  # in one reply
 
-_delta = ChoiceDelta(content="")
-_choice = Choice(index=0, delta=_delta)
-_chunk = ChatCompletionChunk(id="", choices=[], created=0, model="", object="chat.completion.chunk")
 _decode = msgspec.json.Decoder().decode
 
 
-class Client(openai.AsyncOpenAI):
-    """The SDK's client as pydantic-ai wants one, with chats that go by this module."""
+class Refused(Exception):
+    """The endpoint answered with an error status, and these words."""
+
+    def __init__(self, status: int, headers: Mapping[str, str], words: str) -> None:
+        super().__init__(f"{status}: {words}")
+        self.status = status
+        self.headers = headers
+
+
+class Line:
+    """The way to one endpoint, and the key that it wants."""
 
     def __init__(self, base_url: str, api_key: str) -> None:
-        # The SDK must be given a key; local servers often want none.
-        super().__init__(base_url=base_url, api_key=api_key or "none", max_retries=0)
         self.address = base_url.rstrip("/") + "/chat/completions"
+        self.api_key = api_key or "none"  # a local server often wants none, and some want a header all the same
         self.connections = Connections(self.address)
-        self.chat.completions = Completions(self)  # type: ignore[misc] # made at first use: now
 
-
-class Completions(AsyncCompletions):
-    def __init__(self, client: Client) -> None:
-        super().__init__(client)
-        self.client = client
-
-    async def create(self, **given: Any) -> Any:
-        """Sends a request and answers with its events, once the head of the answer is there."""
-        headers = given.pop("extra_headers", None) or {}
-        more = given.pop("extra_body", None) or {}
-        given.pop("timeout", None)
-        body = {name: value for name, value in given.items() if type(value) not in ABSENT} | more
+    async def ask(self, body: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> Stream:
+        """Sends a request and answers with its events, once the head of the answer is there. Raises Refused and Unavailable."""
         try:
-            answer = await self.client.connections.post(
+            answer = await self.connections.post(
                 {
-                    **headers,
-                    "authorization": f"Bearer {self.client.api_key}",
+                    **(headers or {}),
+                    "authorization": f"Bearer {self.api_key}",
                     "content-type": "application/json",
                     "accept": "text/event-stream",
                     "accept-encoding": "identity",
@@ -70,11 +51,11 @@ class Completions(AsyncCompletions):
         except Broken as broken:
             raise Unavailable(str(broken), FIRST_WAIT) from broken
         if answer.status != 200:
-            raise await refusal(answer, self.client.address)
+            raise await refusal(answer)
         return Stream(answer)
 
 
-async def refusal(answer: Answer, address: str) -> Exception:
+async def refusal(answer: Answer) -> Exception:
     """What an answer other than 200 means."""
     text = b""
     with contextlib.suppress(Broken):
@@ -85,43 +66,30 @@ async def refusal(answer: Answer, address: str) -> Exception:
     answer.close()
     if answer.status < 400:
         return Unavailable(f"it answered {answer.status}, which is neither an answer nor an error")
-    shown = f"{answer.status}: {text[:300].decode(errors='replace')}"
-    request = httpx2.Request("POST", address)
-    response = httpx2.Response(answer.status, headers=dict(answer.headers), request=request)
-    return openai.APIStatusError(shown, response=response, body=shown)
+    return Refused(answer.status, answer.headers, text[:300].decode(errors="replace"))
 
 
 class Stream:
-    """The events of one answer as the SDK's chunks. Raises Unavailable where they are no answer."""
+    """The events of one answer. Raises Unavailable where they are no answer."""
 
     def __init__(self, answer: Answer) -> None:
         self.answer = answer
         self.text = 0
         self.tool_calls = 0
         self.ended = False
-        self.source = self.read()
 
-    async def __aenter__(self) -> Stream:
-        return self
-
-    async def __aexit__(self, *error: object) -> None:
-        await self.close()
-
-    async def close(self) -> None:
-        await self.source.aclose()
+    def close(self) -> None:
         self.answer.close()
 
-    def __aiter__(self) -> AsyncIterator[ChatCompletionChunk]:
-        return self.source
-
-    async def read(self) -> AsyncGenerator[ChatCompletionChunk, None]:
+    async def events(self) -> AsyncGenerator[Plain | dict[str, Any], None]:
+        """What arrives, checked; events of nothing but text, an end and a bill in one."""
         kind = self.answer.headers.get("content-type", "").partition(";")[0].strip().lower()
         if kind not in ("text/event-stream", "application/json"):
             raise Unavailable(f"it answered with {kind or 'something'} instead of a stream of events")
         try:
             async for lines in self.lines() if kind == "text/event-stream" else self.at_once():
-                for chunk in self.merged(lines):
-                    yield chunk
+                for event in self.merged(lines):
+                    yield event
         except Broken as broken:
             raise Unavailable(str(broken)) from broken
         if not self.ended:
@@ -151,9 +119,8 @@ class Stream:
                 choice["delta"] = choice.pop("message", None)
         yield [msgspec.json.encode(answer)]
 
-    def merged(self, lines: list[bytes]) -> list[ChatCompletionChunk]:
-        """Chunks; events of nothing but text, an end and a bill become one."""
-        made: list[ChatCompletionChunk] = []
+    def merged(self, lines: list[bytes]) -> list[Plain | dict[str, Any]]:
+        made: list[Plain | dict[str, Any]] = []
         plain = Plain()
         for line in lines:
             if line == b"[DONE]":
@@ -162,26 +129,41 @@ class Stream:
             event = decoded(line)
             if plain.takes(event):
                 continue
-            made += plain.chunks()
+            if plain.head is not None:
+                made.append(plain)
             plain = Plain()
-            made.append(self.whole(event))
+            self.check(event)
+            made.append(event)
         self.text += len(plain.text)
         self.ended = self.ended or plain.finish is not None
         if self.text > LONGEST_REPLY:
             raise Unavailable(f"the answer is longer than {LONGEST_REPLY} characters")
-        return [*made, *plain.chunks()]
+        return [*made, plain] if plain.head is not None else made
 
-    def whole(self, event: dict[str, Any]) -> ChatCompletionChunk:
-        """Any other event, by the SDK's lenient constructor."""
+    def check(self, event: dict[str, Any]) -> None:
+        """Looks through an event that has more than text."""
         if error := event.get("error"):
             raise Unavailable(f"it broke off with an error: {str(error)[:300]}")
-        chunk: ChatCompletionChunk = ChatCompletionChunk.construct(**event)
-        for choice in chunk.choices or []:
-            self.ended = self.ended or bool(choice.finish_reason)
-            self.tool_calls += len(choice.delta.tool_calls or []) if choice.delta else 0
+        for choice in event.get("choices") or []:
+            if not isinstance(choice, dict):
+                raise Unavailable("it sent a choice that is no JSON object")
+            self.ended = self.ended or bool(choice.get("finish_reason"))
+            delta = choice.get("delta")
+            calls = delta.get("tool_calls") if isinstance(delta, dict) else None
+            self.tool_calls += len(calls) if isinstance(calls, list) else 0
         if self.tool_calls > MOST_TOOL_CALLS:
             raise Unavailable(f"it asked for more than {MOST_TOOL_CALLS} tool calls at once")
-        return chunk
+
+
+def text_in(event: dict[str, Any]) -> str:
+    """The text in an event that has more than text."""
+    found = ""
+    for choice in event.get("choices") or []:
+        delta = choice.get("delta")
+        content = delta.get("content") if isinstance(delta, dict) else None
+        if not choice.get("index") and isinstance(content, str):
+            found += content
+    return found
 
 
 class Plain:
@@ -213,16 +195,6 @@ class Plain:
         self.usage = usage
         self.head = event
         return True
-
-    def chunks(self) -> list[ChatCompletionChunk]:
-        if self.head is None:
-            return []
-        delta = _delta.model_copy(update={"content": self.text})
-        choice = _choice.model_copy(update={"delta": delta, "finish_reason": self.finish})
-        more = {name: self.head[name] for name in ("id", "created", "model") if self.head.get(name)}
-        if self.usage:
-            more["usage"] = CompletionUsage.construct(**self.usage)
-        return [_chunk.model_copy(update={**more, "choices": [choice]})]
 
 
 def decoded(line: bytes) -> dict[str, Any]:
