@@ -53,6 +53,8 @@ class Script(NamedTuple):
     tool_calls: int = 0
     pace: float = 0.0
     whole: bool = False
+    beside: dict[str, Any] = {}
+    choices: Any = None
 
 
 def cut(text: str, size: int) -> list[str]:
@@ -70,6 +72,8 @@ def script(name: str, asked: dict[str, Any]) -> Script:
         "typed": Script(cut(said.rpartition("SAY:")[2].partition("\n")[0], 3), pace=0.004),
         "paced": Script(words * 2, first_byte=0.3, pace=0.02),
         "late": Script(words, broken_after=3, pace=0.02),
+        "endless": Script(["a" * 1000] * 300, beside={"reasoning": "hm"}),
+        "unlisted": Script(words, choices=5),
         "brackets": Script(["[" * 5000]),
         "echo": Script([json.dumps(messages)]),
         "slow": Script(words, first_byte=FOREVER),
@@ -83,6 +87,12 @@ def script(name: str, asked: dict[str, Any]) -> Script:
         "nousage": Script(words, usage=None),
         "whole": Script(words, whole=True),
         "cost": Script(words, usage=USAGE | {"cost": COST}),
+        "refund": Script(words, usage=USAGE | {"cost": -5.0}),
+        "fortune": Script(words, usage=USAGE | {"cost": 1e300}),
+        "flag": Script(words, usage=USAGE | {"cost": True}),
+        "below": Script(words, usage={"prompt_tokens": -42, "completion_tokens": -28, "total_tokens": -70}),
+        "beyond": Script(words, usage={"prompt_tokens": 10**25, "completion_tokens": 10**25, "total_tokens": 0}),
+        "spelled": Script(words, usage={"prompt_tokens": "many", "completion_tokens": None, "total_tokens": []}),
     }
     return scripts[name]
 
@@ -155,7 +165,9 @@ async def events(told: Script, asked: dict[str, Any]) -> AsyncIterator[bytes]:
             return
         if number == told.broken_after:
             yield b'data: {"choices": [{"delta": \n\ndata: ]]]\n\n'
-        yield event(asked, {"content": piece})
+        if told.choices:
+            yield b"data: " + json.dumps(chunk(asked, told.choices)).encode() + b"\n\n"
+        yield event(asked, {"content": piece, **told.beside})
         await asyncio.sleep(told.pace)
     calls = [
         {"index": number, "id": f"call_{number}", "type": "function", "function": {"name": "wipe", "arguments": "{}"}}
@@ -175,7 +187,7 @@ def event(asked: dict[str, Any], delta: dict[str, Any], finish: str | None = Non
     return b"data: " + json.dumps(chunk(asked, [choice])).encode() + b"\n\n"
 
 
-def chunk(asked: dict[str, Any], choices: list[Any], kind: str = "chat.completion.chunk") -> dict[str, Any]:
+def chunk(asked: dict[str, Any], choices: Any, kind: str = "chat.completion.chunk") -> dict[str, Any]:
     return {"id": "chatcmpl-1", "object": kind, "created": 1700000000, "model": asked["model"], "choices": choices}
 
 

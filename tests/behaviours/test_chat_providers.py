@@ -16,7 +16,22 @@ UNAVAILABLE = "Chat service is currently unavailable"
 
 
 @pytest.mark.parametrize(
-    "fault", ["429", "500", "401", "html", "slow", "stall", "broken", "cut", "tools", "silent", "brackets"]
+    "fault",
+    [
+        "429",
+        "500",
+        "401",
+        "html",
+        "slow",
+        "stall",
+        "broken",
+        "cut",
+        "tools",
+        "silent",
+        "brackets",
+        "endless",
+        "unlisted",
+    ],
 )
 def test_a_model_that_fails_costs_nothing(alice: Api, models: Models, fault: str) -> None:
     talk = desk(alice, f"scripted/{fault}")
@@ -49,6 +64,15 @@ def test_endpoints_that_leave_things_out_are_good_enough(alice: Api, models: Mod
     reply = desk(alice, f"scripted/{script}").ask("Hello")
     assert reply["response"].startswith("Shingle roofs")
     assert reply["usage"]["totalTokens"] > 10
+
+
+@pytest.mark.parametrize("script", ["refund", "fortune", "flag", "below", "beyond", "spelled"])
+def test_a_count_or_a_price_that_cannot_be_is_not_believed(alice: Api, models: Models, script: str) -> None:
+    talk = desk(alice, f"scripted/{script}")
+    took = talk.ask("How long is the warranty?")["usage"]
+    assert took["cost"] == 0
+    assert 0 < min(took["inputTokens"], took["outputTokens"]) <= max(took["inputTokens"], took["outputTokens"]) < 100
+    assert talk.api.get("/usage").json()["totals"]["credits"] == 0
 
 
 def test_no_secret_is_in_a_prompt(alice: Api, models: Models) -> None:

@@ -5,10 +5,15 @@ from __future__ import annotations
 import io
 import threading
 import zipfile
+from functools import partial
 
 import pytest
 
 from deskbell.demo import papers
+from deskbell.knowledge.documents import held_document, put_document
+from deskbell.knowledge.model import Draft
+from deskbell.knowledge.steps import keep_entry
+from deskbell.operation import Context
 from tests.agents import denied
 from tests.desk import Api, eventually
 from tests.library import PRICES, Library, library
@@ -187,6 +192,37 @@ def test_a_form_needs_a_file_with_a_name_and_content(shelf: Library) -> None:
     broken = {"content-type": "multipart/form-data; boundary=x"}
     assert shelf.api.http.post(path, content=b"--y--", headers=broken).status_code == 400
     assert shelf.api.http.post(path, content=b"x", headers={"content-type": "text/plain"}).status_code == 415
+
+
+@pytest.mark.parametrize(
+    ("charset", "kind", "status"), [("undefined", b"text/plain", 400), ("utf-8", b"text/\0plain", 202)]
+)
+def test_odd_headers_of_a_form_are_no_fault_of_ours(shelf: Library, charset: str, kind: bytes, status: int) -> None:
+    head = b'--x\r\nContent-Disposition: form-data; name="file"; filename="a.txt"\r\nContent-Type: ' + kind
+    answer = shelf.api.http.post(
+        f"/knowledge-bases/{shelf.id}/documents",
+        content=head + b"\r\n\r\nhello\r\n--x--\r\n",
+        headers={"content-type": f"multipart/form-data; boundary=x; charset={charset}"},
+    )
+    assert answer.status_code == status, answer.text
+
+
+def test_a_feed_takes_no_document_of_others_for_its_entry(alice: Api, shelf: Library) -> None:
+    own = "https://acme.example/prices"
+    entry = partial(Draft, "entry", own, url=own)
+
+    async def follow(ctx: Context) -> None:
+        base = shelf.id
+        await put_document(ctx, base, Draft("url", own, url=own))
+        for address in ("https://one.example/feed", own + "/feed"):
+            made = await put_document(ctx, base, Draft("feed", address, url=address))
+            feed = await held_document(ctx, made.id)
+            await keep_entry(ctx, feed=feed, draft=entry(feed_id=feed.id, digest=address), data=b"ours now")
+            await keep_entry(ctx, feed=feed, draft=Draft("entry", address, url=address, feed_id=feed.id), data=b"me")
+
+    alice.do(follow)
+    listed = shelf.api.get(f"/knowledge-bases/{shelf.id}/documents").json()["documents"]
+    assert sorted((each["kind"], each["feedId"]) for each in listed) == [("feed", None), ("feed", None), ("url", None)]
 
 
 def test_a_file_that_is_too_large_is_refused_and_leaves_nothing(shelf: Library) -> None:

@@ -61,6 +61,12 @@ def test_explain_tells_ranks_scores_and_what_a_chat_leaves_out(prices: Library) 
     assert "below" in weak["explain"]["leftOut"]
 
 
+def test_scores_are_shown_with_four_digits(prices: Library) -> None:
+    for each in prices.search("What does a metal roof cost?", explain=True):
+        told = [each["score"], each["explain"]["keywordScore"], each["explain"]["fusedScore"]]
+        assert told == [round(score, 4) for score in told]
+
+
 def test_what_to_ask_next_comes_from_the_documents_headings(prices: Library) -> None:
     answer = prices.api.post("/kb/search", {"kb_id": prices.id, "query": "asphalt shingles price"}).json()
     assert any("Metal" in each for each in answer["suggestedFollowUps"])

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from deskbell.knowledge.analysis import terms
 from deskbell.knowledge.calibration import THRESHOLD, Calibration, fitted
 from deskbell.knowledge.index import Entry, Hit, Index
-from deskbell.knowledge.spelling import edits
+from deskbell.knowledge.ranking import MOST_CORRECTED
+from deskbell.knowledge.spelling import Speller, edits
 
 HALF = Calibration(0.5, 37.0, 10.6)
 WORDS = ["roof", "gutter", "price", "warranty", "storm", "tile", "leak", "invoice", "ladder", "copper"]
@@ -47,6 +48,17 @@ def test_equal_passages_come_by_id_whatever_the_order_of_work() -> None:
     vector = np.array([1, 0], np.float32)
     for index in (whole, pieces):
         assert [hit.id for hit in index.search("roof", vector, lambda _: HALF, 5)] == ["00", "01", "02", "03", "04"]
+
+
+def test_many_unknown_words_are_not_all_compared_with_every_known_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    compared: list[str] = []
+    near = Speller.near
+    monkeypatch.setattr(Speller, "near", lambda speller, word: compared.append(word) or near(speller, word))
+    index = Index(0).changed([entry("a", "our warranty"), entry("b", "a copper roof")])
+    assert found(
+        index, "waranty " + " ".join(f"unknwon{'abcdefghij'[n % 10]}{'klmnopqrst'[n // 10]}" for n in range(99))
+    ) == ["a"]
+    assert len(compared) == MOST_CORRECTED
 
 
 def test_a_misspelt_word_finds_what_was_meant_but_a_part_number_finds_itself_alone() -> None:

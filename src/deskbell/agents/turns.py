@@ -22,7 +22,8 @@ from deskbell.errors import Problem
 from deskbell.foundation.db import insert
 from deskbell.foundation.ids import canonical, new_id, public_id
 from deskbell.knowledge.calibration import THRESHOLD
-from deskbell.knowledge.search import Knowledge, Passage, next_questions, search
+from deskbell.knowledge.rules import PASSAGES
+from deskbell.knowledge.search import DIGITS, Knowledge, Passage, next_questions, search
 from deskbell.operation import Context, Events, Operation, Outside
 from deskbell.organizations.model import USE
 
@@ -30,7 +31,6 @@ log = logging.getLogger(__name__)
 
 LONGEST_MESSAGE = 100_000  # characters
 LONGEST_QUERY = 2_000  # characters of a message that are searched for
-PASSAGES = 6  # that a model is given at most
 MOST_MESSAGES = 200  # earlier ones that are looked at
 TITLE = 80  # characters
 UNAVAILABLE = "Chat service is currently unavailable"
@@ -194,7 +194,8 @@ def sources_of(passages: list[Passage], citations: Citations, spent: Spent) -> l
     numbers = sorted(citations.cited) or ([] if spent.grounded else range(1, len(passages) + 1))
     chosen = [(number, passages[number - 1]) for number in numbers]
     return [
-        Source(number, each.knowledge_base, each.source, round(each.score, 4), each.text) for number, each in chosen
+        Source(number, each.knowledge_base, each.source, round(each.score, DIGITS), each.text)
+        for number, each in chosen
     ]
 
 

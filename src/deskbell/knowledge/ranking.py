@@ -18,6 +18,7 @@ from deskbell.knowledge.segments import Flags, Floats, Ints, Segment
 if TYPE_CHECKING:
     from deskbell.knowledge.index import Index
 
+MOST_CORRECTED = 8  # unknown words of a question: each is compared with every word of the knowledge base
 K1, B = 1.2, 0.75  # BM25's saturation of repeated words, and how much length counts
 # A passage with every word of a question is about it, whatever the vectors say of a part number: less than 1 foreign question in 200
 # finds such a one. Such passages begin at this score.
@@ -44,17 +45,18 @@ class Hit(msgspec.Struct):
 def keywords(index: Index, words: list[str]) -> list[tuple[Floats, Ints, float]]:
     """For each segment: BM25 of its rows, the rows that have every word, and the most that a row could score for these words.
 
-    A word that the knowledge base does not have counts as the rarest, also when the nearest one is searched in its place.
+    A word that the knowledge base does not have counts as the rarest, also when the nearest one is searched in its place,
+    as is done for the first few.
     """
     scores = [np.zeros(len(segment), np.float32) for segment, _ in index.parts]
     having: list[list[Ints]] = [[] for _ in index.parts]
-    bound, complete = 0.0, bool(words)
+    bound, complete, corrections = 0.0, bool(words), 0
     for word, times in Counter(words).items():
         term, frequency = word, index.frequency(word)
         bound += times * index.rarity(frequency)
         if not frequency:
-            complete = False
-            if (nearest := index.corrected(word)) is None:
+            complete, corrections = False, corrections + 1
+            if corrections > MOST_CORRECTED or (nearest := index.corrected(word)) is None:
                 continue
             term, frequency = nearest, index.frequency(nearest)
         weight = np.float32(times * index.rarity(frequency) * (K1 + 1))

@@ -29,6 +29,11 @@ def file_name(given: str) -> str:
     return name
 
 
+def media_type(given: str | None) -> str | None:
+    """What an upload says that it is, where that could be a media type at all."""
+    return given[:NAME_LENGTH] if given and given.isprintable() else None
+
+
 def checked_url(field: str, given: str) -> str:
     """A web address as it is stored. Whether it may be fetched is decided when it is fetched."""
     url = given.strip()

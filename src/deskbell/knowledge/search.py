@@ -27,6 +27,7 @@ log = logging.getLogger(__name__)
 INLINE = 2_000  # chunks that are searched within the event loop, in less than a millisecond
 REMEMBERED = 1_000  # questions whose vectors are kept
 BESIDE = 2  # results whose neighbours are looked at for what to ask next
+DIGITS = 4  # of a score that are shown
 TRIES = 5  # of a search during which documents changed
 
 
@@ -159,15 +160,20 @@ def explained(place: int, found: Passage, *, with_ranks: bool) -> Result:
     ranks = Explanation(
         hit.semantic_rank,
         hit.keyword_rank,
-        hit.semantic_score,
-        hit.keyword_score,
-        hit.fused,
+        None if hit.semantic_score is None else round(hit.semantic_score, DIGITS),
+        round(hit.keyword_score, DIGITS),
+        round(hit.fused, DIGITS),
         left_out is None,
         left_out,
     )
     metadata = Metadata(found.document_id, found.text, found.source, found.index)
     return Result(
-        found.id, found.score, found.knowledge_base_id, found.methods, metadata, ranks if with_ranks else msgspec.UNSET
+        found.id,
+        round(found.score, DIGITS),
+        found.knowledge_base_id,
+        found.methods,
+        metadata,
+        ranks if with_ranks else msgspec.UNSET,
     )
 
 

@@ -145,11 +145,15 @@ async def fail(ctx: Context, *, document: DocumentState, reason: str) -> None:
 
 
 async def keep_entry(ctx: Context, *, feed: DocumentState, draft: Draft, data: bytes) -> None:
-    """A feed's entry as a document; one that is there already and has not changed stays as it is."""
+    """A feed's entry as a document; one that is there already and has not changed stays as it is.
+
+    A document of the same address that is not of this feed stays too: whoever writes a feed must not replace others' documents.
+    """
     await current(ctx, feed)
     base_id = feed.knowledge_base_id
     present = await ctx.db.one(store.held_document_named(ctx.organization_id, base_id, draft.file_name))
-    if present is not None and present.digest == draft.digest and present.status != "failed":
+    foreign = present is not None and present.feed_id != feed.id
+    if foreign or (present is not None and present.digest == draft.digest and present.status != "failed"):
         return
     draft.upload_id = new_id()
     await documents.store_part(ctx, draft.upload_id, 0, data)

@@ -60,6 +60,8 @@ async def stored_file(outside: Outside, incoming: Incoming, most: int) -> Draft:
         form = await MultiPartParser(headers, bounded(incoming, most + FRAME, most), max_files=1, max_fields=10).parse()
     except MultiPartException as error:
         raise Problem("validation_error", f"The form cannot be read: {error.message}") from None
+    except UnicodeError:  # some of Python's codecs refuse every text, and a form may name any of them
+        raise Problem("validation_error", "The form cannot be read: its `charset` does not fit; send UTF-8") from None
     try:
         file = form.get("file")
         if not isinstance(file, UploadFile):
@@ -70,7 +72,7 @@ async def stored_file(outside: Outside, incoming: Incoming, most: int) -> Draft:
             raise invalid("file", "is empty")
         name = rules.file_name(file.filename or "")
         upload_id = await stored(outside, pieces(file))
-        return Draft("file", name, media_type=file.content_type, upload_id=upload_id, bytes=file.size)
+        return Draft("file", name, media_type=rules.media_type(file.content_type), upload_id=upload_id, bytes=file.size)
     finally:
         await form.close()
 

@@ -12,13 +12,15 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from deskbell.agents.models import prompts
-from deskbell.agents.models.base import FIRST_WAIT, Asked, Counted, Spent, Unavailable, tokens
+from deskbell.agents.models.base import FIRST_WAIT, LONGEST_REPLY, Asked, Counted, Spent, Unavailable, tokens
 from deskbell.agents.models.settings import Endpoint
 from deskbell.agents.models.transport import Line, Plain, Refused, text_in
 
 log = logging.getLogger(__name__)
 
 LONGEST_WAIT = 5.0  # seconds before another try
+LONGEST_TURN = 600.0  # seconds from the first try to the last word
+MOST_TOKENS, MOST_COST = 10**9, 1000.0  # that an endpoint may say a reply has taken; the cost in US dollars
 AGAIN = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
 ROUTERS = ("openrouter.ai",)
 
@@ -37,11 +39,11 @@ class Provider:
 
     async def reply(self, name: str, asked: Asked) -> AsyncGenerator[str | Spent, None]:
         """A model's answer. Until its first piece it is asked again where that may help; afterwards never."""
-        tries = 0
+        tries, end = 0, asyncio.get_running_loop().time() + LONGEST_TURN
         while True:
             begun = False
             try:
-                async with aclosing(self.once(name, asked)) as pieces:
+                async with aclosing(self.once(name, asked, end)) as pieces:
                     async for piece in pieces:
                         begun = True
                         yield piece
@@ -53,9 +55,9 @@ class Provider:
                 log.warning("model %s: %s; asked again", name, failure)
                 await asyncio.sleep(max(failure.again, FIRST_WAIT * 2**tries * random.uniform(0.5, 1)))
 
-    async def once(self, name: str, asked: Asked) -> AsyncGenerator[str | Spent, None]:
+    async def once(self, name: str, asked: Asked, end: float) -> AsyncGenerator[str | Spent, None]:
         clock = asyncio.get_running_loop().time
-        written, counted = 0, Counted()
+        written, length, counted = 0, 0, Counted()
         try:
             async with asyncio.timeout(self.endpoint.first_byte_seconds) as patience:
                 async with aclosing(self.pieces(name, asked)) as pieces:
@@ -63,11 +65,13 @@ class Provider:
                         if isinstance(piece, Counted):
                             counted = piece
                             continue
-                        patience.reschedule(clock() + self.endpoint.idle_seconds)
-                        written += tokens(piece)
+                        patience.reschedule(min(clock() + self.endpoint.idle_seconds, end))
+                        written, length = written + tokens(piece), length + len(piece)
+                        if length > LONGEST_REPLY:
+                            raise Unavailable(f"the answer is longer than {LONGEST_REPLY} characters")
                         yield piece
         except TimeoutError:
-            raise Unavailable("it was silent for too long") from None
+            raise Unavailable("it was silent, or wrote, for too long") from None
         except Unavailable as failure:
             raise Unavailable(self.without_key(str(failure)), failure.again) from failure
         except Refused as refused:
@@ -102,10 +106,12 @@ class Provider:
 
     def spent(self, name: str, asked: Asked, counted: Counted, written: int) -> Spent:
         """What the endpoint counted; where it did not count, an estimate."""
-        into, out = counted.input_tokens, counted.output_tokens or written
+        into, out = natural(counted.input_tokens), natural(counted.output_tokens) or written
         if not into:
             into = sum(tokens(each["content"]) for each in messages(asked))
-        cost = counted.cost if counted.cost is not None else self.endpoint.price(name, into, out)
+        cost: Any = counted.cost
+        if type(cost) not in (int, float) or not 0 <= cost <= MOST_COST:
+            cost = self.endpoint.price(name, into, out)
         return Spent(into, out, float(cost), name)
 
 
@@ -119,11 +125,12 @@ def messages(asked: Asked) -> list[dict[str, str]]:
 def counted(usage: dict[str, Any]) -> Counted:
     """What an endpoint says that it took; OpenRouter and some proxies say the price too."""
     into, out, cost = (usage.get(name) for name in ("prompt_tokens", "completion_tokens", "cost"))
-    return Counted(natural(into), natural(out), cost if isinstance(cost, (int, float)) and cost >= 0 else None)
+    return Counted(natural(into), natural(out), cost)
 
 
 def natural(number: Any) -> int:
-    return number if isinstance(number, int) and number > 0 else 0
+    """A number of tokens; 0 where it can be none, and an estimate is better."""
+    return number if type(number) is int and 0 < number <= MOST_TOKENS else 0
 
 
 def wait(refused: Refused) -> float | None:

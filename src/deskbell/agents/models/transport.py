@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from deskbell.agents.models.base import FIRST_WAIT, LONGEST_REPLY, Unavailable
+from deskbell.agents.models.base import FIRST_WAIT, Unavailable
 from deskbell.agents.models.connections import Answer, Broken, Connections
 
 LONGEST_LINE = 4 * 1024 * 1024  # bytes of one event
@@ -74,7 +74,6 @@ class Stream:
 
     def __init__(self, answer: Answer) -> None:
         self.answer = answer
-        self.text = 0
         self.tool_calls = 0
         self.ended = False
 
@@ -114,7 +113,8 @@ class Stream:
             if len(text) > LONGEST_LINE:
                 raise Unavailable("its answer has no end")
         answer = decoded(text)
-        for choice in answer.get("choices") or []:
+        choices = answer.get("choices")
+        for choice in choices if isinstance(choices, list) else []:
             if isinstance(choice, dict):
                 choice["delta"] = choice.pop("message", None)
         yield [msgspec.json.encode(answer)]
@@ -134,16 +134,15 @@ class Stream:
             plain = Plain()
             self.check(event)
             made.append(event)
-        self.text += len(plain.text)
         self.ended = self.ended or plain.finish is not None
-        if self.text > LONGEST_REPLY:
-            raise Unavailable(f"the answer is longer than {LONGEST_REPLY} characters")
         return [*made, plain] if plain.head is not None else made
 
     def check(self, event: dict[str, Any]) -> None:
         """Looks through an event that has more than text."""
         if error := event.get("error"):
             raise Unavailable(f"it broke off with an error: {str(error)[:300]}")
+        if not isinstance(event.get("choices"), list | None):
+            raise Unavailable("it sent choices that are no list")
         for choice in event.get("choices") or []:
             if not isinstance(choice, dict):
                 raise Unavailable("it sent a choice that is no JSON object")
