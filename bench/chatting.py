@@ -214,7 +214,7 @@ def langchain(folder: Path, models: common.Server, model: str, *, durable: bool 
 
 def langchain_python() -> str:
     """The interpreter that has LangChain: it is too much to have for nothing but a benchmark, so it is installed apart, once."""
-    place = Path(os.environ.get("BENCH_LANGCHAIN", ROOT / ".venv-langchain"))
+    place = Path(os.environ.get("BENCH_LANGCHAIN", ROOT / "build" / "langchain"))
     python = place / "bin" / "python"
     if not python.exists():
         print(f"Installing LangChain into {place}")
