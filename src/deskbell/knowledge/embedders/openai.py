@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from deskbell.knowledge.embedders.base import Matrix
 
 BATCH = 64  # texts per request
-LARGEST = 64 * 1024 * 1024  # bytes of an answer
+LARGEST = 16 * 1024 * 1024  # bytes of an answer
 ATTEMPTS = 3
 AGAIN = {408, 409, 429, 500, 502, 503, 504}
 GUESS = Calibration(0.5, 26.5, 7.95)  # until it is fitted to a knowledge base
@@ -77,16 +77,27 @@ class OpenAI:
             if attempt:
                 await asyncio.sleep(0.5 * 4**attempt / 4)
             try:
-                answer = await client.post(self.url, json={"model": self.model, "input": texts})
-            except httpx2.HTTPError as error:
+                async with asyncio.timeout(2 * self.timeout):
+                    status, body = await self.post(client, texts)
+            except (httpx2.HTTPError, TimeoutError) as error:
                 complaint = f"The embedding endpoint does not answer ({type(error).__name__})."
                 continue
-            if answer.status_code == 200:
-                return ordered(answer.content, len(texts))
-            complaint = f"The embedding endpoint answered with status {answer.status_code}."
-            if answer.status_code not in AGAIN:
+            if status == 200:
+                return ordered(body, len(texts))
+            complaint = f"The embedding endpoint answered with status {status}."
+            if status not in AGAIN:
                 break
         raise Unavailable(complaint)
+
+    async def post(self, client: httpx2.AsyncClient, texts: list[str]) -> tuple[int, bytes]:
+        """Status and body of one answer, which may be `LARGEST` bytes."""
+        body = bytearray()
+        async with client.stream("POST", self.url, json={"model": self.model, "input": texts}) as answer:
+            async for part in answer.aiter_bytes():
+                body += part
+                if len(body) > LARGEST:
+                    raise Unavailable("The embedding endpoint's answer has no end.")
+        return answer.status_code, bytes(body)
 
 
 def ordered(body: bytes, count: int) -> list[list[float]]:
