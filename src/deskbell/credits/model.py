@@ -49,7 +49,7 @@ class UsageTotals(msgspec.Struct, rename="camel"):
     credits: Credits
 
 
-class Usage(msgspec.Struct, rename="camel"):
+class UsageReport(msgspec.Struct, rename="camel"):
     """What was used from one day to another, by day, agent and activity, and what is left in the wallet."""
 
     since: Day = msgspec.field(name="from")

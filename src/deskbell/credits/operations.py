@@ -7,7 +7,7 @@ from datetime import date, timedelta
 from msgspec import UNSET
 
 from deskbell.credits import rules, store
-from deskbell.credits.model import Activity, Row, Usage, UsageDay, UsageFilter, UsageTotals
+from deskbell.credits.model import Activity, Row, UsageDay, UsageFilter, UsageReport, UsageTotals
 from deskbell.errors import Problem, invalid
 from deskbell.foundation.db import Session, insert
 from deskbell.foundation.ids import NO_ID
@@ -90,7 +90,7 @@ async def set_budget(ctx: Context, agent_id: str | None, amount: int | None) -> 
         await ctx.db.run(insert(store.budgets, row))
 
 
-async def get_usage(ctx: Context, filter: UsageFilter) -> Usage:
+async def get_usage(ctx: Context, filter: UsageFilter) -> UsageReport:
     """Tokens, cost and credits by day, agent and activity. Days are those of UTC."""
     until = ctx.now[:10] if filter.until is UNSET else filter.until[:10]
     usual = (date.fromisoformat(until) - timedelta(days=USUAL_DAYS - 1)).isoformat() if until > "0001-02" else until
@@ -99,7 +99,7 @@ async def get_usage(ctx: Context, filter: UsageFilter) -> Usage:
         raise invalid("to", f"must be a day from `from` on, less than {MOST_DAYS} days after it")
     rows = await ctx.db.all(store.usage_between(ctx.organization_id, since, until))
     totals = [sum(column) for column in zip(*(amounts(row) for row in rows), strict=True)] or [0] * 5
-    return Usage(
+    return UsageReport(
         since, until, [shown(row) for row in rows], UsageTotals(*told(totals)), rules.credits_of(await balance(ctx))
     )
 

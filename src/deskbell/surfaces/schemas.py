@@ -41,7 +41,10 @@ def components(operations: Sequence[Operation]) -> dict[str, Schema]:
             kinds.append(operation.input)
         if operation.upload:
             kinds.append(operation.upload)
-    found = {kind.__name__: of(kind) for kind in dict.fromkeys(kinds)}
+    named = {kind.__name__: kind for kind in kinds}
+    if twins := [kind for kind in kinds if named[kind.__name__] is not kind]:
+        raise ValueError(f"two types would be one schema: {twins[0]} and {named[twins[0].__name__]}")
+    found = {name: of(kind) for name, kind in named.items()}
     for operation in operations:
         if operation.from_body and operation.input:
             schema = found[operation.input.__name__]
