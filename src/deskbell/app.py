@@ -88,6 +88,7 @@ class Deskbell:
         self.settings = settings
         self.access_log = AccessLog(sys.stdout.fileno() if settings.access_log else None)
         self.background: list[asyncio.Task[Any]] = []
+        self.common: dict[str, Any] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -123,54 +124,17 @@ class Deskbell:
         gc.set_threshold(10_000, 20, 50)
         self.database = databases.opened(self.settings.database)
         await self.database.start()
-        self.keys = Keys(self.database)
-        per_minute = self.settings.agent_requests_per_minute
-        full_access = frozenset(name.strip() for name in self.settings.full_access_types.split(","))
-        self.application_keys = ApplicationKeys(self.database, per_minute, full_access)
         embedder = embedder_of(self.settings)
-        self.knowledge = knowledge_of(self.settings, self.database, embedder)
-        self.meter = Meter(self.database)
-        self.models = Models(endpoint(self.settings), Extractive(embedder))
-        self.models.warm()
-        # What handlers that talk to the outside ask for by its type.
-        parts: dict[type, Any] = {
-            Meter: self.meter,
-            Knowledge: self.knowledge,
-            Turns: Turns(self.models, self.knowledge, self.settings.history_tokens),
-            Uploads: Uploads(self.settings.upload_mib * MIB),
-        }
-        common: dict[str, Any] = {
-            "limits": self.database.limits,
-            "database": self.database,
-            "access_log": self.access_log,
-        }
-        self.crm = Dispatcher(Crm(), OPERATIONS, authenticator=self.keys, **common)
-        self.agent = Dispatcher(
-            Agent(per_minute), AGENT_OPERATIONS, authenticator=self.application_keys, parts=parts, **common
-        )
-        self.mcp_sessions = Sessions(
-            self.database,
-            most=self.settings.mcp_sessions,
-            most_per_key=self.settings.mcp_sessions_per_key,
-            idle=self.settings.mcp_idle_seconds,
-        )
-        origins = {part.strip().rstrip("/").lower() for part in self.settings.mcp_allowed_origins.split(",")}
-        self.mcp = Front(
-            self.mcp_offers(),
-            authenticator=self.keys,
-            sessions=self.mcp_sessions,
-            origins=frozenset(origins - {""}),
-            **common,
-        )
+        self.common = {"limits": self.database.limits, "database": self.database, "access_log": self.access_log}
+        self.crm = self.crm_api()
+        self.agent = self.agent_api(embedder)
+        self.mcp = self.mcp_front()
         self.pages = pages.build(OPERATIONS, AGENT_OPERATIONS, self.database, self.access_log, self.settings)
         sender = sending.Sender(simulator.Simulator(self.database))
         self.worker = Worker(self.database, {sending.SEND: sender.send, simulator.REPORT: sender.report, PURGE: purge})
         self.indexing = indexing_of(self.settings, self.database, embedder)
         for worker in (self.worker, self.indexing):
             self.database.follow("jobs", worker.wake)
-        self.database.follow("api_keys", self.keys.forget)
-        for table in ("application_keys", "application_origins"):
-            self.database.follow(table, self.application_keys.forget)
         try:
             await self.database.write(self.opening)
             await self.mcp.say_hello()
@@ -189,6 +153,49 @@ class Deskbell:
         )
         self.background = [asyncio.create_task(task()) for task in chores]
         self.access_log.start()
+
+    def crm_api(self) -> Dispatcher:
+        """`/api/v1` and its keys, which MCP takes too."""
+        self.keys = Keys(self.database)
+        self.database.follow("api_keys", self.keys.forget)
+        return Dispatcher(Crm(), OPERATIONS, authenticator=self.keys, **self.common)
+
+    def agent_api(self, embedder: Embedder | None) -> Dispatcher:
+        """`/v1`, the keys of applications, and what its handlers ask for by type: searches, models, uploads, the meter."""
+        per_minute = self.settings.agent_requests_per_minute
+        full_access = frozenset(name.strip() for name in self.settings.full_access_types.split(","))
+        self.application_keys = ApplicationKeys(self.database, per_minute, full_access)
+        for table in ("application_keys", "application_origins"):
+            self.database.follow(table, self.application_keys.forget)
+        self.knowledge = knowledge_of(self.settings, self.database, embedder)
+        self.meter = Meter(self.database)
+        self.models = Models(endpoint(self.settings), Extractive(embedder))
+        self.models.warm()
+        parts: dict[type, Any] = {
+            Meter: self.meter,
+            Knowledge: self.knowledge,
+            Turns: Turns(self.models, self.knowledge, self.settings.history_tokens),
+            Uploads: Uploads(self.settings.upload_mib * MIB),
+        }
+        keys = self.application_keys
+        return Dispatcher(Agent(per_minute), AGENT_OPERATIONS, authenticator=keys, parts=parts, **self.common)
+
+    def mcp_front(self) -> Front:
+        """`/mcp` and its sessions."""
+        self.mcp_sessions = Sessions(
+            self.database,
+            most=self.settings.mcp_sessions,
+            most_per_key=self.settings.mcp_sessions_per_key,
+            idle=self.settings.mcp_idle_seconds,
+        )
+        origins = {part.strip().rstrip("/").lower() for part in self.settings.mcp_allowed_origins.split(",")} - {""}
+        return Front(
+            self.mcp_offers(),
+            authenticator=self.keys,
+            sessions=self.mcp_sessions,
+            origins=frozenset(origins),
+            **self.common,
+        )
 
     def mcp_offers(self) -> dict[str, Offer]:
         """What MCP serves, by path. Tests put other tools behind the same front."""

@@ -86,7 +86,9 @@ def test_one_agent_is_shown_without_its_prompt(backend: AgentApi) -> None:
     }  # fmt: skip
 
 
-@pytest.mark.parametrize("id", ["x", "agent_1", "00000000-0000-0000-0000-000000000000", "%00", str(uuid.uuid4())])
+@pytest.mark.parametrize(
+    "id", ["x", "agent_1", "00000000-0000-0000-0000-000000000000", "%00", "0198c0de-0000-7000-8000-000000000000"]
+)
 def test_an_id_that_is_none_is_an_unknown_agent(backend: AgentApi, id: str) -> None:
     denied(backend.get(f"/agents/{id}"), 404, "Agent not found")
     denied(backend.put(f"/agents/{id}", {"name": "x"}), 404, "Agent not found")
