@@ -18,6 +18,9 @@ from deskbell.agents.conversations import operations as agent_conversations
 from deskbell.agents.models.catalogue import Models
 from deskbell.agents.models.extractive import Extractive
 from deskbell.agents.models.settings import Endpoint, prices
+from deskbell.agents.queueing import QUEUE as AGENTS
+from deskbell.agents.queueing import SUMMARIZE
+from deskbell.agents.summaries import Summarizer
 from deskbell.agents.turns import Turns
 from deskbell.appointments import operations as appointments
 from deskbell.conversations import operations as conversations
@@ -73,8 +76,9 @@ AGENT_OPERATIONS: list[Operation] = [
 ]
 
 PURGE = "answers.purge"
-INDEXING_DRAIN = 1.0  # seconds that indexing has at the end: what it has not stored it does again
+INDEXING_DRAIN = 1.0  # seconds that indexing and models have at the end: what is not stored then is done again
 INDEXED_AT_ONCE = 2  # documents: one is read while another is embedded
+SUMMARIZED_AT_ONCE = 2  # versions of agents
 MIB = 1024 * 1024
 NOTED = 30.0  # seconds between writes of when keys were last used
 METERED = 1.0  # seconds between writes of what searches took
@@ -133,7 +137,9 @@ class Deskbell:
         sender = sending.Sender(simulator.Simulator(self.database))
         self.worker = Worker(self.database, {sending.SEND: sender.send, simulator.REPORT: sender.report, PURGE: purge})
         self.indexing = indexing_of(self.settings, self.database, embedder)
-        for worker in (self.worker, self.indexing):
+        handlers = {SUMMARIZE: Summarizer(self.models).summarize}
+        self.summing = Worker(self.database, handlers, queue=AGENTS, at_once=SUMMARIZED_AT_ONCE)
+        for worker in (self.worker, self.indexing, self.summing):
             self.database.follow("jobs", worker.wake)
         try:
             await self.database.write(self.opening)
@@ -146,6 +152,7 @@ class Deskbell:
         chores = (
             self.worker.run,
             self.indexing.run,
+            self.summing.run,
             self.note_use,
             self.note_usage,
             self.mcp_sessions.keep,
@@ -206,7 +213,8 @@ class Deskbell:
     async def stop(self) -> None:
         """Lets what is under way finish, then closes the database."""
         patience = self.settings.drain_seconds / 2
-        await asyncio.gather(self.worker.stop(patience), self.indexing.stop(min(patience, INDEXING_DRAIN)))
+        early = (worker.stop(min(patience, INDEXING_DRAIN)) for worker in (self.indexing, self.summing))
+        await asyncio.gather(self.worker.stop(patience), *early)
         for task in self.background:
             task.cancel()
         await asyncio.gather(*self.background, return_exceptions=True)

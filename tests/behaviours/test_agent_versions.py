@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -13,7 +14,8 @@ from deskbell.operation import Context
 from deskbell.organizations.operations import set_agent_approval
 from tests.agents import MOMENT, AgentApi, application, denied
 from tests.behaviours.test_agent_agents import PROMPT, agent
-from tests.desk import Api
+from tests.desk import Api, eventually
+from tests.models import Models
 
 
 @pytest.fixture
@@ -101,6 +103,45 @@ def test_other_numbers_are_unknown_versions(backend: AgentApi, path: str, number
     backend.post(path + "/publish")
     denied(backend.get(f"{path}/versions/{number}"), 404, "Version not found")
     denied(backend.post(f"{path}/versions/{number}/revert"), 404, "Version not found")
+
+
+def test_a_model_tells_what_a_version_changes_where_one_is_configured(
+    alice: Api, backend: AgentApi, models: Models
+) -> None:
+    said = "The desk now answers briefly."
+    named = {"model": "scripted/typed", "system_prompt": "Take your time."}
+    path = f"/agents/{agent(backend, **named)['id']}"
+    backend.post(path + "/publish")
+    backend.put(path, {"system_prompt": f"Be brief.\nSAY:{said}"})
+
+    def summaries() -> list[str]:
+        return [each["changeSummary"] for each in backend.get(path + "/versions").json()["versions"]]
+
+    assert eventually(lambda: summaries() == [said, "First version"])
+    backend.post(path + "/versions/1/revert")
+    assert eventually(lambda: summaries() == [f"Restored version 1. {said}", said, "First version"])
+    used = backend.get("/usage").json()["usage"]
+    assert [(each["activity"], each["requests"]) for each in used] == [("summary", 2)]
+
+
+def test_a_model_that_fails_leaves_the_counted_words(backend: AgentApi, models: Models) -> None:
+    path = f"/agents/{agent(backend, model='scripted/html', system_prompt='Long.')['id']}"
+    backend.post(path + "/publish")
+    backend.put(path, {"system_prompt": "Short."})
+    assert eventually(lambda: models.look()["summaries"])
+    assert backend.get(path + "/versions/2").json()["changeSummary"] == "Prompt: 1 line changed"
+
+
+def test_a_version_is_counted_quickly_whatever_its_lines(backend: AgentApi) -> None:
+    prompts = ["a\nb\n" * 1000, "b\na\nc\n" * 666]
+    path = f"/agents/{agent(backend, model='x/y', system_prompt=prompts[0])['id']}"
+    backend.post(path + "/publish")
+    began = time.monotonic()
+    assert backend.put(path, {"system_prompt": prompts[1]}).status_code == 200
+    assert time.monotonic() - began < 5
+    assert backend.put(path, {"system_prompt": "b\nc\na\n" * 666}).status_code == 200
+    told = [each["changeSummary"] for each in backend.get(path + "/versions").json()["versions"]]
+    assert told == ["Prompt: lines moved", "Prompt: 666 lines changed, 2 lines removed", "First version"]
 
 
 def test_a_revert_adds_the_old_version_again_and_makes_it_live(alice: Api, backend: AgentApi, path: str) -> None:

@@ -157,6 +157,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 def test_what_is_shown_works_when_it_is_pasted(demo: Server, name: str, tmp_path: Path, monkeypatch: Any) -> None:
     """Every curl and deskbell line of a document, from its top to its end, against a running server."""
     monkeypatch.chdir(tmp_path)
+    Path("prices.md").write_text("# Metal roofs\nA metal roof costs 11 dollars per square foot.\n")
     Path("do-not-call.csv").write_text("phone\n303 555 0190\n")
     reader = Reader(demo.api(ORGANIZATION))
     for shown in lines(ROOT / name):
@@ -184,18 +185,20 @@ class Reader:
         url = next(word for word in words if word.startswith(ADDRESS))
         given = dict(pairwise(words))
         headers = dict(after.split(": ") for word, after in pairwise(words) if word == "-H")
+        field, _, path = given.get("-F", "").partition("=@")
+        body: dict[str, Any] = {"content": given.get("-d", "").encode()}
+        if field:
+            body = {"files": {field: (path, Path(path).read_bytes())}}
         answer = httpx2.request(
-            given.get("-X", "GET"),
-            url.replace(ADDRESS, self.api.server.url),
-            headers=headers,
-            content=given.get("-d", "").encode(),
-            trust_env=False,
+            given.get("-X", "GET"), url.replace(ADDRESS, self.api.server.url), headers=headers, trust_env=False, **body
         )
         assert answer.status_code == status or (status is None and answer.is_success), f"{words}: {answer.text}"
         if answer.is_success and given.get("-X") == "POST" and url.endswith("/leads"):
             self.place["LEAD"] = answer.json()["data"]["id"]
         if answer.is_success and given.get("-X") == "POST" and url.endswith("/v1/agents"):
             self.place["AGENT"] = answer.json()["id"]
+        if answer.is_success and given.get("-X") == "POST" and url.endswith("/v1/knowledge-bases"):
+            self.place["KB"] = answer.json()["id"]
 
     def command(self, words: list[str]) -> None:
         result = CliRunner().invoke(cli, ["--database", f"sqlite:///{self.api.server.path}", *words])

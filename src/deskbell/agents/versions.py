@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from deskbell.agents import rules, store
+from deskbell.agents import queueing, rules, store
 from deskbell.agents.model import AgentRow, Configuration, Version, VersionRow, Versions, VersionSummary
 from deskbell.agents.records import agent_row, set_columns
 from deskbell.errors import Problem
@@ -69,6 +69,8 @@ async def save(ctx: Context, row: AgentRow) -> None:
     after = complete(row)
     before = configuration(await version_row(ctx, row.id, row.last_version))
     number = await append(ctx, row, after, rules.summary(before, after))
+    if after != before:
+        await queueing.summarize(ctx, row.id, number)
     if after == await live_configuration(ctx, row):
         await go_live(ctx, row.id, number, after)
     else:
@@ -101,7 +103,10 @@ async def revert(ctx: Context, id: str, number: int) -> Version:
     held = configuration(restored)
     before = configuration(await version_row(ctx, id, row.last_version))
     waits = await must_wait(ctx, row, held)
-    newest = await append(ctx, row, held, f"Restored version {number}. {rules.summary(before, held)}")
+    restoring = f"Restored version {number}. "
+    newest = await append(ctx, row, held, restoring + rules.summary(before, held))
+    if held != before:
+        await queueing.summarize(ctx, id, newest, restoring)
     stored = bytes(restored.variables).decode()
     await set_columns(ctx, id, model=held.model, system_prompt=held.system_prompt, variables=stored)
     if waits:

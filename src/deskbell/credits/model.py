@@ -10,7 +10,7 @@ from msgspec import UNSET, Meta, UnsetType
 from deskbell.foundation.clock import Instant
 from deskbell.foundation.ids import Uuid
 
-Activity = Literal["chat", "search", "indexing", "file"]
+Activity = Literal["chat", "summary", "search", "indexing", "file"]
 Day = Annotated[str, Meta(extra_json_schema={"format": "date"}, examples=["2026-05-10"])]
 Tokens = Annotated[int, Meta(ge=0)]
 Dollars = Annotated[float, Meta(description="US dollars that a provider charged", examples=[0.0021])]

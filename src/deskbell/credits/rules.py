@@ -10,11 +10,12 @@ CREDIT = NANO // 100
 #: What an activity takes each time, and for each thousand tokens, beside what a provider charges for it.
 EACH: dict[Activity, int] = {
     "chat": 0,
+    "summary": 0,
     "search": CREDIT // 100,
     "indexing": 0,
     "file": CREDIT // 10,
 }
-EACH_THOUSAND_TOKENS: dict[Activity, int] = {"chat": 0, "search": 0, "indexing": CREDIT // 100, "file": 0}
+EACH_THOUSAND_TOKENS: dict[Activity, int] = {"chat": 0, "summary": 0, "search": 0, "indexing": CREDIT // 100, "file": 0}
 
 
 def charge(activity: Activity, count: int, tokens: int, cost: int) -> int:
