@@ -108,9 +108,8 @@ class Health:
 
     def process(self) -> list[str]:
         lines = metric("deskbell_info", "gauge", "The version that runs", {f'{{version="{deskbell.__version__}"}}': 1})
-        started = round(self.started, 3)
         lines += metric(
-            "process_start_time_seconds", "gauge", "When this process began, in Unix seconds", {"": started}
+            "process_start_time_seconds", "gauge", "When this process began, in Unix seconds", {"": self.started}
         )
         if (memory := resident()) is not None:
             lines += metric("process_resident_memory_bytes", "gauge", "Memory held by this process", {"": memory})
