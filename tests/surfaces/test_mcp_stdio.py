@@ -137,6 +137,9 @@ def test_writes_arrive_and_long_lists_say_what_is_missing(client: Client, owner:
     before = client.call("list_leads")["structuredContent"]["total"]
     made = client.call("create_lead", first_name="Bo", phone="+13035550188")["structuredContent"]
     assert owner.get(f"/leads/{made['id']}").json()["data"]["first_name"] == "Bo"
+    when = {"start_time": "2027-03-02T15:00:00Z", "end_time": "2027-03-02T16:00:00Z"}
+    booked = client.call("create_appointment", lead_id=made["id"], **when)["structuredContent"]
+    assert owner.get(f"/appointments/{booked['id']}").json()["data"]["booked_by"] == "mcp"
     client.call("create_lead", first_name="Cy")
     found = client.call("list_leads", limit=1)["structuredContent"]
     assert (found["total"], len(found["items"]), found["note"].split(":")[0]) == (

@@ -31,7 +31,11 @@ log = logging.getLogger(__name__)
 _request_id = re.compile(rb"[A-Za-z0-9_-]{1,64}\Z").match
 _json_type = re.compile(rb"\s*application/([a-z0-9.+-]+\+)?json\s*(;|\Z)", re.IGNORECASE).match
 
-READ = frozenset({b"authorization", b"content-type", b"content-length", b"idempotency-key", b"origin", b"x-request-id"})
+#: By this header `deskbell mcp` says on whose behalf it calls; what it books is stored as booked by MCP.
+VIA, BY_MCP = b"x-deskbell-via", b"mcp"
+READ = frozenset(
+    {b"authorization", b"content-type", b"content-length", b"idempotency-key", b"origin", b"x-request-id", VIA}
+)
 
 # Keys of the route tree that no part of a path can be.
 PARAMETER, METHODS = "/", "//"
@@ -70,6 +74,7 @@ class Call:
         "origin",
         "request_id",
         "started",
+        "via",
     )
 
     def __init__(self, scope: Scope) -> None:
@@ -81,6 +86,7 @@ class Call:
         self.length = 0
         self.origin = ""
         self.request_id = ""
+        self.via = "api"
         self.caller: Caller | None = None
         self.operation: Operation | None = None
         self.allowance: Allowance | None = None
@@ -97,6 +103,8 @@ class Call:
                 self.idempotency_key.append(value)
             elif name == b"origin":
                 self.origin = value.decode("latin-1")
+            elif name == VIA:
+                self.via = "mcp" if value == BY_MCP else "api"
             elif not self.request_id:
                 self.request_id = well_formed(value)
         if not self.request_id:
@@ -185,7 +193,7 @@ class Dispatcher:
             return await self.outside(call, operation, caller, path, scope, receive)
         if operation.reads:
             arguments = operation.arguments(path, scope["query_string"], b"")
-            return await operation.run(self.database, caller, "api", arguments, self.dialect.render)
+            return await operation.run(self.database, caller, call.via, arguments, self.dialect.render)
         return await self.write(call, operation, caller, path, scope, receive)
 
     async def write(
@@ -206,7 +214,7 @@ class Dispatcher:
             repeatable = request
         check_media_type(operation, call)
         arguments = operation.arguments(path, b"", body)
-        return await operation.run(self.database, caller, "api", arguments, self.dialect.render, repeatable)
+        return await operation.run(self.database, caller, call.via, arguments, self.dialect.render, repeatable)
 
     async def outside(
         self, call: Call, operation: Operation, caller: Caller, path: list[Any], scope: Scope, receive: Receive

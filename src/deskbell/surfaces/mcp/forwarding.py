@@ -12,6 +12,7 @@ import msgspec
 from deskbell.errors import Problem
 from deskbell.foundation.db import Database
 from deskbell.operation import Caller
+from deskbell.surfaces.http import BY_MCP, VIA
 from deskbell.surfaces.mcp.tools import ADVICE, OfferedTool, Outcome, as_object, listed
 from deskbell_client.client import options
 from deskbell_client.errors import DeskError
@@ -114,6 +115,7 @@ class Link:
     def __init__(self) -> None:
         """Raises ValueError when there is no key, or when key or address cannot be right."""
         self.http = httpx2.AsyncClient(**options(None, None, TIMEOUT))
+        self.http.headers[VIA.decode()] = BY_MCP.decode()
         self.transport = AsyncTransport(self.http, RETRY)
 
     def tools(self, offered: Mapping[str, OfferedTool]) -> dict[str, ForwardedTool]:
