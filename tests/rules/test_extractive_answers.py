@@ -43,6 +43,15 @@ def test_neighbours_are_one_citation_and_come_in_the_order_of_the_text() -> None
     ]
 
 
+def test_a_heading_that_repeats_the_question_is_no_answer() -> None:
+    card = Source("Work guaranteed\nAsk for our card.", "Work", 0.99)
+    answer = worded(told("Is your work guaranteed?", [WARRANTY, card], most=3))
+    assert "Our work is guaranteed for ten years." in answer
+    assert "Work guaranteed" not in answer
+    alone = Source("Work guaranteed", "Work", 0.99)
+    assert worded(told("Is your work guaranteed?", [alone])) == "Work guaranteed [1]"
+
+
 def test_nothing_found_is_said() -> None:
     assert told("Who?", []) == told("Who?", [Source("  \n ")]) == []
     assert worded([]) == NOT_FOUND

@@ -16,6 +16,7 @@ from deskbell.knowledge.questions import kind
 NOT_FOUND = "I could not find that in the documents."
 
 PASSAGES = 5  # from which sentences are taken
+ENDS = ".!?:;。！？؟।"  # a sentence ends so; a heading seldom does
 LONGEST = 600  # characters of a sentence; a longer one is cut at a comma or a blank
 # What each kind of evidence adds: the question's words in the sentence (in the one before or in the title, so much of it), likeness of
 # meaning, a better passage (per unit of log odds), and being of the kind asked for.
@@ -77,7 +78,7 @@ async def answer(
 async def ranking(
     question: str, sources: Sequence[Source], embedder: Embedder | None = None
 ) -> list[tuple[float, Sentence]]:
-    """Every sentence of the first passages with its score, the best first."""
+    """Every sentence of the first passages with its score, the best first. A heading that only repeats the question is left out."""
     sentences = [each for place, source in enumerate(sources[:PASSAGES]) for each in split(source.text, place)]
     if not sentences:
         return []
@@ -103,7 +104,8 @@ async def ranking(
         score = WORDS * found / total + MEANING * cosines[place] + PASSAGE * standing[sentence.source]
         score += KIND * bool(wanted and wanted(sentence.text))
         scored.append((score, sentence))
-    return sorted(scored, key=lambda each: (-each[0], each[1].source, each[1].position))
+    told = [each for each, said in zip(scored, words, strict=True) if said - asked.keys() or each[1].text[-1] in ENDS]
+    return sorted(told or scored, key=lambda each: (-each[0], each[1].source, each[1].position))
 
 
 def odds(score: float) -> float:
