@@ -413,32 +413,33 @@ def delete_other_vectors(
     return delete(chunk_vectors).where(*_at(chunk_vectors, *place), chunk_vectors.c.embedder != embedder)
 
 
-@query(FoundChunk)
-def found_chunks(organization_id: str, knowledge_base_id: str, ids: str) -> Select[Any]:
-    """What is shown of these chunks (a JSON list of ids), as far as searches still see them."""
-    live = and_(
+#: The chunks that searches see, with their documents.
+_live_chunks = chunks.join(
+    documents,
+    and_(
         documents.c.organization_id == chunks.c.organization_id,
         documents.c.id == chunks.c.document_id,
         documents.c.live_revision == chunks.c.revision,
-    )
+    ),
+)
+
+
+@query(FoundChunk)
+def found_chunks(organization_id: str, knowledge_base_id: str, ids: str) -> Select[Any]:
+    """What is shown of these chunks (a JSON list of ids), as far as searches still see them."""
     columns = [(documents if name in ("file_name", "url") else chunks).c[name] for name in FoundChunk.__struct_fields__]
     own = (chunks.c.organization_id == organization_id, documents.c.knowledge_base_id == knowledge_base_id)
-    return select(*columns).select_from(chunks.join(documents, live)).where(*own, Among(chunks.c.id, ids))
+    return select(*columns).select_from(_live_chunks).where(*own, Among(chunks.c.id, ids))
 
 
 @query(Beside)
 def beside(organization_id: str, knowledge_base_id: str, document_id: str, position: int) -> Select[Any]:
     """The chunks before and behind one, as searches see them."""
-    live = and_(
-        documents.c.organization_id == chunks.c.organization_id,
-        documents.c.id == chunks.c.document_id,
-        documents.c.live_revision == chunks.c.revision,
-    )
     place = (organization_id, knowledge_base_id, document_id)
     near = chunks.c.position.between(position - literal_column("1"), position + literal_column("1"))
     return (
         select(chunks.c.headings, chunks.c.text)
-        .select_from(chunks.join(documents, live))
+        .select_from(_live_chunks)
         .where(*_at(chunks, *place), near, chunks.c.position != position)
         .order_by(chunks.c.position)
     )

@@ -31,7 +31,8 @@ class Provider:
     def __init__(self, endpoint: Endpoint) -> None:
         self.endpoint = endpoint
         self.line = Line(endpoint.base_url, endpoint.api_key)
-        routed = (urlsplit(endpoint.base_url).hostname or "").endswith(ROUTERS)
+        host = urlsplit(endpoint.base_url).hostname or ""
+        routed = any(f".{host}".endswith(f".{router}") for router in ROUTERS)
         self.pieces = import_module("deskbell.agents.models.routed").Router(self.line).pieces if routed else self.direct
 
     async def close(self) -> None:

@@ -19,7 +19,7 @@ BATCH = 64  # texts per request
 LARGEST = 16 * 1024 * 1024  # bytes of an answer
 ATTEMPTS = 3
 AGAIN = {408, 409, 429, 500, 502, 503, 504}
-GUESS = Calibration(0.5, 26.5, 7.95)  # until it is fitted to a knowledge base
+GUESS = Calibration(0.5, 26.5, 7.95)  # MiniLM's: an endpoint's own curve is not known
 
 
 class Row(msgspec.Struct):

@@ -11,7 +11,7 @@ import logging
 import re
 import time
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from deskbell.errors import Problem
 from deskbell.foundation.db import Database, DatabaseFailure
@@ -33,9 +33,6 @@ from deskbell.surfaces.mcp.store import Session
 from deskbell.surfaces.mcp.streams import Outbox, event, gone
 from deskbell.surfaces.mcp.tools import OfferedTool
 from deskbell.surfaces.streams import Disconnected
-
-if TYPE_CHECKING:
-    pass
 
 log = logging.getLogger(__name__)
 
