@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
+import os
 import socket
 import threading
 from collections.abc import Callable, Coroutine, Iterator
@@ -24,6 +26,8 @@ from deskbell.settings import Settings
 from deskbell.surfaces.protocol import configured
 
 USUAL = Settings(access_log=False, embedder="none")
+FIRST, LAST = 10_000, 32_000  # ports below those that systems lend to whoever connects
+PORTS = itertools.chain(range(FIRST + os.getpid() * 89 % (LAST - FIRST), LAST), itertools.cycle(range(FIRST, LAST)))
 PLENTY = 1_000_000  # requests per minute, for tests that are not about limits
 
 
@@ -165,9 +169,12 @@ def eventually(condition: Callable[[], Any], seconds: float = 15) -> Any:
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port that nothing listens on. Each process that runs tests begins elsewhere, so that no two find the same one."""
+    for port in itertools.islice(PORTS, LAST - FIRST):
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise AssertionError("no port is free")
 
 
 @contextlib.contextmanager

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
-import sqlite3
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import apsw
 import httpx2
 import pytest
 
@@ -27,6 +29,16 @@ def metrics(server: Server) -> dict[str, float]:
     return {name: float(number) for name, number in (line.rsplit(" ", 1) for line in lines)}
 
 
+@contextlib.contextmanager
+def opened(server: Server) -> Iterator[apsw.Connection]:
+    """The server's file by the server's own SQLite: a second library in one process would not see the first one's locks."""
+    connection = apsw.Connection(server.path)
+    try:
+        yield connection
+    finally:
+        connection.close()
+
+
 def test_a_running_server_is_alive_and_ready(server: Server) -> None:
     assert get(server, "/healthz").json() == {"status": "ok"}
     ready = get(server, "/readyz")
@@ -35,9 +47,8 @@ def test_a_running_server_is_alive_and_ready(server: Server) -> None:
 
 def test_a_schema_from_the_future_is_not_ready(tmp_path: Path) -> None:
     with running(tmp_path / "desk.db") as server:
-        with sqlite3.connect(server.path) as connection:
+        with opened(server) as connection:
             connection.execute("INSERT INTO migrations VALUES (9999, 'future', '')")
-        connection.close()
         answer = get(server, "/readyz")
         assert answer.status_code == 503
         assert "schema version 9999" in answer.json()["reason"]
@@ -46,9 +57,8 @@ def test_a_schema_from_the_future_is_not_ready(tmp_path: Path) -> None:
 
 def test_a_database_that_cannot_be_read_is_not_ready_and_its_cause_stays_private(tmp_path: Path) -> None:
     with running(tmp_path / "desk.db") as server:
-        with sqlite3.connect(server.path) as connection:
+        with opened(server) as connection:
             connection.execute("ALTER TABLE migrations RENAME TO secret")
-        connection.close()
         answer = get(server, "/readyz")
         assert answer.status_code == 503
         assert "no such table" not in answer.text
