@@ -6,20 +6,17 @@ import math
 from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import reduce
-from typing import TYPE_CHECKING
+from typing import Any
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from deskbell.knowledge.calibration import Calibration
+from deskbell.knowledge.corpus import K1, Corpus
 from deskbell.knowledge.segments import Flags, Floats, Ints, Segment
 
-if TYPE_CHECKING:
-    from deskbell.knowledge.index import Index
-
 MOST_CORRECTED = 8  # unknown words of a question: each is compared with every word of the knowledge base
-K1, B = 1.2, 0.75  # BM25's saturation of repeated words, and how much length counts
 # A passage with every word of a question is about it, whatever the vectors say of a part number: less than 1 foreign question in 200
 # finds such a one. Such passages begin at this score.
 COMPLETE = math.log(0.6 / 0.4)
@@ -42,27 +39,27 @@ class Hit(msgspec.Struct):
     semantic_score: float | None
 
 
-def keywords(index: Index, words: list[str]) -> list[tuple[Floats, Ints, float]]:
-    """For each segment: BM25 of its rows, the rows that have every word, and the most that a row could score for these words.
+def keywords(corpus: Corpus[Any], words: list[str]) -> list[tuple[Floats, Ints, float]]:
+    """For each part: BM25 of its rows, the rows that have every word, and the most that a row could score for these words.
 
     A word that the knowledge base does not have counts as the rarest, also when the nearest one is searched in its place,
     as is done for the first few.
     """
-    scores = [np.zeros(len(segment), np.float32) for segment, _ in index.parts]
-    having: list[list[Ints]] = [[] for _ in index.parts]
+    scores = [np.zeros(len(part), np.float32) for part, _ in corpus.parts]
+    having: list[list[Ints]] = [[] for _ in corpus.parts]
     bound, complete, corrections = 0.0, bool(words), 0
     for word, times in Counter(words).items():
-        term, frequency = word, index.frequency(word)
-        bound += times * index.rarity(frequency)
+        term, frequency = word, corpus.frequency(word)
+        bound += times * corpus.rarity(frequency)
         if not frequency:
             complete, corrections = False, corrections + 1
-            if corrections > MOST_CORRECTED or (nearest := index.corrected(word)) is None:
+            if corrections > MOST_CORRECTED or (nearest := corpus.corrected(word)) is None:
                 continue
-            term, frequency = nearest, index.frequency(nearest)
-        weight = np.float32(times * index.rarity(frequency) * (K1 + 1))
-        for place, (segment, _) in enumerate(index.parts):
-            rows, counts = segment.postings(term)
-            scores[place][rows] += weight * counts / (counts + index.norms[place][rows])
+            term, frequency = nearest, corpus.frequency(nearest)
+        weight = np.float32(times * corpus.rarity(frequency) * (K1 + 1))
+        for place, (part, _) in enumerate(corpus.parts):
+            rows, counts = part.postings(term)
+            scores[place][rows] += weight * counts / (counts + corpus.norms[place][rows])
             having[place].append(rows)
     bound = (K1 + 1) * bound or 1.0
     return [

@@ -102,6 +102,12 @@ class Segment:
     def speller(self) -> Speller:
         return Speller(list(self.terms))
 
+    def near(self, word: str) -> list[tuple[int, float, str]]:
+        return self.speller.near(word)
+
+    def id(self, row: int) -> str:
+        return self.ids[row]
+
     @property
     def size(self) -> int:
         """Bytes, about: what is in arrays exactly, Python's own objects by their usual size."""
