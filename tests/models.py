@@ -21,6 +21,18 @@ from typing import Any, NamedTuple
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 ANSWER = "Shingle roofs carry a ten-year warranty [1]. Call us on Monday."
+SUGGESTED = """
+**<Follow-Ups>**
+1. How long is the paint covered? [1]
+- How do I claim?
+How do I claim?
+Read [this](https://evil.example/x)?
+Is it evil.example/x?
+<b>Why</b>?
+Here they are
+* What does a repair cost?
+And who pays?
+"""
 USAGE = {"prompt_tokens": 42, "completion_tokens": 28, "total_tokens": 70}
 COST = 0.00125  # US dollars, of the script `cost`
 FOREVER = 3600.0
@@ -65,6 +77,7 @@ def cut(text: str, size: int) -> list[str]:
 def script(name: str, asked: dict[str, Any]) -> Script:
     """What a name means; `typed` answers with what stands behind SAY: in a prompt, up to the line's end, three characters at a time."""
     words = re.findall(r"\S+\s*", ANSWER)
+    asking = [*words, "\n", *cut(SUGGESTED, 5)]
     messages = asked["messages"]
     said = next((str(each["content"]) for each in reversed(messages) if "SAY:" in str(each["content"])), ANSWER)
     scripts = {
@@ -85,6 +98,12 @@ def script(name: str, asked: dict[str, Any]) -> Script:
         "undone": Script(words, done=False),
         "tools": Script([], tool_calls=1000),
         "silent": Script([], usage=None),
+        "asking": Script(asking),
+        "rambling": Script([*words, "\n<follow-ups>\nI can tell more of that.\nSee www.evil.example\n"]),
+        "babbling": Script([*words, "\n<follow-ups>\n", *["blah? " * 50] * 1000]),
+        "lingering": Script(asking, stall_after=len(asking) - 5),
+        "breaking": Script(asking, broken_after=len(asking) - 5),
+        "wordless": Script(["<follow-ups>\nHow do I claim?"]),
         "nousage": Script(words, usage=None),
         "whole": Script(words, whole=True),
         "cost": Script(words, usage=USAGE | {"cost": COST}),

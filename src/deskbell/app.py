@@ -181,7 +181,9 @@ class Deskbell:
         parts: dict[type, Any] = {
             Meter: self.meter,
             Knowledge: self.knowledge,
-            Turns: Turns(self.models, self.knowledge, self.settings.history_tokens),
+            Turns: Turns(
+                self.models, self.knowledge, self.settings.history_tokens, follow_ups=self.settings.llm_follow_ups
+            ),
             Uploads: Uploads(self.settings.upload_mib * MIB),
         }
         keys = self.application_keys

@@ -40,13 +40,21 @@ Event = Delta | Sources | Usage | Done
 
 
 class Turns:
-    """What the turns of this process share. `history_tokens` bounds how much of a conversation goes into a prompt."""
+    """What the turns of this process share.
 
-    def __init__(self, models: Models, knowledge: Knowledge, history_tokens: int) -> None:
+    `history_tokens` bounds how much of a conversation goes into a prompt; `follow_ups` says that models suggest what to ask next.
+    """
+
+    def __init__(self, models: Models, knowledge: Knowledge, history_tokens: int, *, follow_ups: bool) -> None:
         self.models = models
         self.knowledge = knowledge
         self.history_tokens = history_tokens
+        self.follow_ups = follow_ups
         self.busy: set[tuple[str, str]] = set()
+
+    def suggests(self, speaker: operations.Speaker) -> bool:
+        """Whether the agent's model is to suggest what to ask next: of an agent with documents, which the questions are about."""
+        return self.follow_ups and bool(speaker.kb_ids)
 
 
 class Opening(NamedTuple):
@@ -140,7 +148,7 @@ async def answered(outside: Outside, turns: Turns, opening: Opening, question: s
         for number, each in enumerate(passages, start=1)
     ]
     instructions = filled(speaker.system_prompt, speaker.variables)
-    asked = Asked(instructions, opening.history, question, materials, bool(speaker.kb_ids))
+    asked = Asked(instructions, opening.history, question, materials, bool(speaker.kb_ids), turns.suggests(speaker))
     citations = Citations(len(materials))
     text: list[str] = []
     spent = None
@@ -165,7 +173,8 @@ async def answered(outside: Outside, turns: Turns, opening: Opening, question: s
     sources = sources_of(passages, citations, spent)
     took = usage(spent.input_tokens, spent.output_tokens, round(spent.cost * NANO))
     reply = Reply(question, "".join(text), spent.model, took, sources)
-    next_ones = await next_questions(turns.knowledge, outside.organization_id, question, passages)
+    next_ones = list(spent.follow_ups) if passages else []
+    next_ones = next_ones or await next_questions(turns.knowledge, outside.organization_id, question, passages)
     await outside.write(lambda ctx: save(ctx, opening, reply))
     if sources:
         yield Sources(sources)

@@ -53,7 +53,9 @@ class ChatReply(msgspec.Struct, rename="camel"):
     model: str
     usage: Usage
     sources: list[Source] | UnsetType = UNSET
-    suggested_follow_ups: list[str] = []
+    suggested_follow_ups: Annotated[
+        list[str], Meta(description="What to ask next, by the model or in the documents' own words; at most three")
+    ] = []
 
 
 class Delta(msgspec.Struct):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from typing import Literal, NamedTuple, Protocol
 
 #: Models that every installation has: one that needs no endpoint, and whichever the operator has chosen for all.
@@ -36,7 +36,7 @@ class Material(NamedTuple):
 class Asked(NamedTuple):
     """All that a model is told: the agent's instructions, what was said, the question, and what the documents have on it.
 
-    `searched` says that documents were looked at, whether or not anything was found.
+    `searched` says that documents were looked at, whether or not anything was found. `suggest` asks for follow-up questions too.
     """
 
     instructions: str
@@ -44,16 +44,21 @@ class Asked(NamedTuple):
     question: str
     passages: list[Material]
     searched: bool
+    suggest: bool = False
 
 
 class Spent(NamedTuple):
-    """What a reply took: tokens in and out, and US dollars. `grounded` says that it rests on nothing but the passages."""
+    """What a reply took: tokens in and out, and US dollars. `grounded` says that it rests on nothing but the passages.
+
+    `follow_ups` are questions that the model suggests to ask next, fit to be shown.
+    """
 
     input_tokens: int
     output_tokens: int
     cost: float
     model: str
     grounded: bool = False
+    follow_ups: Sequence[str] = ()
 
 
 class Counted(NamedTuple):

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from deskbell.agents.models import prompts
 from deskbell.agents.models.base import FIRST_WAIT, LONGEST_REPLY, Asked, Counted, Spent, Unavailable, tokens
 from deskbell.agents.models.settings import Endpoint
+from deskbell.agents.models.suggestions import SECONDS, Parted, questions
 from deskbell.agents.models.transport import Line, Plain, Refused, text_in
 
 log = logging.getLogger(__name__)
@@ -57,8 +58,10 @@ class Provider:
                 await asyncio.sleep(max(failure.again, FIRST_WAIT * 2**tries * random.uniform(0.5, 1)))
 
     async def once(self, name: str, asked: Asked, end: float) -> AsyncGenerator[str | Spent, None]:
+        """One try. Once the text is whole, what goes wrong with the suggestions behind it costs nothing but these."""
         clock = asyncio.get_running_loop().time
-        written, length, counted = 0, 0, Counted()
+        parted, counted = Parted(), Counted()
+        written, length, said = 0, 0, False
         try:
             async with asyncio.timeout(self.endpoint.first_byte_seconds) as patience:
                 async with aclosing(self.pieces(name, asked)) as pieces:
@@ -66,20 +69,36 @@ class Provider:
                         if isinstance(piece, Counted):
                             counted = piece
                             continue
-                        patience.reschedule(min(clock() + self.endpoint.idle_seconds, end))
                         written, length = written + tokens(piece), length + len(piece)
                         if length > LONGEST_REPLY:
                             raise Unavailable(f"the answer is longer than {LONGEST_REPLY} characters")
-                        yield piece
-        except TimeoutError:
-            raise Unavailable("it was silent, or wrote, for too long") from None
-        except Unavailable as failure:
-            raise Unavailable(self.without_key(str(failure)), failure.again) from failure
-        except Refused as refused:
-            raise Unavailable(self.without_key(f"it answered {refused}"), wait(refused)) from refused
-        if not written:
+                        whole = parted.begun
+                        if shown := parted.feed(piece) if asked.suggest else piece:
+                            said = True
+                            yield shown
+                        if parted.begun and not whole:
+                            end = min(end, clock() + SECONDS)
+                        patience.reschedule(min(clock() + self.endpoint.idle_seconds, end))
+        except (TimeoutError, Unavailable, Refused) as failure:
+            if not parted.begun:
+                raise self.unavailable(failure) from failure
+            log.warning("model %s: its suggestions are left out: %s", name, self.unavailable(failure))
+            parted.rest = ""
+        if shown := parted.end():
+            said = True
+            yield shown
+        if not said:
             raise Unavailable("it answered without a word")
-        yield self.spent(name, asked, counted, written)
+        spent = self.spent(name, asked, counted, written)
+        yield spent._replace(follow_ups=questions(parted.rest, asked.question))
+
+    def unavailable(self, failure: Exception) -> Unavailable:
+        """What went wrong, in words for the log."""
+        if isinstance(failure, TimeoutError):
+            return Unavailable("it was silent, or wrote, for too long")
+        if isinstance(failure, Refused):
+            return Unavailable(self.without_key(f"it answered {failure}"), wait(failure))
+        return Unavailable(self.without_key(str(failure)), getattr(failure, "again", None))
 
     async def direct(self, name: str, asked: Asked) -> AsyncGenerator[str | Counted, None]:
         """The text of a reply as it comes, and what the endpoint counted."""

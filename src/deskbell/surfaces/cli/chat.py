@@ -75,7 +75,10 @@ class Talk:
         organization_id = await database.read(lambda session: operations.organization_of(session, self.agent_id))
         embedder = embedder_of(self.settings)
         self.models = Models(endpoint(self.settings), Extractive(embedder))
-        shared = turns.Turns(self.models, knowledge_of(self.settings, database, embedder), self.settings.history_tokens)
+        knowledge = knowledge_of(self.settings, database, embedder)
+        shared = turns.Turns(
+            self.models, knowledge, self.settings.history_tokens, follow_ups=self.settings.llm_follow_ups
+        )
         caller = Caller(organization_id, "", "", frozenset(), None, "US", 0, 0)
         self.outside = Outside(database, caller, "user", {turns.Turns: shared})
         speaker = await self.outside.read(lambda ctx: operations.speaker(ctx, self.agent_id))

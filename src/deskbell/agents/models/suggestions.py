@@ -1,0 +1,88 @@
+"""Questions that a model adds to its reply for the person to ask next: taken out of the text, and kept where they are fit to show."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+#: What a model writes on a line of its own between its answer and the questions.
+MARK = "<follow-ups>"
+MOST = 3
+SHORTEST, LONGEST = 3, 120  # characters of a question
+SECONDS = 3.0  # that a reply may still take once its text is whole
+ENOUGH = 1_000  # characters of suggestions that are looked at
+
+# Models put the mark in bold or code, and spell it in their own way.
+_MARK = re.compile(r"\s{0,50}\n[ \t*_`]{0,8}<\s{0,2}follow[-_ ]?ups?\s{0,2}/?>", re.IGNORECASE)
+_UNFINISHED = re.compile(r"\s{0,50}\n[ \t*_`]{0,8}(?:<[\w\s/-]{0,16})?\Z|\s{1,50}\Z")
+_END = re.compile(r"<\s{0,2}/\s{0,2}follow[-_ ]?ups?\s{0,2}>", re.IGNORECASE)
+_ENUMERATION = re.compile(r"\A(?:[-*•–]|\(?\d{1,2}[.):])\s*")
+_CITATION = re.compile(r"\s*(?:\[[\d\s,;^]{1,80}\]|【[^】]{0,80}】)")
+# Anything that could be a link, an address, or markup of any kind.
+_FORBIDDEN = re.compile(r"[<>\[\]{}|\\`*@]|__|~~|\A#|://|\bwww\.|[^\W\d_]\.[^\W\d_]{2}", re.IGNORECASE)
+# Thai, Lao, Tibetan, Burmese and Khmer are written without a question mark.
+_UNMARKED = re.compile("[\u0e00-\u0fff\u1000-\u109f\u1780-\u17ff]")
+_QUESTION_MARKS = "?？؟;՞"
+_UNSEEN, _JOINERS = ("Cc", "Cf", "Cn", "Co", "Cs"), "\u200c\u200d"  # marks of direction could show a text as another
+
+
+class Parted:
+    """Reads a reply piece by piece. `begun` says that its text is whole and the suggestions have begun."""
+
+    def __init__(self) -> None:
+        self.held = "\n"  # a reply begins on a new line
+        self.fresh = True
+        self.begun = False
+        self.rest = ""
+
+    def feed(self, piece: str) -> str:
+        """What of the text may be shown by now."""
+        if self.begun:
+            self.rest = (self.rest + piece)[:ENOUGH]
+            return ""
+        text = self.held + piece
+        if mark := _MARK.search(text):
+            self.begun, self.held, self.rest = True, "", text[mark.end() :][:ENOUGH]
+            return self.shown(text[: mark.start()])
+        unfinished = _UNFINISHED.search(text)
+        place = unfinished.start() if unfinished else len(text)
+        self.held = text[place:]
+        return self.shown(text[:place])
+
+    def end(self) -> str:
+        """What was held back, when no more will come."""
+        rest, self.held = self.held, ""
+        return self.shown(rest.rstrip())
+
+    def shown(self, text: str) -> str:
+        if self.fresh and text:
+            text = text.removeprefix("\n")
+            self.fresh = False
+        return text
+
+
+def questions(text: str, asked: str) -> list[str]:
+    """The lines that are questions, none twice, not `asked` again, and none with links or markup."""
+    found: dict[str, str] = {}
+    for line in _END.sub("\n", text).splitlines():
+        question = plain(line)
+        if fit(question) and folded(question) != folded(asked):
+            found.setdefault(folded(question), question)
+    return list(found.values())[:MOST]
+
+
+def plain(line: str) -> str:
+    line = _ENUMERATION.sub("", _CITATION.sub("", line.strip()))
+    return " ".join(line.strip(" \t\"'“”„«»*_`").split())
+
+
+def fit(question: str) -> bool:
+    if not SHORTEST <= len(question) <= LONGEST or _FORBIDDEN.search(question):
+        return False
+    if any(unicodedata.category(sign) in _UNSEEN and sign not in _JOINERS for sign in question):
+        return False
+    return question[-1] in _QUESTION_MARKS or bool(_UNMARKED.search(question))
+
+
+def folded(text: str) -> str:
+    return "".join(sign for sign in text.casefold() if sign.isalnum())
