@@ -67,6 +67,19 @@ def test_64_levels_are_accepted(alice: Api, value: bytes) -> None:
     assert made.json()["data"]["custom_fields"] == {"x": json.loads(shallower)}
 
 
+@pytest.mark.parametrize("value", [b"[]", b"{}", b"[[[{}]]]", b'{"\\\\":[]}'])
+def test_too_many_lists_and_objects_are_refused_unread(alice: Api, value: bytes) -> None:
+    given = b'{"first_name":"Maria","unknown":[' + b",".join([value] * 20_000) + b"]}"
+    refused(send(alice, "POST", "/leads", given), 400, "validation_error", "20,000 lists and objects")
+    assert alice.get("/leads").json()["data"] == []
+
+
+@pytest.mark.parametrize("value", [b'"[[{"', b'"\\"[{"', b'"{\\\\"', b'["\\u005b{"]'])
+def test_brackets_in_text_are_text(alice: Api, value: bytes) -> None:
+    given = b'{"first_name":"Maria","unknown":[' + b",".join([value] * 19_998) + b"]}"
+    assert send(alice, "POST", "/leads", given).status_code == 201
+
+
 @pytest.mark.parametrize(
     "value",
     [b"9223372036854775807", b"-9223372036854775808", b"1e308", b"1.7976931348623157e308", b'"\\ud83d\\ude00"', b'"\\u0001\\n"',

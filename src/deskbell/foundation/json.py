@@ -20,11 +20,12 @@ S = TypeVar("S", bound=msgspec.Struct)
 
 MAX_BODY = 1024 * 1024
 MAX_DEPTH = 64
+MOST_CONTAINERS = 20_000  # lists and objects; each costs far more to read than it takes to send
 MAX_INTEGER = 2**63
 INFINITY = float("inf")
 LARGE_INTEGER, LARGE_NUMBER = "an integer does not fit 64 bits", "a number is out of range"
 
-parse = msgspec.json.Decoder().decode
+_parse = msgspec.json.Decoder().decode
 _located = re.compile(r"^(.*?)(?: - at `(?:key in )?\$(.*)`)?$", re.DOTALL).match
 _length = re.compile(r"Expected `(\w+)` of length (>=|<=) (\d+)").fullmatch
 _bound = re.compile(r"Expected `int` (>=|<=) (-?\d+)").fullmatch
@@ -46,6 +47,19 @@ def hook(kind: type, value: Any) -> Any:
     if not isinstance(value, str):
         raise ValueError(kind.expected)  # type: ignore[attr-defined]
     return kind.parse(value)  # type: ignore[attr-defined]
+
+
+def parse(raw: bytes) -> Any:
+    """Bytes of JSON as plain values, not inspected. What would hold the event loop up is refused unread, with a ValueError."""
+    if raw.count(b"[") + raw.count(b"{") > MOST_CONTAINERS and containers(raw) > MOST_CONTAINERS:
+        raise ValueError(f"it holds more than {MOST_CONTAINERS:,} lists and objects")
+    return _parse(raw)
+
+
+def containers(raw: bytes) -> int:
+    """How many lists and objects a text of JSON has; brackets within strings are none."""
+    outside = b"".join(raw.replace(b"\\\\", b"").replace(b'\\"', b"").split(b'"')[::2])
+    return outside.count(b"[") + outside.count(b"{")
 
 
 def decoder(kind: type[T], *, missing_first: bool = False) -> Callable[[bytes], T]:

@@ -15,7 +15,7 @@ import deskbell
 from deskbell.errors import CATALOGUE, Problem
 from deskbell.foundation import idempotency
 from deskbell.foundation.ids import UUID_PATTERN
-from deskbell.foundation.json import MAX_BODY, MAX_INTEGER
+from deskbell.foundation.json import MAX_BODY, MAX_INTEGER, MOST_CONTAINERS
 from deskbell.foundation.pages import Meta
 from deskbell.operation import Operation
 from deskbell.surfaces import examples, schemas
@@ -25,8 +25,9 @@ from deskbell.surfaces.schemas import Schema, reference
 INTRODUCTION = f"""Leads, appointments, tasks and conversations of one organization, which the API key decides.
 
 Send `Authorization: Bearer brk_...` with every request. A key with scopes may do only what they name; write does not imply read.
-Bodies and answers are JSON in UTF-8, at most {MAX_BODY // 2**20} MiB. Unknown fields and query parameters are ignored. No string may hold the
-character NUL, and no integer may need more than 64 bits. Times are ISO 8601; one without an offset is read as UTC.
+Bodies and answers are JSON in UTF-8, at most {MAX_BODY // 2**20} MiB with {MOST_CONTAINERS:,} lists and objects. Unknown fields and query
+parameters are ignored. No string may hold the character NUL, and no integer may need more than 64 bits. Times are ISO 8601; one
+without an offset is read as UTC.
 Updates are PUT with a partial body: absent fields stay, null clears a nullable one.
 
 Requests are counted per key and minute, reads (GET) and writes apart; the `RateLimit-*` headers of every answer say what is left.

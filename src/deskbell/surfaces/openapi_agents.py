@@ -13,7 +13,7 @@ import msgspec
 import deskbell
 from deskbell.errors import CATALOGUE, Problem
 from deskbell.foundation.ids import PublicId
-from deskbell.foundation.json import MAX_BODY, MAX_INTEGER
+from deskbell.foundation.json import MAX_BODY, MAX_INTEGER, MOST_CONTAINERS
 from deskbell.operation import Operation
 from deskbell.organizations.model import USE
 from deskbell.surfaces import examples, openapi, schemas
@@ -24,9 +24,9 @@ INTRODUCTION = f"""Agents of one organization, which the API key decides.
 
 Send `Authorization: Bearer brs_live_...` with every request. Keys belong to an application; its type decides what they may do. Those of
 a `backend-service` may call everything; keys of `agent-consumer` and `web-integration` only what says "every key".
-Requests are snake_case, answers camelCase and without an envelope. Bodies are JSON in UTF-8, at most {MAX_BODY // 2**20} MiB. Times are
-ISO 8601 in UTC with milliseconds. Lists take `limit` and `offset` and tell the exact `total`. Updates are PUT with a partial body:
-absent fields stay, null clears a nullable one.
+Requests are snake_case, answers camelCase and without an envelope. Bodies are JSON in UTF-8, at most {MAX_BODY // 2**20} MiB with
+{MOST_CONTAINERS:,} lists and objects. Times are ISO 8601 in UTC with milliseconds. Lists take `limit` and `offset` and tell the exact
+`total`. Updates are PUT with a partial body: absent fields stay, null clears a nullable one.
 
 Requests are counted per key and minute; the `RateLimit-*` headers of every answer say what is left. Errors have one shape,
 `{{"error", "message", "timestamp"}}`, with the status in words as `error`. Retry 429 and 503 after the seconds in `Retry-After`, from
