@@ -158,5 +158,5 @@ def wait(refused: Refused) -> float | None:
     if refused.status not in AGAIN:
         return None
     wished = refused.headers.get("retry-after", "")
-    seconds = float(wished) if wished.isdigit() else 0.0
+    seconds = float(wished) if wished.isdecimal() else 0.0
     return None if seconds > LONGEST_WAIT else max(seconds, FIRST_WAIT)

@@ -17,6 +17,7 @@ CONNECT = 5.0  # seconds
 KEPT = 200  # idle connections
 IDLE = 30.0  # seconds that a connection is kept without use
 UNREAD = 1024 * 1024  # bytes that wait to be read; then the sender waits
+MOST_HEAD = 64 * 1024  # bytes that may come without any of the body: a head, or what stands behind a body
 
 
 class Broken(Exception):
@@ -45,7 +46,7 @@ class Connection(asyncio.Protocol):
         self.begun = self.complete = self.reusable = False
         self.fault = ""
         self.pieces: deque[bytes] = deque()
-        self.unread = 0
+        self.unread = self.bare = 0
 
     # What the loop and the parser tell
 
@@ -54,12 +55,22 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self.begun = True
+        self.bare += len(data)
         try:
             self.parser.feed_data(data)
-        except httptools.HttpParserError as error:
-            self.fault = f"it does not speak HTTP: {error}"
-            self.transport.abort()
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
+            self.give_up(f"it does not speak HTTP: {error}")
+        if self.bare > MOST_HEAD and not self.complete:
+            self.give_up(f"it sent more than {MOST_HEAD} bytes beside an answer")
         self.wake()
+
+    def give_up(self, fault: str) -> None:
+        self.fault, self.reusable = fault, False
+        self.transport.abort()
+
+    def on_message_begin(self) -> None:
+        if self.complete:  # nobody has asked for another answer, and it must not become the next one's
+            raise ValueError("an answer without a question")
 
     def on_header(self, name: bytes, value: bytes) -> None:
         self.headers[name.decode("latin-1").lower()] = value.decode("latin-1")
@@ -69,10 +80,13 @@ class Connection(asyncio.Protocol):
         if status >= 200:  # those below announce another one
             self.status = status
             self.reusable = self.parser.should_keep_alive()
+        else:
+            self.headers = {}
 
     def on_body(self, data: bytes) -> None:
         self.pieces.append(data)
         self.unread += len(data)
+        self.bare = 0
         if self.unread > UNREAD:
             self.transport.pause_reading()
 
@@ -175,7 +189,7 @@ class Connections:
         limit = asyncio.get_running_loop().time() - IDLE
         while self.idle:
             connection = self.idle.pop()
-            if connection.alive and connection.idle_since > limit:
+            if connection.alive and connection.reusable and connection.idle_since > limit:
                 connection.reset()
                 return connection
             self.drop(connection)
@@ -188,14 +202,18 @@ class Connections:
                 _, connection = await loop.create_connection(Connection, self.host, self.port, ssl=self.secure)
         except TimeoutError:
             raise Broken(f"no connection within {CONNECT:g} seconds") from None
-        except OSError as error:
+        except (OSError, UnicodeError) as error:  # the latter for a host that can be none
             raise Broken(f"no connection: {error}") from error
         self.open.add(connection)
         return connection
 
     def give_back(self, connection: Connection) -> None:
-        if connection.complete and connection.reusable and connection.alive and len(self.idle) < KEPT:
-            connection.idle_since = asyncio.get_running_loop().time()
+        now = asyncio.get_running_loop().time()
+        while self.idle and self.idle[0].idle_since < now - IDLE:
+            self.drop(self.idle.popleft())
+        read = connection.complete and not connection.pieces
+        if read and connection.reusable and connection.alive and len(self.idle) < KEPT:
+            connection.idle_since = now
             self.idle.append(connection)
         else:
             self.drop(connection)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
 from typing import Any
 
 import msgspec
@@ -12,7 +14,9 @@ from deskbell.agents.models.base import FIRST_WAIT, Unavailable
 from deskbell.agents.models.connections import Answer, Broken, Connections
 
 LONGEST_LINE = 4 * 1024 * 1024  # bytes of one event
+LONGEST_ANSWER = 64 * 1024 * 1024  # bytes of all its events
 LONGEST_ERROR = 16 * 1024  # bytes of an error's body that are read
+AFTERWARDS = 0.5  # seconds for an answer that is done to end
 MOST_TOOL_CALLS = 100  # in one reply
 
 _decode = msgspec.json.Decoder().decode
@@ -57,16 +61,19 @@ class Line:
 
 async def refusal(answer: Answer) -> Exception:
     """What an answer other than 200 means."""
-    text = b""
-    with contextlib.suppress(Broken):
+    text = bytearray()
+    try:
         async for data in answer.body():
             text += data
             if len(text) > LONGEST_ERROR:
                 break
-    answer.close()
+    except Broken:
+        pass
+    finally:
+        answer.close()
     if answer.status < 400:
         return Unavailable(f"it answered {answer.status}, which is neither an answer nor an error")
-    return Refused(answer.status, answer.headers, text[:300].decode(errors="replace"))
+    return Refused(answer.status, answer.headers, text[:LONGEST_ERROR].decode(errors="replace"))
 
 
 class Stream:
@@ -75,7 +82,7 @@ class Stream:
     def __init__(self, answer: Answer) -> None:
         self.answer = answer
         self.tool_calls = 0
-        self.ended = False
+        self.ended = self.done = False
 
     def close(self) -> None:
         self.answer.close()
@@ -85,34 +92,55 @@ class Stream:
         kind = self.answer.headers.get("content-type", "").partition(";")[0].strip().lower()
         if kind not in ("text/event-stream", "application/json"):
             raise Unavailable(f"it answered with {kind or 'something'} instead of a stream of events")
+        if self.answer.headers.get("content-encoding", "identity") != "identity":
+            raise Unavailable("it compressed its answer, which it was asked not to do")
         try:
-            async for lines in self.lines() if kind == "text/event-stream" else self.at_once():
-                for event in self.merged(lines):
-                    yield event
+            async with aclosing(self.lines() if kind == "text/event-stream" else self.at_once()) as arriving:
+                async for lines in arriving:
+                    for event in self.merged(lines):
+                        yield event
+                    if self.done:
+                        break
+            await self.end()
         except Broken as broken:
             raise Unavailable(str(broken)) from broken
         if not self.ended:
             raise Unavailable("the answer ended in the middle")
 
-    async def lines(self) -> AsyncIterator[list[bytes]]:
-        """The data lines of events (HTML standard, 9.2), those that arrived together in one list."""
-        rest = b""
-        async for data in self.answer.body():
-            *whole, rest = (rest + data).split(b"\n")
-            if len(rest) > LONGEST_LINE:
-                raise Unavailable("one event of the answer has no end")
-            yield [line[5:].strip() for line in whole if line.startswith(b"data:")]
-        if rest.startswith(b"data:"):
-            yield [rest[5:].strip()]
+    async def lines(self) -> AsyncGenerator[list[bytes], None]:
+        """The data of events (HTML standard, 9.2), of those that arrived together in one list.
 
-    async def at_once(self) -> AsyncIterator[list[bytes]]:
+        A line that may be a whole event is one at once; others are joined up to the empty line.
+        """
+        rest, event, size = bytearray(), bytearray(), 0
+        async for data in self.answer.body():
+            size += len(data)
+            if len(rest) + len(event) > LONGEST_LINE or size > LONGEST_ANSWER:
+                raise Unavailable("its answer, or one event of it, has no end")
+            if b"\n" not in data:
+                rest += data
+                continue
+            *whole, last = (bytes(rest) + data).split(b"\n")
+            rest = bytearray(last)
+            yield joined(whole, event)
+        if found := joined([bytes(rest), b""], event):
+            yield found
+
+    async def end(self) -> None:
+        """Waits a moment for an answer's end, with which its connection can be kept."""
+        with contextlib.suppress(TimeoutError, Broken):
+            async with asyncio.timeout(AFTERWARDS):
+                async for _ in self.answer.body():
+                    pass
+
+    async def at_once(self) -> AsyncGenerator[list[bytes], None]:
         """The answer of an endpoint that does not stream, as one event."""
-        text = b""
+        text = bytearray()
         async for data in self.answer.body():
             text += data
             if len(text) > LONGEST_LINE:
                 raise Unavailable("its answer has no end")
-        answer = decoded(text)
+        answer = decoded(bytes(text))
         choices = answer.get("choices")
         for choice in choices if isinstance(choices, list) else []:
             if isinstance(choice, dict):
@@ -124,8 +152,8 @@ class Stream:
         plain = Plain()
         for line in lines:
             if line == b"[DONE]":
-                self.ended = True
-                continue
+                self.ended = self.done = True
+                break
             event = decoded(line)
             if plain.takes(event):
                 continue
@@ -140,7 +168,7 @@ class Stream:
     def check(self, event: dict[str, Any]) -> None:
         """Looks through an event that has more than text."""
         if error := event.get("error"):
-            raise Unavailable(f"it broke off with an error: {str(error)[:300]}")
+            raise Unavailable(f"it broke off with an error: {str(error)[:LONGEST_ERROR]}")
         if not isinstance(event.get("choices"), list | None):
             raise Unavailable("it sent choices that are no list")
         for choice in event.get("choices") or []:
@@ -152,6 +180,23 @@ class Stream:
             self.tool_calls += len(calls) if isinstance(calls, list) else 0
         if self.tool_calls > MOST_TOOL_CALLS:
             raise Unavailable(f"it asked for more than {MOST_TOOL_CALLS} tool calls at once")
+
+
+def joined(lines: list[bytes], event: bytearray) -> list[bytes]:
+    """The events among lines. `event` holds what there is of one that goes on, and keeps it from call to call."""
+    found = []
+    for line in lines:
+        if line.startswith(b"data:"):
+            text = line[5:].strip()
+            if event or not text.endswith((b"}", b"[DONE]")):
+                event += text + b"\n"
+            else:
+                found.append(text)
+        elif event and not line.strip():
+            if text := bytes(event.strip()):
+                found.append(text)
+            event.clear()
+    return found
 
 
 def text_in(event: dict[str, Any]) -> str:
@@ -202,5 +247,5 @@ def decoded(line: bytes) -> dict[str, Any]:
     except (msgspec.DecodeError, UnicodeError, RecursionError):
         event = None
     if not isinstance(event, dict):
-        raise Unavailable(f"it sent an event that is no JSON object: {line[:100]!r}")
+        raise Unavailable(f"it sent an event that is no JSON object: {line[:LONGEST_ERROR]!r}")
     return event
