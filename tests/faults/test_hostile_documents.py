@@ -8,19 +8,19 @@ import time
 import psutil
 import pytest
 
-from deskbell.knowledge.extract import Block, Document, Unreadable, extract, feed
+from deskbell.knowledge.extract import Extract, Passage, Unreadable, extract, feed
 from deskbell.knowledge.extract.limits import LIMITS, Limits
 from deskbell.knowledge.extract.process import READER
 from tests.desk import eventually
 from tests.faults.hostile_documents import BILLION, SPY, Hostile, package, quick, word
 
-WELL = Document(None, [Block("All is well.")])
+WELL = Extract("", "en", [Passage("All is well.", (), None, "", "well")])
 SLOW = b"<p " + b" ".join(b"a%d=1" % number for number in range(100_000)) + b">x"
 """Keeps the parser's own code busy for half a minute, out of Python's reach."""
 
 
-def outcome(data: bytes, name: str, limits: Limits = LIMITS) -> Document | str:
-    async def run() -> Document | str:
+def outcome(data: bytes, name: str, limits: Limits = LIMITS) -> Extract | str:
+    async def run() -> Extract | str:
         try:
             return await extract(data, name, limits=limits)
         except Unreadable as problem:
@@ -84,7 +84,7 @@ def test_a_reader_that_was_killed_is_started_again() -> None:
 
 
 def test_many_files_at_once_are_each_read_and_the_bad_ones_fail_alone() -> None:
-    async def run() -> list[Document | BaseException]:
+    async def run() -> list[Extract | BaseException]:
         files = [(b"All is well.", "a.txt") if place % 2 else (b"<div>" * 3000, "a.html") for place in range(30)]
         return await asyncio.gather(*(extract(data, name) for data, name in files), return_exceptions=True)
 

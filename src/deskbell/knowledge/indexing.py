@@ -10,22 +10,24 @@ import asyncio
 import contextlib
 import logging
 import time
+from collections.abc import Coroutine
 from functools import partial
+from typing import Any, TypeVar
 
 import msgspec
 
 from deskbell.foundation import jobs
-from deskbell.foundation.db import Database, DatabaseFailure
+from deskbell.foundation.db import Database, DatabaseFailure, Session
 from deskbell.foundation.jobs import Again, ClaimLost, Work
 from deskbell.knowledge import queueing, steps
+from deskbell.knowledge.chunks import Chunk
 from deskbell.knowledge.embedders.base import Embedder, Unavailable
 from deskbell.knowledge.extract import Unreadable
 from deskbell.knowledge.model import DocumentState, Pending, Place
-from deskbell.knowledge.preparing import indexed_text, prepared
 from deskbell.knowledge.reading import Reader
 from deskbell.knowledge.steps import Superseded, within
-from deskbell.knowledge.threads import beside
 
+T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 BATCH = 16  # chunks that are embedded at once
@@ -92,12 +94,9 @@ class Indexer:
             await self.follow(work, document)
             return
         if document.stored_revision < document.revision:
-            content = await self.reader.read(work, document)
+            content = await held(work, self.reader.read(work, document))
             await work.hold(within(work, partial(steps.mark, document=document, progress=steps.WAS_READ)))
-            rows = await beside(prepared, content.document, document.file_name)
-            if not rows:
-                raise Unreadable("There is no text in it.")
-            await steps.keep(work, document, rows, content.digest)
+            await steps.keep(work, document, content.text, content.digest)
         embedder = self.embedder
         try:
             if embedder is not None:
@@ -170,6 +169,26 @@ class Indexer:
             within(work, partial(steps.sweep_some, base_id=job.knowledge_base_id, id=job.document_id))
         ):
             pass
+
+
+async def held(work: Work, reading: Coroutine[Any, Any, T]) -> T:
+    """What takes long outside the database. The job's claim is renewed meanwhile."""
+    task = asyncio.ensure_future(reading)
+    try:
+        while not (await asyncio.wait({task}, timeout=jobs.LEASE / 3))[0]:
+            await work.hold(nothing)
+        return task.result()
+    finally:
+        task.cancel()
+
+
+async def nothing(session: Session) -> None:
+    """For a transaction that is there for the claim alone."""
+
+
+def indexed_text(row: Pending) -> str:
+    """What is embedded of a chunk: where it stands and what it says."""
+    return Chunk(row.text, msgspec.json.decode(row.headings), None, row.position).embedded(row.title)
 
 
 async def catch_up(database: Database, embedder: Embedder | None) -> None:

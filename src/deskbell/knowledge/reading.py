@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import partial
 from hashlib import sha256
 from pathlib import PurePosixPath
@@ -12,10 +13,11 @@ import msgspec
 
 from deskbell.foundation.jobs import Work
 from deskbell.knowledge import steps
-from deskbell.knowledge.extract import Item, Unreadable, extract, feed
-from deskbell.knowledge.extract.document import Document
+from deskbell.knowledge.extract import Document, Extract, Item, Unreadable, extract, feed
+from deskbell.knowledge.extract import entry as extract_entry
 from deskbell.knowledge.model import DocumentState, Draft
 from deskbell.knowledge.rules import NAME_LENGTH
+from deskbell.knowledge.threads import beside
 
 if TYPE_CHECKING:
     from deskbell.foundation.fetching import Fetched
@@ -26,7 +28,7 @@ MOST_ENTRIES = 1000  # of a feed that are taken
 class Content(msgspec.Struct):
     """A document's text, and what tells whether it has changed."""
 
-    document: Document
+    text: Extract
     digest: str
 
 
@@ -39,17 +41,20 @@ class Reader:
 
     async def read(self, work: Work, document: DocumentState) -> Content:
         """The text of a document's newest content. Raises Unreadable."""
+        name = document.file_name
         if document.kind == "url":
             fetched = await self.fetched(document)
-            found = await extract(fetched.data, name_in(fetched.url), fetched.media_type)
-            return Content(msgspec.structs.replace(found, source=fetched.url), digest(fetched.data))
-        data = await self.uploaded(work, document)
-        if document.kind == "entry":
-            return Content(msgspec.json.decode(data, type=Document), digest(data))
-        if document.kind == "text":
-            found = await extract(data, "text.md", "text/markdown")
-            return Content(msgspec.structs.replace(found, title=document.file_name), digest(data))
-        return Content(await extract(data, document.file_name, document.media_type), digest(data))
+            data = fetched.data
+            text = await extract(data, name_in(fetched.url), fetched.media_type, untitled=name)
+        else:
+            data = await self.uploaded(work, document)
+            if document.kind == "entry":
+                text = await extract_entry(data, name)
+            elif document.kind == "text":
+                text = await extract(data, "text.md", "text/markdown", title=name)
+            else:
+                text = await extract(data, name, document.media_type, untitled=spoken(name))
+        return Content(text, await beside(digest, data))
 
     async def fetched(self, document: DocumentState) -> Fetched:
         """A page or feed. Raises Unreadable."""
@@ -80,7 +85,7 @@ class Reader:
         drafts: dict[str, tuple[Draft, bytes]] = {}
         for item in (await feed(fetched.data))[:MOST_ENTRIES]:
             if item.title or item.blocks:
-                draft, data = entry(document, item)
+                draft, data = await beside(entry, document, item)
                 drafts.setdefault(draft.file_name, (draft, data))
         return list(drafts.values())
 
@@ -100,3 +105,9 @@ def digest(data: bytes) -> str:
 def name_in(url: str) -> str:
     """The file name that an address ends with."""
     return unquote(PurePosixPath(urlsplit(url).path).name)
+
+
+def spoken(file_name: str) -> str:
+    """A file's name as a title: `price-sheet_2026.pdf` is "price sheet 2026"."""
+    stem = PurePosixPath(file_name).stem
+    return re.sub(r"[_\-.]+", " ", stem).strip() or file_name

@@ -9,12 +9,12 @@ from typing import Any, TypeVar
 import msgspec
 
 from deskbell.foundation.db import Session, insert
-from deskbell.foundation.ids import new_id
+from deskbell.foundation.ids import new_id, public_id
 from deskbell.foundation.jobs import Work
 from deskbell.knowledge import documents, queueing, store
 from deskbell.knowledge.documents import change
+from deskbell.knowledge.extract import Extract
 from deskbell.knowledge.model import DocumentState, Draft, Elsewhere, LiveDocument, Pending, Place
-from deskbell.knowledge.preparing import Prepared
 from deskbell.operation import Context
 from deskbell.organizations.operations import context_of
 
@@ -65,20 +65,22 @@ async def note(ctx: Context, *, document: DocumentState, reason: str) -> None:
     await change(ctx, document.id, error=reason)
 
 
-async def keep(work: Work, document: DocumentState, rows: list[Prepared], digest: str | None) -> None:
+async def keep(work: Work, document: DocumentState, text: Extract, digest: str | None) -> None:
     """Stores the chunks of the newest revision, in place of what an attempt that was cut short has left."""
-    for start in range(0, len(rows), ROWS):
-        await work.hold(within(work, partial(keep_rows, document=document, rows=rows[start : start + ROWS])))
+    for start in range(0, len(text.passages), ROWS):
+        await work.hold(within(work, partial(keep_rows, document=document, text=text, start=start)))
     await work.hold(within(work, partial(kept, document=document, digest=digest)))
 
 
-async def keep_rows(ctx: Context, *, document: DocumentState, rows: list[Prepared]) -> None:
+async def keep_rows(ctx: Context, *, document: DocumentState, text: Extract, start: int) -> None:
+    """The chunks from a position on, `ROWS` of them."""
     await current(ctx, document)
     place = document.place
-    await ctx.db.run(store.delete_chunks(ctx.organization_id, *place, rows[0].position))
-    key = {"organization_id": ctx.organization_id, **place._asdict()}
-    for row in rows:
-        await ctx.db.run(insert(store.chunks, key | msgspec.structs.asdict(row)))
+    await ctx.db.run(store.delete_chunks(ctx.organization_id, *place, start))
+    key = {"organization_id": ctx.organization_id, **place._asdict(), "title": text.title, "language": text.language}
+    for position, passage in enumerate(text.passages[start : start + ROWS], start):
+        row = msgspec.structs.asdict(passage) | {"headings": msgspec.json.encode(passage.headings).decode()}
+        await ctx.db.run(insert(store.chunks, key | row | {"position": position, "id": public_id("chunk")}))
 
 
 async def kept(ctx: Context, *, document: DocumentState, digest: str | None) -> None:

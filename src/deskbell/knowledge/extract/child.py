@@ -11,13 +11,29 @@ import os
 import signal
 import socket
 import traceback
+from collections.abc import Iterable
+from itertools import islice
 
+import msgspec
+
+from deskbell.knowledge import analysis
 from deskbell.knowledge.extract import formats
-from deskbell.knowledge.extract.document import Unreadable
-from deskbell.knowledge.extract.limits import confine
-from deskbell.knowledge.extract.messages import REQUEST, Answer, Broken, Entries, Read, Refused, encode
+from deskbell.knowledge.extract.document import Document, Unreadable
+from deskbell.knowledge.extract.limits import Limits, confine, go_on
+from deskbell.knowledge.extract.messages import (
+    FRAME,
+    LENGTH,
+    REQUEST,
+    ROWS,
+    Broken,
+    Entries,
+    Refused,
+    Request,
+    framed,
+)
+from deskbell.knowledge.preparing import prepared
 
-IDLE = 120.0  # seconds without work after which the process ends; longer than any one file may take
+IDLE = 300.0  # seconds without work after which the process ends; longer than any one file may take
 
 
 def serve(control: socket.socket) -> None:
@@ -47,7 +63,8 @@ def work(control: socket.socket, descriptor: int) -> None:
             os.dup2(nowhere.fileno(), 2)
         with socket.socket(fileno=descriptor) as asking:
             asking.sendall(os.getpid().to_bytes(4, "big"))
-            asking.sendall(answer(received(asking)))
+            for part in answer(received(asking)):
+                asking.sendall(part)
     finally:
         os._exit(0)
 
@@ -57,28 +74,60 @@ def received(asking: socket.socket) -> bytes:
         return file.read()
 
 
-def answer(message: bytes) -> bytes:
-    said: Answer
+def answer(message: bytes) -> list[bytes]:
+    """The frames of the answer, all of them or a refusal."""
     try:
-        request = REQUEST.decode(message)
+        end = LENGTH + int.from_bytes(message[:LENGTH], "big")
+        request = REQUEST.decode(message[LENGTH:end])
         confine(request.limits)
-        if request.feed:
-            said = Entries(formats.entries(request.data, request.limits))
-        else:
-            said = Read(formats.read(request.data, request.file_name, request.media_type, request.limits))
-        return encode(said)
+        return bounded(
+            feed(request, message[end:]) if request.kind == "feed" else text(request, message[end:]), request.limits
+        )
     except Unreadable as problem:
-        return encode(Refused(problem.reason))
+        return [framed(Refused(problem.reason))]
     except MemoryError:
-        return encode(Refused("Reading the file takes too much memory. Split it into smaller files."))
+        return [framed(Refused("Reading the file takes too much memory. Split it into smaller files."))]
     except RecursionError:
-        return encode(Refused("The file is nested too deeply to be read."))
+        return [framed(Refused("The file is nested too deeply to be read."))]
     except Exception:
-        return encode(Broken(traceback.format_exc(limit=-8)))
+        return [framed(Broken(traceback.format_exc(limit=-8)[-10_000:]))]
+
+
+def text(request: Request, data: bytes) -> Iterable[bytes]:
+    limits = request.limits
+    if request.kind == "entry":
+        document = msgspec.json.decode(data, type=Document)
+    else:
+        document = formats.read(data, request.file_name, request.media_type, limits)
+    del data
+    go_on(limits)
+    head, passages = prepared(document, request.title or document.title or request.untitled)
+    if not head.passages:
+        raise Unreadable("There is no text in it.")
+    yield framed(head)
+    while rows := list(islice(passages, ROWS)):
+        yield framed(rows)
+
+
+def feed(request: Request, data: bytes) -> Iterable[bytes]:
+    items = formats.entries(data, request.limits)
+    yield framed(Entries(len(items)))
+    yield from map(framed, items)
+
+
+def bounded(frames: Iterable[bytes], limits: Limits) -> list[bytes]:
+    kept, size = [], 0
+    for frame in frames:
+        size += len(frame)
+        if size > limits.answer or len(frame) > FRAME:
+            raise Unreadable("The file holds too much text. Split it into smaller files.")
+        kept.append(frame)
+    return kept
 
 
 if __name__ == "__main__":
     formats.load()
+    analysis.terms("Words are loaded.", "en")
     gc.collect()
     gc.freeze()
     serve(socket.socket(fileno=0))

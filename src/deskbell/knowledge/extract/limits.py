@@ -9,13 +9,17 @@ import msgspec
 
 
 class Limits(msgspec.Struct, frozen=True):
-    """Sizes are bytes. `memory` is what reading may take beyond the bare process."""
+    """Sizes are bytes. `memory` is what reading may take beyond the bare process.
+
+    Seconds are those of parsing, and as many again for splitting and analysing what was parsed.
+    """
 
     cpu_seconds: int = 30
     seconds: int = 60
     memory: int = 512 << 20
     unpacked: int = 256 << 20
     text: int = 32 << 20
+    answer: int = 128 << 20
     blocks: int = 500_000
     pages: int = 10_000
 
@@ -27,16 +31,26 @@ def confine(limits: Limits) -> None:
     """Holds this process to the limits for the rest of its life. The kernel ends it, in C code too, and it can write no file."""
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     signal.alarm(limits.seconds)
-    lower(resource.RLIMIT_CPU, limits.cpu_seconds)
+    lower(resource.RLIMIT_CPU, limits.cpu_seconds, 2 * limits.cpu_seconds)
     lower(resource.RLIMIT_AS, address_space() + limits.memory)
     lower(resource.RLIMIT_FSIZE, 0)
     lower(resource.RLIMIT_CORE, 0)
 
 
-def lower(kind: int, value: int) -> None:
-    _, hard = resource.getrlimit(kind)
-    most = value if hard == resource.RLIM_INFINITY else min(value, hard)
-    resource.setrlimit(kind, (most, most))
+def go_on(limits: Limits) -> None:
+    """Time for what comes after parsing."""
+    signal.alarm(limits.seconds)
+    _, most = resource.getrlimit(resource.RLIMIT_CPU)
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    resource.setrlimit(resource.RLIMIT_CPU, (min(most, int(used.ru_utime + used.ru_stime) + limits.cpu_seconds), most))
+
+
+def lower(kind: int, soft: int, hard: int | None = None) -> None:
+    _, present = resource.getrlimit(kind)
+    most = soft if hard is None else hard
+    if present != resource.RLIM_INFINITY:
+        most = min(most, present)
+    resource.setrlimit(kind, (min(soft, most), most))
 
 
 def address_space() -> int:

@@ -10,9 +10,12 @@ import socket
 import subprocess
 import sys
 import threading
+from collections.abc import Sequence
 from contextlib import suppress
 from time import monotonic
 from weakref import WeakKeyDictionary
+
+from deskbell.knowledge.extract.messages import FRAME, LENGTH
 
 AT_ONCE = max(2, min(4, os.cpu_count() or 2))
 PIECE = 1 << 18
@@ -37,13 +40,13 @@ class Reader:
         self.turns: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = WeakKeyDictionary()
         atexit.register(self.stop)
 
-    async def ask(self, message: bytes, seconds: float, most: int) -> bytes:
-        """The answer to one message, at most `most` bytes. Raises Ended. Cancelling it kills the fork."""
+    async def ask(self, request: bytes, data: bytes, seconds: float, most: int) -> list[bytes]:
+        """The frames of the answer to a request about `data`, at most `most` bytes in all. Raises Ended. Cancelling it kills the fork."""
         async with self.turns.setdefault(asyncio.get_running_loop(), asyncio.Semaphore(AT_ONCE)):
             for _ in range(3):
                 # A process that ended for want of work, or was killed, has taken no file: try a new one.
                 with suppress(ConnectionError):
-                    return await exchange(self.hand_over(), message, seconds, most)
+                    return await exchange(self.hand_over(), (request, data), seconds, most)
             raise RuntimeError("the process that reads documents does not start")
 
     def hand_over(self) -> socket.socket:
@@ -78,26 +81,20 @@ class Reader:
             self.process.wait()
 
 
-async def exchange(ours: socket.socket, message: bytes, seconds: float, most: int) -> bytes:
+async def exchange(ours: socket.socket, parts: Sequence[bytes], seconds: float, most: int) -> list[bytes]:
     began, child = monotonic(), 0
-    reader, writer = await asyncio.open_unix_connection(sock=ours)
+    reader, writer = await asyncio.open_unix_connection(sock=ours, limit=PIECE)
     try:
         async with asyncio.timeout(seconds + GRACE):
             child = int.from_bytes(await hello(reader), "big")
             with suppress(ConnectionError):  # it may have ended before it read everything
-                writer.write(message)
-                writer.write_eof()
-                await writer.drain()
-            answer = bytearray()
-            while piece := await reader.read(PIECE):
-                answer += piece
-                if len(answer) > most:
-                    raise Ended(monotonic() - began)
-        if not answer:
+                await send(writer, parts)
+            frames = await framed(reader, most)
+        if not frames:
             raise Ended(monotonic() - began)
         child = 0
-        return bytes(answer)
-    except (TimeoutError, ConnectionResetError) as problem:
+        return frames
+    except (TimeoutError, ConnectionResetError, asyncio.IncompleteReadError, OverflowError) as problem:
         if not child:
             raise ConnectionError from problem
         raise Ended(monotonic() - began) from None
@@ -106,6 +103,27 @@ async def exchange(ours: socket.socket, message: bytes, seconds: float, most: in
             with suppress(ProcessLookupError):
                 os.kill(child, signal.SIGKILL)
         writer.close()
+
+
+async def send(writer: asyncio.StreamWriter, parts: Sequence[bytes]) -> None:
+    """In pieces, so that no large file is ever copied in one go."""
+    for part in parts:
+        for start in range(0, len(part), PIECE):
+            writer.write(part[start : start + PIECE])
+            await writer.drain()
+    writer.write_eof()
+
+
+async def framed(reader: asyncio.StreamReader, most: int) -> list[bytes]:
+    """The frames until the end. Raises OverflowError where they are larger than they may be, IncompleteReadError where one is cut short."""
+    frames: list[bytes] = []
+    while head := await reader.read(1):
+        size = int.from_bytes(head + await reader.readexactly(LENGTH - 1), "big")
+        most -= size + LENGTH
+        if size > FRAME or most < 0:
+            raise OverflowError
+        frames.append(await reader.readexactly(size))
+    return frames
 
 
 async def hello(reader: asyncio.StreamReader) -> bytes:
