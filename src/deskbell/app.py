@@ -36,7 +36,9 @@ from deskbell.knowledge.documents import purge as purge_uploads
 from deskbell.knowledge.embedders import chosen
 from deskbell.knowledge.embedders.base import Embedder
 from deskbell.knowledge.indexing import Indexer, catch_up
-from deskbell.knowledge.queueing import QUEUE
+from deskbell.knowledge.large.settling import Settler
+from deskbell.knowledge.large.settling import catch_up as settle_large_bases
+from deskbell.knowledge.queueing import LARGE, QUEUE
 from deskbell.knowledge.reading import Reader
 from deskbell.knowledge.search import Knowledge
 from deskbell.knowledge.uploading import Uploads
@@ -78,6 +80,7 @@ AGENT_OPERATIONS: list[Operation] = [
 PURGE = "answers.purge"
 INDEXING_DRAIN = 1.0  # seconds that indexing and models have at the end: what is not stored then is done again
 INDEXED_AT_ONCE = 2  # documents: one is read while another is embedded
+SETTLED_AT_ONCE = 1  # knowledge bases
 SUMMARIZED_AT_ONCE = 2  # versions of agents
 MIB = 1024 * 1024
 NOTED = 30.0  # seconds between writes of when keys were last used
@@ -139,12 +142,14 @@ class Deskbell:
         self.indexing = indexing_of(self.settings, self.database, embedder)
         handlers = {SUMMARIZE: Summarizer(self.models).summarize}
         self.summing = Worker(self.database, handlers, queue=AGENTS, at_once=SUMMARIZED_AT_ONCE)
-        for worker in (self.worker, self.indexing, self.summing):
+        self.settling = settling_of(self.settings, self.database)
+        for worker in (self.worker, self.indexing, self.summing, self.settling):
             self.database.follow("jobs", worker.wake)
         try:
             await self.database.write(self.opening)
             await self.mcp.say_hello()
             await catch_up(self.database, embedder)
+            await settle_large_bases(self.database, self.settings.large_base_chunks)
         except DatabaseFailure as failure:
             if self.database.alone:
                 raise
@@ -153,6 +158,7 @@ class Deskbell:
             self.worker.run,
             self.indexing.run,
             self.summing.run,
+            self.settling.run,
             self.note_use,
             self.note_usage,
             self.mcp_sessions.keep,
@@ -215,7 +221,7 @@ class Deskbell:
     async def stop(self) -> None:
         """Lets what is under way finish, then closes the database."""
         patience = self.settings.drain_seconds / 2
-        early = (worker.stop(min(patience, INDEXING_DRAIN)) for worker in (self.indexing, self.summing))
+        early = (worker.stop(min(patience, INDEXING_DRAIN)) for worker in (self.indexing, self.summing, self.settling))
         await asyncio.gather(self.worker.stop(patience), *early)
         for task in self.background:
             task.cancel()
@@ -279,7 +285,7 @@ def embedder_of(settings: Settings) -> Embedder | None:
 
 def knowledge_of(settings: Settings, database: Database, embedder: Embedder | None) -> Knowledge:
     """What searches."""
-    return Knowledge(database, embedder, settings.index_mib * MIB)
+    return Knowledge(database, embedder, settings.index_mib * MIB, settings.large_base_chunks)
 
 
 def indexing_of(settings: Settings, database: Database, embedder: Embedder | None) -> Worker:
@@ -287,6 +293,13 @@ def indexing_of(settings: Settings, database: Database, embedder: Embedder | Non
     reader = Reader(settings.upload_mib * MIB, settings.feed_hours)
     handlers = Indexer(database, reader, embedder).handlers
     return Worker(database, handlers, queue=QUEUE, at_once=INDEXED_AT_ONCE)
+
+
+def settling_of(settings: Settings, database: Database) -> Worker:
+    """What stores the indexes of large knowledge bases; where the database cannot have them, it has nothing to do."""
+    graphs = database.graphs
+    handlers = Settler(database, graphs, settings.large_base_chunks).handlers if graphs is not None else {}
+    return Worker(database, handlers, queue=LARGE, at_once=SETTLED_AT_ONCE)
 
 
 async def purge(work: Work) -> None:

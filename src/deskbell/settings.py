@@ -53,6 +53,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """The largest file that may be uploaded or fetched for a knowledge base, in MiB."""
     index_mib: Annotated[int, Meta(ge=16, le=1048576)] = 1024
     """How much memory a process may use for the indexes of knowledge bases, in MiB; those that were asked for longest ago leave it first."""
+    large_base_chunks: Annotated[int, Meta(ge=1, le=2**31 - 1)] = 200_000
+    """Above how many chunks PostgreSQL with pgvector searches a knowledge base on disk. Smaller ones are searched in memory, on SQLite all."""
     feed_hours: Annotated[float, Meta(ge=0, le=8760)] = 24.0
     """How often a feed is looked at for new entries, in hours; 0 is once."""
     llm_base_url: Annotated[str, Meta(pattern=r"^(https?://\S+)?$")] = ""

@@ -165,6 +165,7 @@ def test_only_settings_reads_the_environment() -> None:
 
 def test_handlers_never_import_asyncio() -> None:
     jobs = {"conversations.sending"}  # runs as a job, outside of any transaction
+    jobs |= {"knowledge.large.search", "knowledge.large.settling"}
     jobs |= {"knowledge.indexing", "knowledge.loading", "knowledge.threads", "agents.streaming", "agents.summaries"}
     for each in ALL:
         if each.part in SLICES and within(each, "asyncio", "threading", "time", "httpx2", "socket", "anyio"):

@@ -42,6 +42,7 @@ from sqlalchemy import update as update_table
 from sqlalchemy.dialects.postgresql import JSON as PlainJSON
 from sqlalchemy.dialects.postgresql import TIMESTAMP, UUID
 from sqlalchemy.engine.interfaces import Dialect
+from sqlalchemy.sql.functions import FunctionElement
 
 from deskbell.foundation.clock import Precise, Timestamp
 from deskbell.foundation.limits import Limits
@@ -136,6 +137,16 @@ def searched(
     rows = select(*columns).select_from(joined).with_hint(table, BY_KEY, "sqlite")
     rows = rows.order_by(*in_order(table.c, by, descending=descending))
     return rows.execution_options(total_of=select(func.count()).select_from(hits))
+
+
+class Nearest(FunctionElement[Any]):
+    """Rows of id and vector (two bytes that say the dimensions, two that say nothing, float16, all big-endian), about the nearest first.
+
+    Its arguments: organization, knowledge base, embedder, the question's vector as JSON, and how many. Without a graph there are none.
+    """
+
+    inherit_cache = True
+    name = "knowledge_nearest"
 
 
 class DatabaseSize(ColumnElement[Any]):
@@ -242,15 +253,43 @@ class Session(Protocol):
 Work = Callable[[Session], Coroutine[Any, Any, T]]
 
 
+class Graphs(Protocol):
+    """Tables of vectors in which a graph leads to the nearest ones: made and filled by jobs, read by the statement element `Nearest`.
+
+    `name` is a table's own. What takes long may be cancelled and called again.
+    """
+
+    async def refusal(self, dimensions: int, *, install: bool = False) -> str | None:
+        """Why there can be none for vectors of so many numbers, and what to do; None where there can. May `install` what is missing."""
+
+    async def make(self, name: str, dimensions: int) -> None:
+        """An empty table, if there is none of that name."""
+
+    async def counts(self, name: str) -> dict[tuple[str, int], int]:
+        """How many vectors a table has, by document and revision."""
+
+    async def fill(self, name: str, organization_id: str, rows: Sequence[tuple[str, str, int, bytes]]) -> None:
+        """All vectors of some documents' revisions, in the place of those that were there: id, document, revision, float16 little-endian."""
+
+    async def remove(self, name: str, revisions: Sequence[tuple[str, int]]) -> None:
+        """Takes out what is of these documents' revisions."""
+
+    async def finish(self, name: str) -> None:
+        """Makes the graph, which can take minutes; from then on it takes in what is added."""
+
+    async def drop(self, name: str) -> None: ...
+
+
 class Database(Protocol):
     """Where sessions come from. `work` is called with a session, and again when its transaction must be repeated.
 
     `organization_id` is the organization whose rows the work may touch; None is the system itself. `alone` says that no other
-    process serves the same data; `limits` hold across all that do.
+    process serves the same data; `limits` hold across all that do; `graphs` is None where there are none.
     """
 
     alone: bool
     limits: Limits
+    graphs: Graphs | None
 
     async def start(self) -> None: ...
 

@@ -23,6 +23,7 @@ from deskbell.knowledge import queueing, steps
 from deskbell.knowledge.chunks import Chunk
 from deskbell.knowledge.embedders.base import Embedder, Unavailable
 from deskbell.knowledge.extract import Unreadable
+from deskbell.knowledge.large import steps as large
 from deskbell.knowledge.model import DocumentState, Pending, Place
 from deskbell.knowledge.reading import Reader
 from deskbell.knowledge.steps import Superseded, within
@@ -60,6 +61,7 @@ class Indexer:
         self.database = database
         self.reader = reader
         self.embedder = embedder
+        self.settles = database.graphs is not None
         self.turn = asyncio.Lock()  # one batch at a time is embedded, which leaves a processor to requests
         self.handlers: dict[str, jobs.Handler] = {
             queueing.INDEX: self.index,
@@ -108,7 +110,7 @@ class Indexer:
             log.warning("document %s goes live without vectors: %s", document.id, reason)
             embedder = None
         name = embedder.name if embedder else None
-        await work.finish(within(work, partial(steps.go_live, document=document, embedder=name)))
+        await work.finish(within(work, partial(steps.go_live, document=document, embedder=name, settles=self.settles)))
 
     async def follow(self, work: Work, feed: DocumentState) -> None:
         """Makes a document of each entry of a feed, and looks again later."""
@@ -155,7 +157,7 @@ class Indexer:
             return
         except Unavailable as reason:
             raise Again(str(reason)) from None
-        await work.finish(within(work, partial(steps.adopt, base_id=base_id, embedder=embedder.name)))
+        await work.finish(within(work, partial(large.embedded, base_id=base_id, embedder=embedder.name)))
 
     async def refresh(self, work: Work) -> None:
         """Looks into a feed again."""
@@ -169,6 +171,8 @@ class Indexer:
             within(work, partial(steps.sweep_some, base_id=job.knowledge_base_id, id=job.document_id))
         ):
             pass
+        if self.settles:
+            await work.finish(within(work, partial(queueing.settle, base_id=job.knowledge_base_id)))
 
 
 async def held(work: Work, reading: Coroutine[Any, Any, T]) -> T:

@@ -1,4 +1,7 @@
-"""Indexes in memory: made from the database when first asked for, brought up to date document by document, dropped when memory is short."""
+"""Indexes in memory: made from the database when first asked for, brought up to date document by document, dropped when memory is short.
+
+Of a large knowledge base whose index is stored (`large`), memory holds only what is newer than that.
+"""
 
 from __future__ import annotations
 
@@ -11,11 +14,15 @@ import msgspec
 
 from deskbell.foundation.db import Database, Session
 from deskbell.knowledge import store
+from deskbell.knowledge.large import store as large_store
+from deskbell.knowledge.large.model import Stored
 from deskbell.knowledge.model import BaseState, ChunkRow, LiveDocument
 from deskbell.knowledge.threads import beside
 
 if TYPE_CHECKING:
     from deskbell.knowledge.index import Entry, Index
+    from deskbell.knowledge.large.passages import Large, Passages
+    from deskbell.knowledge.segments import Flags
 
 log = logging.getLogger(__name__)
 
@@ -31,19 +38,29 @@ class Loaded(msgspec.Struct):
     embedder: str | None
     index: Index
     documents: dict[str, tuple[int, list[str]]]
+    large: Large | None = None
+
+    @property
+    def size(self) -> int:
+        """Bytes of memory, about."""
+        return self.index.size + (self.large.passages.size if self.large else 0)
 
 
 class Indexes:
-    """Holds at most `budget` bytes of indexes, those that were asked for last, and always the one that is asked for."""
+    """Holds at most `budget` bytes of indexes, those that were asked for last, and always the one that is asked for.
 
-    def __init__(self, database: Database, budget: int) -> None:
+    From `most` chunks on a knowledge base should not be here as a whole; the log says once of each that it is, and why.
+    """
+
+    def __init__(self, database: Database, budget: int, most: int) -> None:
         self.database = database
-        self.budget = budget
+        self.budget, self.most = budget, most
+        self.told: set[str] = set()
         self.loaded: OrderedDict[Key, Loaded] = OrderedDict()
         self.turns: dict[Key, asyncio.Lock] = {}
         self.looking: asyncio.Task[None] | None = None
 
-    async def at(self, organization_id: str, state: BaseState, dimensions: int) -> Index:
+    async def at(self, organization_id: str, state: BaseState, dimensions: int) -> Loaded:
         """The index of a knowledge base in at least this version. Who asks meanwhile waits for the same work."""
         key = (organization_id, state.id)
         turn = self.turns.setdefault(key, asyncio.Lock())
@@ -55,7 +72,7 @@ class Indexes:
                     self.loaded[key] = present
                 self.loaded.move_to_end(key)
                 self.make_room()
-                return present.index
+                return present
         finally:
             if not turn.locked() and key not in self.loaded:
                 self.turns.pop(key, None)
@@ -67,7 +84,13 @@ class Indexes:
         if present is None or present.embedder != state.embedder:
             present = Loaded(0, state.embedder, Index(dimensions), {})
         live = await self.database.read(lambda session: session.all(store.live_documents(*key)), key[0])
-        documents = {each.id: each for each in live}
+        passages = await self.passages(key, state, dimensions, present)
+        if passages is None:
+            self.tell(state, sum(each.chunk_count for each in live))
+            alive, stored = None, set[str]()
+        else:
+            alive, stored = await beside(passages.alive, {each.id: each.live_revision for each in live})
+        documents = {each.id: each for each in live if each.id not in stored}
         kept = {
             id: place
             for id, place in present.documents.items()
@@ -75,7 +98,7 @@ class Indexes:
         }
         gone = [chunk for id, (_, chunks) in present.documents.items() if id not in kept for chunk in chunks]
         index, waiting = present.index, list[tuple[LiveDocument, ChunkRow]]()
-        for document in live:
+        for document in documents.values():
             if document.id in kept:
                 continue
             kept[document.id] = (document.live_revision, [])
@@ -91,7 +114,49 @@ class Indexes:
                     break
         if waiting or gone:
             index = await beside(changed, index, [row for _, row in waiting], gone)
-        return Loaded(state.version, state.embedder, index, kept)
+        loaded = Loaded(state.version, state.embedder, index, kept)
+        if passages is not None and alive is not None:
+            loaded.large = await beside(enlarged, passages, alive, index)
+        return loaded
+
+    async def passages(self, key: Key, state: BaseState, dimensions: int, present: Loaded) -> Passages | None:
+        """What is stored of a large knowledge base's index; None where there is nothing, or not all that a search wants."""
+
+        async def look(session: Session) -> tuple[list[Stored], bool]:
+            segments = await session.all(large_store.segments(*key))
+            graphs = await session.all(large_store.graphs(*key)) if segments and dimensions else []
+            return segments, not dimensions or any(each.ready and each.embedder == state.embedder for each in graphs)
+
+        segments, usable = await self.database.read(look, key[0])
+        if not segments or not usable:
+            return None
+        from deskbell.knowledge.large.passages import Passages, decoded
+
+        before = present.large.passages if present.large is not None else None
+        heads = {each.id: before.heads[each.id] for each in segments if before is not None and each.id in before.heads}
+        if before is not None and heads.keys() == before.heads.keys() == {each.id for each in segments}:
+            return before
+        for each in segments:
+            if each.id not in heads:
+                statement = large_store.segment_data(*key, each.id)
+                data = await self.database.read(lambda session, one=statement: session.one(one), key[0])  # type: ignore[misc]
+                if data is None:  # written anew meanwhile
+                    return await self.passages(key, state, dimensions, present)
+                heads[each.id] = await beside(decoded, data)
+        return await beside(Passages, heads)
+
+    def tell(self, state: BaseState, chunks: int) -> None:
+        """Says once that a large knowledge base is held in memory whole."""
+        if chunks <= self.most or state.id in self.told:
+            return
+        self.told.add(state.id)
+        why = "PostgreSQL with pgvector searches such ones on disk" if self.database.alone else "until it is stored"
+        log.warning(
+            "knowledge base %s has %d chunks, more than DESKBELL_LARGE_BASE_CHUNKS, and is held in memory: %s; see `deskbell doctor`",
+            state.id,
+            chunks,
+            why,
+        )
 
     async def read(self, key: Key, document: LiveDocument, embedder: str, position: int) -> list[ChunkRow]:
         statement = store.chunk_rows(*key, document.id, document.live_revision, embedder, position, ROWS)
@@ -103,10 +168,10 @@ class Indexes:
 
     def make_room(self) -> None:
         """Drops what was not asked for longest, but never the last."""
-        total = sum(each.index.size for each in self.loaded.values())
+        total = sum(each.size for each in self.loaded.values())
         while total > self.budget and len(self.loaded) > 1:
             _, dropped = self.loaded.popitem(last=False)
-            total -= dropped.index.size
+            total -= dropped.size
 
     def look(self) -> None:
         """Says that some process has written knowledge bases: one that is gone leaves the memory too."""
@@ -124,6 +189,14 @@ class Indexes:
 def changed(index: Index, rows: list[ChunkRow], gone: list[str]) -> Index:
     """The index with more rows and without those that are gone."""
     return index.changed([entry(row) for row in rows], gone)
+
+
+def enlarged(passages: Passages, alive: Flags, index: Index) -> Large:
+    from deskbell.knowledge.large.passages import Large
+
+    large = Large(passages, alive, index.parts)
+    _ = large.whole.norms, large.whole.languages, large.whole.count
+    return large
 
 
 def entry(row: ChunkRow) -> Entry:

@@ -8,6 +8,9 @@ from deskbell.foundation import jobs
 from deskbell.operation import Context
 
 QUEUE = "knowledge"  # its jobs take long: they have workers of their own
+LARGE = "knowledge.large"  # and these longer still
+SETTLE = "knowledge.settle"
+SETTLED_AFTER = 1.0  # seconds in which more may have changed
 INDEX, SWEEP, EMBED, REFRESH = "knowledge.index", "knowledge.sweep", "knowledge.embed", "knowledge.refresh"
 
 
@@ -21,8 +24,20 @@ async def sweep(ctx: Context, base_id: str, document_id: str | None = None) -> N
     await enqueue(ctx, SWEEP, {"knowledge_base_id": base_id, "document_id": document_id})
 
 
+async def settle(ctx: Context, base_id: str) -> None:
+    """One job at a time stores a knowledge base's index; it looks for what has changed at its end."""
+    job = {"knowledge_base_id": base_id}
+    await enqueue(ctx, SETTLE, job, dedupe=f"{SETTLE} {base_id}", delay=SETTLED_AFTER, queue=LARGE)
+
+
 async def enqueue(
-    ctx: Context, kind: str, payload: dict[str, Any], *, dedupe: str | None = None, delay: float = 0
+    ctx: Context,
+    kind: str,
+    payload: dict[str, Any],
+    *,
+    dedupe: str | None = None,
+    delay: float = 0,
+    queue: str = QUEUE,
 ) -> None:
     owner = ctx.organization_id
-    await jobs.enqueue(ctx.db, kind, payload, organization_id=owner, dedupe=dedupe, delay=delay, queue=QUEUE)
+    await jobs.enqueue(ctx.db, kind, payload, organization_id=owner, dedupe=dedupe, delay=delay, queue=queue)

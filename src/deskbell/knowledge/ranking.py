@@ -112,6 +112,36 @@ def scored(
     return logits, fused, keyword, cosines
 
 
+def scored_among(
+    rows: NDArray[np.int64],
+    alive: Flags,
+    keyword: Floats,
+    complete: Ints,
+    bound: float,
+    found: Floats,
+    read: Calibration,
+    alone: Calibration,
+) -> Columns:
+    """The columns of a part of which only some rows are looked at, with their cosines (NaN where there is no vector).
+
+    The others are not found, but their keywords count for ranks.
+    """
+    logits, fused = np.full(len(alive), -np.inf, np.float32), np.zeros(len(alive), np.float32)
+    cosines = np.full(len(alive), np.nan, np.float32)
+    keyword[~alive] = 0
+    share = keyword[rows] / np.float32(bound)
+    embedded = ~np.isnan(found)
+    mixed = np.float32(read.weight) * share + np.float32(1 - read.weight) * found
+    fused[rows] = np.where(embedded, mixed, share)
+    logits[rows] = np.where(embedded, logit(fused[rows], read), logit(share, alone))
+    cosines[rows] = found
+    logits[complete] = np.maximum(logits[complete], np.float32(COMPLETE) + fused[complete])
+    looked_at = np.zeros(len(alive), np.bool_)
+    looked_at[rows[alive[rows] & (embedded | (share > 0))]] = True
+    logits[~looked_at], cosines[~alive] = -np.inf, np.nan
+    return logits, fused, keyword, cosines
+
+
 def logit(fused: Floats, read: Calibration) -> Floats:
     return np.float32(read.slope) * fused - np.float32(read.offset)
 

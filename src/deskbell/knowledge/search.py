@@ -15,6 +15,7 @@ from deskbell.knowledge.calibration import THRESHOLD
 from deskbell.knowledge.embedders import former
 from deskbell.knowledge.embedders.base import Embedder, Unavailable
 from deskbell.knowledge.followups import Place, follow_ups
+from deskbell.knowledge.large.model import Moved
 from deskbell.knowledge.loading import Indexes
 from deskbell.knowledge.model import BaseState, Beside, Explanation, FoundChunk, Metadata, Method, Result
 from deskbell.knowledge.threads import beside
@@ -50,12 +51,12 @@ class Passage(msgspec.Struct):
 
 
 class Knowledge:
-    """What every search of a process shares. Indexes take at most `budget` bytes of memory."""
+    """What every search of a process shares. Indexes take at most `budget` bytes of memory; `most` chunks of a base should be there."""
 
-    def __init__(self, database: Database, embedder: Embedder | None, budget: int) -> None:
+    def __init__(self, database: Database, embedder: Embedder | None, budget: int, most: int) -> None:
         self.database = database
         self.embedder = embedder
-        self.indexes = Indexes(database, budget)
+        self.indexes = Indexes(database, budget, most)
         self.vectors: OrderedDict[tuple[str, str], Any] = OrderedDict()
         database.follow("knowledge_bases", self.indexes.look)
 
@@ -103,7 +104,10 @@ async def search_one(
         )
         if state is None:
             return None
-        hits = await hits_in(knowledge, organization_id, state, query, top_k)
+        try:
+            hits = await hits_in(knowledge, organization_id, state, query, top_k)
+        except Moved:
+            continue
         rows = await texts_of(knowledge, organization_id, kb_id, hits)
         if len(rows) == len(hits) or attempt == TRIES - 1:
             return [passage(state, hit, rows[hit.id], top_k) for hit in hits if hit.id in rows]
@@ -124,16 +128,22 @@ async def texts_of(
 
 
 async def hits_in(knowledge: Knowledge, organization_id: str, state: BaseState, query: str, top_k: int) -> list[Hit]:
-    """What the index of a knowledge base finds."""
+    """What the index of a knowledge base finds, in memory or, of a large one, in the database."""
     embedder = knowledge.embedder_of(state)
-    index = await knowledge.indexes.at(organization_id, state, embedder.dimensions if embedder else 0)
-    if not len(index):
+    loaded = await knowledge.indexes.at(organization_id, state, embedder.dimensions if embedder else 0)
+    if loaded.large is None and not len(loaded.index):
         return []
     vector = await knowledge.vector(embedder, query) if embedder else None
     calibration = embedder.calibration if embedder else None
-    if len(index) <= INLINE:
-        return index.search(query, vector, calibration, top_k)
-    return await beside(index.search, query, vector, calibration, top_k)
+    if loaded.large is not None:
+        from deskbell.knowledge.large.search import Search
+
+        return await Search(knowledge.database, organization_id, state, loaded.large, vector, calibration).hits(
+            query, top_k
+        )
+    if len(loaded.index) <= INLINE:
+        return loaded.index.search(query, vector, calibration, top_k)
+    return await beside(loaded.index.search, query, vector, calibration, top_k)
 
 
 def passage(state: BaseState, hit: Hit, row: FoundChunk, top_k: int) -> Passage:

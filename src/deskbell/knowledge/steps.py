@@ -113,8 +113,11 @@ async def keep_vectors(
         await change(ctx, held.id, progress=progress)
 
 
-async def go_live(ctx: Context, *, document: DocumentState, embedder: str | None) -> None:
-    """Lets searches see the newest revision, all of it, and the one before no more. Without an embedder vectors follow later."""
+async def go_live(ctx: Context, *, document: DocumentState, embedder: str | None, settles: bool) -> None:
+    """Lets searches see the newest revision, all of it, and the one before no more. Without an embedder vectors follow later.
+
+    Where the index of a knowledge base `settles` in the database, a job sees to that.
+    """
     await current(ctx, document)
     chunks = await count(ctx, place=document.place)
     columns = {"status": "ready", "progress": 100, "error": None, "chunk_count": chunks}
@@ -125,6 +128,8 @@ async def go_live(ctx: Context, *, document: DocumentState, embedder: str | None
         await ctx.db.run(store.choose_embedder(ctx.organization_id, document.knowledge_base_id, embedder, anew=False))
     if document.revision > 1:
         await queueing.sweep(ctx, document.knowledge_base_id, document.id)
+    if settles:
+        await queueing.settle(ctx, document.knowledge_base_id)
 
 
 async def again(ctx: Context, *, id: str) -> None:

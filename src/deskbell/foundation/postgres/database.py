@@ -11,10 +11,11 @@ from uuid import uuid4
 
 import asyncpg
 
-from deskbell.foundation.db import DatabaseFailure, T, Violation, Work
+from deskbell.foundation.db import DatabaseFailure, Graphs, T, Violation, Work
 from deskbell.foundation.limits import Limits
 from deskbell.foundation.postgres import connection as connections
 from deskbell.foundation.postgres.connection import Connection, becoming, identity
+from deskbell.foundation.postgres.graphs import PostgresGraphs
 from deskbell.foundation.postgres.limits import SharedLimits
 from deskbell.foundation.postgres.pool import Pool
 from deskbell.foundation.postgres.session import Conflicted, Lost, PostgresSession, reraise, translated
@@ -41,6 +42,7 @@ class PostgresDatabase:
         self.pool = Pool(url, pool)
         shared = SharedLimits(self)
         self.limits: Limits = shared
+        self.graphs: Graphs | None = PostgresGraphs(url)
         self.chores = (self.listen, self.spread, self.pool.tend, shared.purge)
         self.name = uuid4().hex  # among the workers
         self.untold: set[str] = set()

@@ -8,7 +8,7 @@ from sqlalchemy.dialects.postgresql import asyncpg as dialects
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 
-from deskbell.foundation.db import Among, Contains, DatabaseSize
+from deskbell.foundation.db import Among, Contains, DatabaseSize, Nearest
 
 DIALECT = dialects.dialect()  # type: ignore[no-untyped-call]
 
@@ -37,3 +37,8 @@ def among(element: Among, compiler: SQLCompiler, **options: Any) -> str:
 @compiles(DatabaseSize, "postgresql")
 def database_size(element: DatabaseSize, compiler: SQLCompiler, **options: Any) -> str:
     return "pg_database_size(current_database())"
+
+
+@compiles(Nearest, "postgresql")
+def nearest(element: Nearest, compiler: SQLCompiler, **options: Any) -> str:
+    return f"knowledge_nearest({compiler.process(element.clauses, **options)})"

@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import apsw
 
-from deskbell.foundation.db import T, TooLong, Work
+from deskbell.foundation.db import Graphs, T, TooLong, Work
 from deskbell.foundation.limits import Limits, MemoryLimits
 from deskbell.foundation.sqlite.files import connect
 from deskbell.foundation.sqlite.search import settle
@@ -28,6 +28,7 @@ class SqliteDatabase:
     """The server's hold on one file. Made inside the running event loop; `stop` finishes the queued writes."""
 
     alone = True
+    graphs: Graphs | None = None
 
     def __init__(self, path: str, *, batch: int = BATCH) -> None:
         self.path = path

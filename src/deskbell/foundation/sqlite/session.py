@@ -20,6 +20,7 @@ from deskbell.foundation.db import (
     DatabaseFailure,
     DatabaseSize,
     ForeignAwait,
+    Nearest,
     T,
     TooLong,
     Violation,
@@ -44,6 +45,11 @@ MAX_OFFSET = 2**62
 def among(element: Among, compiler: SQLCompiler, **options: Any) -> str:
     column, texts = (compiler.process(part, **options) for part in (element.column, element.texts))
     return f"{column} IN (SELECT value FROM json_each({texts}))"
+
+
+@compiles(Nearest, "sqlite")
+def nearest(element: Nearest, compiler: SQLCompiler, **options: Any) -> str:
+    return "(SELECT NULL AS id, NULL AS vector WHERE 0)"
 
 
 @compiles(DatabaseSize, "sqlite")

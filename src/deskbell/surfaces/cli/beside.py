@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 
 from deskbell.foundation.databases import Guest
-from deskbell.foundation.db import T, Work
+from deskbell.foundation.db import Graphs, T, Work
 from deskbell.foundation.limits import Limits, MemoryLimits
 
 
@@ -14,6 +14,7 @@ class Beside:
     """Satisfies `foundation.db.Database`. The work runs in another thread, as a guest may have an event loop of its own."""
 
     alone = False
+    graphs: Graphs | None = None
 
     def __init__(self, guest: Guest) -> None:
         self.guest = guest
