@@ -107,6 +107,8 @@ def script(name: str, asked: dict[str, Any]) -> Script:
         "nousage": Script(words, usage=None),
         "whole": Script(words, whole=True),
         "cost": Script(words, usage=USAGE | {"cost": COST}),
+        "dear": Script(words, first_byte=0.2, usage=USAGE | {"cost": COST}),
+        "steady": Script(words * 1000, pace=0.05),
         "refund": Script(words, usage=USAGE | {"cost": -5.0}),
         "fortune": Script(words, usage=USAGE | {"cost": 1e300}),
         "flag": Script(words, usage=USAGE | {"cost": True}),

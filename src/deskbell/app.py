@@ -27,6 +27,7 @@ from deskbell.conversations import operations as conversations
 from deskbell.conversations import sending
 from deskbell.conversations.carriers import simulator
 from deskbell.credits import operations as credits
+from deskbell.credits import reservations
 from deskbell.credits.metering import Meter
 from deskbell.foundation import clock, databases, idempotency, jobs
 from deskbell.foundation.db import Database, DatabaseFailure, Session
@@ -256,9 +257,10 @@ class Deskbell:
                 log.warning("usage not noted: %s", failure)
 
     async def opening(self, session: Session) -> None:
-        """Where no other process serves the same data, claims of one that died are free; and the purge is due."""
+        """Where no other process serves the same data, claims and reservations of one that died are free; and the purge is due."""
         if self.database.alone:
             await jobs.release(session)
+            await reservations.release(session)
         await jobs.enqueue(session, PURGE, {}, dedupe=PURGE)
         await credits.set_metering(session, self.settings.metering)
 

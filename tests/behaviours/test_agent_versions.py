@@ -10,6 +10,9 @@ import pytest
 
 from deskbell.agents import operations as agents
 from deskbell.agents import versions
+from deskbell.credits import operations as credits
+from deskbell.credits.rules import CREDIT
+from deskbell.credits.store import reserved
 from deskbell.operation import Context
 from deskbell.organizations.operations import set_agent_approval
 from tests.agents import MOMENT, AgentApi, application, denied
@@ -105,9 +108,11 @@ def test_other_numbers_are_unknown_versions(backend: AgentApi, path: str, number
     denied(backend.post(f"{path}/versions/{number}/revert"), 404, "Version not found")
 
 
+@pytest.mark.parametrize("budget", [None, 5 * CREDIT])
 def test_a_model_tells_what_a_version_changes_where_one_is_configured(
-    alice: Api, backend: AgentApi, models: Models
+    alice: Api, backend: AgentApi, models: Models, budget: int | None
 ) -> None:
+    alice.do(lambda ctx: credits.set_budget(ctx, None, budget))
     said = "The desk now answers briefly."
     named = {"model": "scripted/typed", "system_prompt": "Take your time."}
     path = f"/agents/{agent(backend, **named)['id']}"
@@ -122,6 +127,7 @@ def test_a_model_tells_what_a_version_changes_where_one_is_configured(
     assert eventually(lambda: summaries() == [f"Restored version 1. {said}", said, "First version"])
     used = backend.get("/usage").json()["usage"]
     assert [(each["activity"], each["requests"]) for each in used] == [("summary", 2)]
+    assert alice.do(lambda ctx: ctx.db.one(reserved(ctx.organization_id))) == 0
 
 
 def test_a_model_that_fails_leaves_the_counted_words(backend: AgentApi, models: Models) -> None:

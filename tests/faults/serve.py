@@ -15,12 +15,13 @@ import time
 from typing import Any
 
 import uvicorn
+from msgspec.structs import replace
 
 from deskbell.app import Deskbell
 from deskbell.conversations.carriers.simulator import Simulator
 from deskbell.foundation.sqlite import exclusive, prepare
 from deskbell.foundation.sqlite.writer import Writer
-from deskbell.settings import Settings
+from deskbell.settings import load
 from deskbell.surfaces.protocol import configured
 
 
@@ -56,7 +57,7 @@ def main(path: str, port: str, flaw: str = "") -> None:
         FLAWS[flaw]()
     with exclusive(path):
         prepare(path, migrate=True)
-        settings = Settings(access_log=False, database=f"sqlite:///{path}")
+        settings = replace(load(), access_log=False, database=f"sqlite:///{path}")
         config = configured(settings, Deskbell(settings), port=int(port), log_level="error")
         asyncio.run(uvicorn.Server(config).serve())
 

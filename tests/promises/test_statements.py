@@ -62,6 +62,7 @@ WHOLE = {
     "organization_of_lead",
     "forget_recipient",
     "drop_jobs",
+    "drop_reservations",
     "end_unsent",
 }
 WHOLE |= {"release_claims", "counts", "count_failed_jobs", "count_late_jobs", "newest_failure"}

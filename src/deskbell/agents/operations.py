@@ -11,6 +11,7 @@ from deskbell.agents import rules, store, versions
 from deskbell.agents.model import Agent, AgentChanges, Bots, NewAgent, PublicAgent
 from deskbell.agents.records import agent_row, edited, knowledge_bases, set_columns
 from deskbell.credits import operations as credits
+from deskbell.credits import reservations
 from deskbell.credits.rules import NANO
 from deskbell.errors import Problem
 from deskbell.foundation.db import Session, insert
@@ -22,7 +23,10 @@ from deskbell.organizations.model import MANAGE, USE
 
 
 class Speaker(msgspec.Struct):
-    """An agent as it answers: its live version, or the draft of one that was never published."""
+    """An agent as it answers: its live version, or the draft of one that was never published.
+
+    `limited` says that a wallet or a budget pays for its replies.
+    """
 
     id: str
     model: str
@@ -30,6 +34,7 @@ class Speaker(msgspec.Struct):
     variables: dict[str, str]
     welcome_message: str | None
     kb_ids: list[str]
+    limited: bool = False
 
 
 async def list_agents(ctx: Context, window: Window) -> Bots:
@@ -127,13 +132,17 @@ async def speaker(ctx: Context, id: str) -> Speaker:
         held = versions.complete(row)
     else:
         held = versions.configuration(await versions.version_row(ctx, id, row.live_version))
-    await credits.check(ctx, id)
+    limited = await credits.check(ctx, id)
     bases = [base.id for base in await knowledge_bases(ctx, id)]
-    return Speaker(id, held.model, held.system_prompt, held.variables, row.welcome_message, bases)
+    return Speaker(id, held.model, held.system_prompt, held.variables, row.welcome_message, bases, limited)
 
 
-async def debit_chat(ctx: Context, who: Speaker, model: str, input_tokens: int, output_tokens: int, cost: int) -> None:
-    """Takes what a reply has cost, in billionths of a US dollar, in the transaction that saves it."""
+async def debit_chat(
+    ctx: Context, who: Speaker, reservation: str | None, input_tokens: int, output_tokens: int, cost: int
+) -> None:
+    """Takes what a reply has cost, in billionths of a US dollar, in the transaction that saves it, and ends its reservation."""
+    if reservation:
+        await reservations.settle(ctx, reservation)
     tokens = {"input_tokens": input_tokens, "output_tokens": output_tokens}
     await credits.record(ctx, activity="chat", agent_id=who.id, cost=cost / NANO, **tokens)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from contextlib import AbstractAsyncContextManager, aclosing, nullcontext
 from typing import NamedTuple
 
 import msgspec
@@ -18,6 +18,7 @@ from deskbell.agents.models.base import Asked, Material, Spent, Turn, Unavailabl
 from deskbell.agents.models.catalogue import Models
 from deskbell.agents.rules import filled
 from deskbell.agents.streaming import Pump
+from deskbell.credits.reservations import reserved
 from deskbell.errors import Problem
 from deskbell.foundation.db import insert
 from deskbell.foundation.ids import canonical, new_id, public_id
@@ -151,35 +152,58 @@ async def answered(outside: Outside, turns: Turns, opening: Opening, question: s
     asked = Asked(instructions, opening.history, question, materials, bool(speaker.kb_ids), turns.suggests(speaker))
     citations = Citations(len(materials))
     text: list[str] = []
-    spent = None
+    async with paid(outside, turns, speaker, asked) as reservation:
+        async with aclosing(said(turns, speaker, asked, citations)) as pieces:
+            async for piece in pieces:
+                if isinstance(piece, Spent):
+                    spent = piece
+                else:
+                    text.append(piece)
+                    yield Delta(piece)
+        sources = sources_of(passages, citations, spent)
+        took = usage(spent.input_tokens, spent.output_tokens, round(spent.cost * NANO))
+        reply = Reply(question, "".join(text), spent.model, took, sources, reservation)
+        next_ones = list(spent.follow_ups) if passages else []
+        next_ones = next_ones or await next_questions(turns.knowledge, outside.organization_id, question, passages)
+        await outside.write(lambda ctx: save(ctx, opening, reply))
+    if sources:
+        yield Sources(sources)
+    yield took
+    yield Done(opening.conversation_id, spent.model, next_ones)
+
+
+def paid(
+    outside: Outside, turns: Turns, speaker: operations.Speaker, asked: Asked
+) -> AbstractAsyncContextManager[str | None]:
+    """Holds back what the reply may cost where a wallet or a budget pays for it; gives the reservation's id."""
+    cost = turns.models.most(speaker.model, asked) if speaker.limited else 0.0
+    return nullcontext() if cost == 0.0 else reserved(outside.write, "chat", speaker.id, cost)
+
+
+async def said(
+    turns: Turns, speaker: operations.Speaker, asked: Asked, citations: Citations
+) -> AsyncGenerator[str | Spent, None]:
+    """The pieces of the reply as they may be shown, then what it took. A reply without a word is none."""
+    spent, silent = None, True
     try:
         async with aclosing(turns.models.reply(speaker.model, asked)) as pieces:
             async for piece in pieces:
                 if isinstance(piece, Spent):
                     spent = piece
                 elif shown := citations.feed(piece):
-                    text.append(shown)
-                    yield Delta(shown)
+                    silent = silent and not shown.strip()
+                    yield shown
         if spent is None:
             raise Unavailable("it did not say that it had ended")
         if shown := citations.end():
-            text.append(shown)
-            yield Delta(shown)
-        if not "".join(text).strip():
+            silent = False
+            yield shown
+        if silent:
             raise Unavailable("nothing of its answer is left without the citations")
     except Unavailable as failure:
         log.warning("agent %s: model %s: %s", speaker.id, speaker.model, failure)
         raise Problem("model_unavailable", UNAVAILABLE) from failure
-    sources = sources_of(passages, citations, spent)
-    took = usage(spent.input_tokens, spent.output_tokens, round(spent.cost * NANO))
-    reply = Reply(question, "".join(text), spent.model, took, sources)
-    next_ones = list(spent.follow_ups) if passages else []
-    next_ones = next_ones or await next_questions(turns.knowledge, outside.organization_id, question, passages)
-    await outside.write(lambda ctx: save(ctx, opening, reply))
-    if sources:
-        yield Sources(sources)
-    yield took
-    yield Done(opening.conversation_id, spent.model, next_ones)
+    yield spent
 
 
 async def retrieved(outside: Outside, knowledge: Knowledge, opening: Opening, question: str) -> list[Passage]:
@@ -216,6 +240,7 @@ class Reply(NamedTuple):
     model: str
     took: Usage
     sources: list[Source]
+    reservation: str | None
 
 
 async def save(ctx: Context, opening: Opening, reply: Reply) -> None:
@@ -248,7 +273,7 @@ async def save(ctx: Context, opening: Opening, reply: Reply) -> None:
             raise Problem("conversation_busy", BUSY)
     await add_message(ctx, opening, place, "user", reply.question, opening.began)
     await add_message(ctx, opening, place + 1, "assistant", reply.text, moment, reply)
-    await operations.debit_chat(ctx, opening.speaker, reply.model, into, out, cost)
+    await operations.debit_chat(ctx, opening.speaker, reply.reservation, into, out, cost)
 
 
 async def add_message(

@@ -72,6 +72,13 @@ class Row(msgspec.Struct):
     charge: int
 
 
+class Used(msgspec.Struct):
+    """How often something was done, and what that was charged."""
+
+    requests: int
+    charge: int
+
+
 class Budget(msgspec.Struct):
     """What may be used in a calendar month, in billionths of a US dollar: by an agent, or with no id by all together."""
 

@@ -30,17 +30,23 @@ async def is_metered(session: Session) -> bool:
     return await session.one(store.installation_value(METERING)) == "on"
 
 
-async def check(ctx: Context, agent_id: str | None = None) -> None:
-    """Raises `payment_required` where the wallet of a metered installation is empty, or a budget of this month is used up."""
-    if await is_metered(ctx.db) and await balance(ctx) <= 0:
+async def check(ctx: Context, agent_id: str | None = None) -> bool:
+    """Raises `payment_required` where the wallet of a metered installation is empty, or a budget of this month is used up.
+
+    Answers whether there is a wallet or a budget at all.
+    """
+    metered = await is_metered(ctx.db)
+    if metered and await balance(ctx) <= 0:
         raise Problem("payment_required")
     month = ctx.now[:8] + "01"
-    for budget in await ctx.db.all(store.budgets_for(ctx.organization_id, agent_id or NO_ID, NO_ID)):
+    budgets = await ctx.db.all(store.budgets_for(ctx.organization_id, agent_id or NO_ID, NO_ID))
+    for budget in budgets:
         whose = None if budget.agent_id == NO_ID else budget.agent_id
         used = await ctx.db.one(store.charged_since(ctx.organization_id, month, whose)) or 0
         if used >= budget.amount:
             name = "agent" if whose else "organization"
             raise Problem("payment_required", f"The monthly budget of this {name} is used up")
+    return metered or bool(budgets)
 
 
 async def record(

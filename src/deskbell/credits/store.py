@@ -19,7 +19,7 @@ from sqlalchemy import (
     update,
 )
 
-from deskbell.credits.model import Activity, Budget, Row
+from deskbell.credits.model import Activity, Budget, Row, Used
 from deskbell.foundation.db import ID, INSTANT, command, query, schema
 
 
@@ -57,6 +57,18 @@ usage_days = Table(
     Column("output_tokens", Integer, nullable=False),
     Column("cost", Integer, nullable=False),
     Column("charge", Integer, nullable=False),
+    _of_organization(),
+)
+
+#: What calls of models that are under way may cost.
+reservations = Table(
+    "reservations",
+    schema,
+    Column("organization_id", ID, primary_key=True),
+    Column("id", ID, primary_key=True),
+    Column("agent_id", ID, nullable=False),
+    Column("amount", Integer, nullable=False),
+    Column("expires_at", INSTANT, nullable=False),
     _of_organization(),
 )
 
@@ -98,6 +110,45 @@ def charged_since(organization_id: str, day: str, agent_id: str | None = None) -
         table.c.organization_id == organization_id, table.c.day >= day
     )
     return found if agent_id is None else found.where(table.c.agent_id == agent_id)
+
+
+@query(Used)
+def used_since(organization_id: str, day: str, agent_id: str, activity: Activity) -> Select[Any]:
+    """How often an agent did something from a day on, and what that was charged."""
+    table = usage_days
+    sums = [func.coalesce(func.sum(column), 0).label(column.name) for column in (table.c.requests, table.c.charge)]
+    return select(*sums).where(
+        table.c.organization_id == organization_id,
+        table.c.day >= day,
+        table.c.agent_id == agent_id,
+        table.c.activity == activity,
+    )
+
+
+@query(int)
+def reserved(organization_id: str, agent_id: str | None = None) -> Select[Any]:
+    """What is held back for one agent, or for all."""
+    table = reservations
+    found = select(func.coalesce(func.sum(table.c.amount), 0)).where(table.c.organization_id == organization_id)
+    return found if agent_id is None else found.where(table.c.agent_id == agent_id)
+
+
+@command
+def drop_reservation(organization_id: str, id: str) -> Delete:
+    table = reservations
+    return delete(table).where(table.c.organization_id == organization_id, table.c.id == id)
+
+
+@command
+def drop_expired(organization_id: str, moment: str) -> Delete:
+    table = reservations
+    return delete(table).where(table.c.organization_id == organization_id, table.c.expires_at <= moment)
+
+
+@command
+def drop_reservations() -> Delete:
+    """Those of all organizations."""
+    return delete(reservations)
 
 
 @command

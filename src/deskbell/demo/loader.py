@@ -16,7 +16,7 @@ from deskbell.agents.store import agent_knowledge_bases, agent_versions, agents
 from deskbell.appointments.store import appointments
 from deskbell.conversations.carriers.simulator import ledger
 from deskbell.conversations.store import messages, threads
-from deskbell.credits.store import budgets, usage_days, wallets
+from deskbell.credits.store import budgets, reservations, usage_days, wallets
 from deskbell.demo import library
 from deskbell.demo.data import NAME, Demo
 from deskbell.demo.library import Paper
@@ -74,6 +74,7 @@ CLEARED = [
     (agent_versions, "agent_id"),
     (agents, "id"),
     (budgets, "agent_id"),
+    (reservations, "id"),
     (usage_days, "day"),
     (wallets, "organization_id"),
     (application_keys, "id"),

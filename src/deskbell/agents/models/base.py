@@ -93,3 +93,8 @@ def tokens(text: str) -> int:
     """About how many tokens a text is: a quarter of its letters in Latin script, one for each sign of the dense scripts."""
     dense = sum(1 for sign in text if sign > "\u2e7f") if not text.isascii() else 0
     return dense + (len(text) - dense + 3) // 4
+
+
+def at_most(text: str) -> int:
+    """More tokens than a text is likely to have: one for three bytes, which holds for most scripts."""
+    return len(text.encode(errors="replace")) // 3 + 4

@@ -9,11 +9,14 @@ from contextlib import aclosing
 from importlib import import_module
 from typing import Any
 
-from deskbell.agents.models.base import DEFAULT, OFFLINE, Asked, Spent, Unavailable
+from deskbell.agents.models import prompts
+from deskbell.agents.models.base import DEFAULT, OFFLINE, Asked, Spent, Unavailable, at_most
 from deskbell.agents.models.extractive import Extractive
 from deskbell.agents.models.settings import Endpoint
 
 log = logging.getLogger(__name__)
+
+REPLY_TOKENS = 4096  # that a reply is taken to have at most, before it is there
 
 
 class Models:
@@ -48,6 +51,15 @@ class Models:
         if name == DEFAULT:
             name = self.endpoint.default_model or OFFLINE
         return list(dict.fromkeys(filter(None, [name, self.endpoint.fallback_model])))
+
+    def most(self, name: str, asked: Asked) -> float | None:
+        """What a reply may cost, in US dollars, if it is not very long; None where a model has no price that is known beforehand."""
+        into = at_most(prompts.system(asked)) + at_most(prompts.question(asked))
+        into += sum(at_most(turn.text) for turn in asked.history)
+        named = [each for each in self.chosen(name) if each != OFFLINE]
+        if not all(each in self.endpoint.prices or "*" in self.endpoint.prices for each in named):
+            return None
+        return max((self.endpoint.price(each, into, REPLY_TOKENS) for each in named), default=0.0)
 
     async def reply(self, name: str, asked: Asked) -> AsyncGenerator[str | Spent, None]:
         """The pieces of a reply, then what it took. The fallback is asked only while nothing has been said."""

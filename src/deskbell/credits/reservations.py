@@ -1,0 +1,98 @@
+"""What a call of a model may cost, held back while it runs, so that calls at the same time cannot go beyond a budget together.
+
+A reservation ends with the record of the call, or when the call fails. One whose process died is void after its lease.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from contextlib import asynccontextmanager
+from typing import Any
+
+from deskbell.credits import operations, store
+from deskbell.credits.model import Activity
+from deskbell.credits.rules import CREDIT, NANO
+from deskbell.errors import Problem
+from deskbell.foundation import clock
+from deskbell.foundation.db import DatabaseFailure, Session, insert
+from deskbell.foundation.ids import NO_ID, new_id
+from deskbell.operation import Context
+
+log = logging.getLogger(__name__)
+
+LEASE = 900.0  # seconds: longer than any reply
+DEARER = 2  # times what such calls cost on average, where no price is known
+
+#: Runs one transaction of the organization.
+Write = Callable[[Callable[[Context], Coroutine[Any, Any, Any]]], Awaitable[Any]]
+
+
+@asynccontextmanager
+async def reserved(write: Write, activity: Activity, agent_id: str, cost: float | None) -> AsyncIterator[str]:
+    """Holds back what a call may cost, in US dollars, until `record` is given the id. None where nobody knows the price.
+
+    Raises `payment_required` where wallet or budget may not pay for it beside all others that run.
+    """
+    id = new_id()
+    try:
+        await write(lambda ctx: reserve(ctx, id, activity, agent_id, cost))
+        yield id
+    except BaseException:
+        try:
+            await write(lambda ctx: settle(ctx, id))
+        except DatabaseFailure as failure:
+            log.warning("a reservation stays for %d s: %s", LEASE, failure)
+        raise
+
+
+async def reserve(ctx: Context, id: str, activity: Activity, agent_id: str, cost: float | None) -> None:
+    await ctx.db.hold(place(ctx))
+    await ctx.db.run(store.drop_expired(ctx.organization_id, ctx.now))
+    amount = await usual(ctx, activity, agent_id) if cost is None else round(cost * NANO)
+    if await operations.is_metered(ctx.db):
+        await afford(ctx, None, await operations.balance(ctx), amount, "what is left in the wallet")
+    for budget in await ctx.db.all(store.budgets_for(ctx.organization_id, agent_id, NO_ID)):
+        whose = None if budget.agent_id == NO_ID else budget.agent_id
+        used = await ctx.db.one(store.charged_since(ctx.organization_id, month(ctx), whose)) or 0
+        name = "agent" if whose else "organization"
+        await afford(ctx, whose, budget.amount - used, amount, f"what is left of the monthly budget of this {name}")
+    row = {"organization_id": ctx.organization_id, "id": id, "agent_id": agent_id, "amount": amount}
+    await ctx.db.run(insert(store.reservations, row | {"expires_at": clock.seconds_from_now(LEASE)}))
+
+
+async def afford(ctx: Context, agent_id: str | None, left: int, amount: int, what: str) -> None:
+    """Refuses an amount that is more than what is left, or than what is left beside all that is held back."""
+    if amount > left:
+        raise Problem("payment_required", f"This reply may cost more than {what}")
+    held = await ctx.db.one(store.reserved(ctx.organization_id, agent_id)) or 0
+    if amount > left - held:
+        raise Problem(
+            "payment_required", f"Other replies are being written, and this one may cost more than they leave of {what}"
+        )
+
+
+async def usual(ctx: Context, activity: Activity, agent_id: str) -> int:
+    """What a call without a known price is taken to cost: by those of this month, or a credit."""
+    used = await ctx.db.one(store.used_since(ctx.organization_id, month(ctx), agent_id, activity))
+    return DEARER * int(used.charge) // int(used.requests) if used and used.requests else CREDIT
+
+
+async def settle(ctx: Context, id: str) -> None:
+    """Ends a reservation: in the transaction that records what the call has cost, or because it failed."""
+    await ctx.db.hold(place(ctx))
+    await ctx.db.run(store.drop_reservation(ctx.organization_id, id))
+
+
+async def release(session: Session) -> None:
+    """Ends all reservations, where no process can still be at work that made one."""
+    await session.run(store.drop_reservations())
+
+
+def place(ctx: Context) -> str:
+    """The lock that lets reservations and their ends follow one another."""
+    return f"reservations:{ctx.organization_id}"
+
+
+def month(ctx: Context) -> str:
+    return ctx.now[:8] + "01"
