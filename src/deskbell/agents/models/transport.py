@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Iterator, Mapping
 from contextlib import aclosing
 from typing import Any
 
@@ -147,23 +147,29 @@ class Stream:
                 choice["delta"] = choice.pop("message", None)
         yield [msgspec.json.encode(answer)]
 
-    def merged(self, lines: list[bytes]) -> list[Plain | dict[str, Any]]:
-        made: list[Plain | dict[str, Any]] = []
+    def merged(self, lines: list[bytes]) -> Iterator[Plain | dict[str, Any]]:
+        """Events that arrived together. What came before one that is none is given first, as if it had come alone."""
         plain = Plain()
         for line in lines:
             if line == b"[DONE]":
                 self.ended = self.done = True
                 break
-            event = decoded(line)
+            try:
+                event = decoded(line)
+            except Unavailable:
+                if plain.head is not None:
+                    yield plain
+                raise
             if plain.takes(event):
                 continue
             if plain.head is not None:
-                made.append(plain)
+                yield plain
             plain = Plain()
             self.check(event)
-            made.append(event)
+            yield event
         self.ended = self.ended or plain.finish is not None
-        return [*made, plain] if plain.head is not None else made
+        if plain.head is not None:
+            yield plain
 
     def check(self, event: dict[str, Any]) -> None:
         """Looks through an event that has more than text."""
