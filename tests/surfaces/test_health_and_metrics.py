@@ -33,6 +33,7 @@ def metrics(server: Server) -> dict[str, float]:
 def opened(server: Server) -> Iterator[apsw.Connection]:
     """The server's file by the server's own SQLite: a second library in one process would not see the first one's locks."""
     connection = apsw.Connection(server.path)
+    connection.set_busy_timeout(60_000)
     try:
         yield connection
     finally:
