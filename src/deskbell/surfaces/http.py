@@ -5,10 +5,12 @@ Order of checks: 401, 404 and 405 of the route, 429, 403, idempotency, 413, 415 
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import re
 import time
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
+from functools import partial
 from typing import Any, Protocol
 
 from deskbell.errors import Problem
@@ -166,7 +168,8 @@ class Dispatcher:
             headers.append((b"idempotency-replayed", b"true"))
         await send({"type": "http.response.start", "status": status, "headers": headers + extra})
         if events:
-            await streams.send(events, self.dialect, lambda error: self.problem(call, error), receive, send)
+            problem = partial(self.problem, call)
+            await streams.send(events, self.dialect, problem, receive, send, partial(self.still_welcome, call))
         else:
             await send({"type": "http.response.body", "body": b"" if call.method == "HEAD" else body})
         self.access_log.add(
@@ -231,7 +234,15 @@ class Dispatcher:
         work = operation.run_outside(
             Outside(self.database, caller, "api", self.parts, incoming), arguments, self.dialect.render
         )
-        return await (streams.unless_gone(work, receive) if operation.from_body else work)
+        if not operation.from_body:
+            return await work
+        return await streams.unless_gone(work, receive, partial(self.still_welcome, call))
+
+    async def still_welcome(self, call: Call) -> None:
+        """Refuses a caller whose key was good when the request came and has ended since. A database that is away ends none."""
+        with contextlib.suppress(DatabaseFailure):
+            if await self.authenticator.caller(call.authorization[0]) is None:
+                raise self.dialect.unauthorized()
 
     async def welcomes(self, call: Call) -> bool:
         """Whether a web page may read this answer: one of the key's own origins; without a good key, of anybody's."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Awaitable, Callable, Coroutine, MutableMapping
 from typing import Any, TypeVar
 
@@ -14,6 +13,11 @@ from deskbell.surfaces.dialects import Dialect
 T = TypeVar("T")
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+#: Raises the Problem that ends the work of a client whose key has ended.
+Welcome = Callable[[], Awaitable[None]]
+
+LOOK = 0.25  # seconds between looks at a key while its answer is made; revocation holds within 1 s
 
 # Proxies of the nginx family hold answers back unless they are told not to.
 HEADERS = (
@@ -32,13 +36,16 @@ async def hung_up(receive: Receive) -> None:
         pass
 
 
-async def unless_gone(work: Coroutine[Any, Any, T], receive: Receive) -> T:
-    """What the work gives. It is cancelled, and its cancellation awaited, when the client hangs up first."""
+async def unless_gone(work: Coroutine[Any, Any, T], receive: Receive, welcome: Welcome) -> T:
+    """What the work gives. It is cancelled, and its cancellation awaited, when its client hangs up first or is not welcome any more."""
     acting, gone = asyncio.create_task(work), asyncio.create_task(hung_up(receive))
     try:
-        await asyncio.wait({acting, gone}, return_when=asyncio.FIRST_COMPLETED)
-        if not acting.done():
-            raise Disconnected
+        while not acting.done():
+            await asyncio.wait({acting, gone}, timeout=LOOK, return_when=asyncio.FIRST_COMPLETED)
+            if gone.done() and not acting.done():
+                raise Disconnected
+            if not acting.done():
+                await welcome()
         return acting.result()
     finally:
         acting.cancel()
@@ -47,21 +54,27 @@ async def unless_gone(work: Coroutine[Any, Any, T], receive: Receive) -> T:
 
 
 async def send(
-    events: Events, dialect: Dialect, problem: Callable[[Exception], Problem], receive: Receive, send: Send
+    events: Events,
+    dialect: Dialect,
+    problem: Callable[[Exception], Problem],
+    receive: Receive,
+    send: Send,
+    welcome: Welcome,
 ) -> None:
-    """The events as `text/event-stream` (HTML standard, 9.2), until the last or until the client hangs up."""
+    """The events as `text/event-stream` (HTML standard, 9.2), until the last, or the client hangs up or is not welcome any more."""
 
     async def part(name: str, data: bytes) -> None:
         body = b"event: %b\ndata: %b\n\n" % (name.encode(), data)
         await send({"type": "http.response.body", "body": body, "more_body": True})
 
     async def all_of_them() -> None:
-        try:
-            async for name, record in events.events:
-                await part(name, dialect.render(record))
-        except Exception as error:
-            await part("error", dialect.envelope(problem(error)))
-        await send({"type": "http.response.body", "body": b""})
+        async for name, record in events.events:
+            await part(name, dialect.render(record))
 
-    with contextlib.suppress(Disconnected):
-        await unless_gone(all_of_them(), receive)
+    try:
+        await unless_gone(all_of_them(), receive, welcome)
+    except Disconnected:
+        return
+    except Exception as error:
+        await part("error", dialect.envelope(problem(error)))
+    await send({"type": "http.response.body", "body": b""})
