@@ -31,6 +31,7 @@ from deskbell.credits import reservations
 from deskbell.credits.metering import Meter
 from deskbell.foundation import clock, databases, idempotency, jobs
 from deskbell.foundation.db import Database, DatabaseFailure, Session
+from deskbell.foundation.fairness import FairWorker
 from deskbell.foundation.jobs import Work, Worker
 from deskbell.knowledge import operations as knowledge
 from deskbell.knowledge.documents import purge as purge_uploads
@@ -80,7 +81,8 @@ AGENT_OPERATIONS: list[Operation] = [
 
 PURGE = "answers.purge"
 INDEXING_DRAIN = 1.0  # seconds that indexing and models have at the end: what is not stored then is done again
-INDEXED_AT_ONCE = 2  # documents: one is read while another is embedded
+INDEXED_AT_ONCE = 3  # documents
+INDEXED_OF_EACH = 2  # of one organization: one is read while another is embedded, and there is room for somebody else's
 SETTLED_AT_ONCE = 1  # knowledge bases
 SUMMARIZED_AT_ONCE = 2  # versions of agents
 MIB = 1024 * 1024
@@ -294,7 +296,7 @@ def indexing_of(settings: Settings, database: Database, embedder: Embedder | Non
     """What makes documents findable, in a server or in a command that has no server beside it."""
     reader = Reader(settings.upload_mib * MIB, settings.feed_hours)
     handlers = Indexer(database, reader, embedder).handlers
-    return Worker(database, handlers, queue=QUEUE, at_once=INDEXED_AT_ONCE)
+    return FairWorker(database, handlers, queue=QUEUE, at_once=INDEXED_AT_ONCE, each=INDEXED_OF_EACH)
 
 
 def settling_of(settings: Settings, database: Database) -> Worker:

@@ -29,6 +29,7 @@ log = logging.getLogger(__name__)
 LEASE = 60.0  # seconds until a claimed job is taken to be orphaned
 BACKOFF = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 60.0, 300.0)  # seconds before each further attempt
 AT_ONCE = 16
+LANE = "any"  # of jobs that say none
 POLL = 0.2  # seconds between looks at the clock and at other processes' writes
 
 jobs = Table(
@@ -37,6 +38,7 @@ jobs = Table(
     Column("id", ID, primary_key=True),
     Column("organization_id", ID),
     Column("queue", Text, nullable=False),
+    Column("lane", Text, nullable=False),
     Column("kind", Text, nullable=False),
     Column("payload", JSON, nullable=False),
     Column("due_at", INSTANT, nullable=False),
@@ -48,6 +50,7 @@ jobs = Table(
     Column("created_at", INSTANT, nullable=False),
 )
 Index("jobs_due", jobs.c.queue, jobs.c.due_at, jobs.c.id)
+Index("jobs_by_lane", jobs.c.queue, jobs.c.organization_id, jobs.c.lane, jobs.c.due_at, jobs.c.id)
 Index("jobs_dedupe", jobs.c.dedupe, unique=True)
 
 
@@ -56,16 +59,19 @@ class Job(msgspec.Struct):
 
     id: str
     organization_id: str | None
+    lane: str
     kind: str
     payload: msgspec.Raw
     attempts: int
     claim: str | None
 
 
+job_columns = [jobs.c[name] for name in Job.__struct_fields__]
+
+
 @query(Job)
 def due_jobs(queue: str, moment: str, most: int) -> Select[Any]:
-    columns = (jobs.c.id, jobs.c.organization_id, jobs.c.kind, jobs.c.payload, jobs.c.attempts, jobs.c.claim)
-    due = select(*columns).where(jobs.c.queue == queue, jobs.c.due_at <= moment, jobs.c.failed_at.is_(None))
+    due = select(*job_columns).where(jobs.c.queue == queue, jobs.c.due_at <= moment, jobs.c.failed_at.is_(None))
     return due.order_by(jobs.c.due_at, jobs.c.id).limit(most).with_for_update(skip_locked=True)
 
 
@@ -123,14 +129,19 @@ async def enqueue(
     delay: float = 0,
     dedupe: str | None = None,
     queue: str = "",
+    lane: str = LANE,
 ) -> None:
-    """Adds a job in the present transaction, due after `delay` seconds. At most one live job has a given `dedupe` key."""
+    """Adds a job in the present transaction, due after `delay` seconds. At most one live job has a given `dedupe` key.
+
+    Lanes of an organization take turns where the queue's worker is fair (`fairness.py`).
+    """
     if dedupe is not None and await session.one(live_job(dedupe)) is not None:
         return
     row = {
         "id": new_id(),
         "organization_id": organization_id,
         "queue": queue,
+        "lane": lane,
         "kind": kind,
         "payload": msgspec.json.encode(payload).decode(),
         "attempts": 0,
@@ -213,6 +224,7 @@ class Worker:
         self.queue = queue
         self.at_once = at_once
         self.running: dict[str, asyncio.Task[None]] = {}
+        self.claimed: dict[str, Job] = {}  # those that run
         self.woken = asyncio.Event()
         self.stopping = False
 
@@ -260,6 +272,7 @@ class Worker:
             return 0
         claimed = await self.database.write(lambda session: self.take(session, room))
         for job in claimed:
+            self.claimed[job.id] = job
             self.running[job.id] = task = asyncio.create_task(self.perform(job))
             task.add_done_callback(partial(self.done, job.id))
         return len(claimed)
@@ -269,13 +282,16 @@ class Worker:
         due = await session.all(due_jobs(self.queue, clock.now(), most + len(self.running)))
         found = [job for job in due if job.id not in self.running][:most]
         for job in found:
-            job.claim = new_id()
-            job.attempts += 1
-            await session.run(claim_job(job.id, job.claim, clock.seconds_from_now(LEASE)))
+            await self.own(session, job)
         return found
 
+    async def own(self, session: Session, job: Job) -> None:
+        job.claim = new_id()
+        job.attempts += 1
+        await session.run(claim_job(job.id, job.claim, clock.seconds_from_now(LEASE)))
+
     def done(self, id: str, task: asyncio.Task[None]) -> None:
-        del self.running[id]
+        del self.running[id], self.claimed[id]
         self.wake()
 
     async def perform(self, job: Job) -> None:

@@ -49,7 +49,7 @@ async def put_document(ctx: Context, base_id: str, draft: Draft) -> Document:
         await change(ctx, id, **row, revision=present.revision + 1)
         if present.upload_id is not None:
             await ctx.db.run(store.delete_upload(ctx.organization_id, present.upload_id))
-    await queueing.index(ctx, id)
+    await queueing.index(ctx, base_id, id)
     return await get_document(ctx, PublicId(id))
 
 
@@ -57,7 +57,7 @@ async def reindex_document(ctx: Context, id: PublicId) -> Document:
     """Read a document anew: a web page or feed is fetched again, a file is split and embedded again."""
     held = await held_document(ctx, id)
     await change(ctx, id, revision=held.revision + 1, status="queued", progress=0, error=None)
-    await queueing.index(ctx, id)
+    await queueing.index(ctx, held.knowledge_base_id, id)
     return await get_document(ctx, id)
 
 

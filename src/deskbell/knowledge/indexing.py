@@ -32,7 +32,7 @@ T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 BATCH = 16  # chunks that are embedded at once
-SLICE = 20.0  # seconds after which a job lets others go first
+SLICE = 10.0  # seconds after which a job lets others go first
 PATIENCE = 6  # attempts to reach an embedder before a document goes live without vectors
 
 
@@ -153,7 +153,7 @@ class Indexer:
                 job.after = live.id
         except OutOfTime:
             rest = msgspec.structs.asdict(job)
-            await work.finish(within(work, lambda ctx: queueing.enqueue(ctx, queueing.EMBED, rest)))
+            await work.finish(within(work, lambda ctx: queueing.enqueue(ctx, queueing.EMBED, base_id, rest)))
             return
         except Unavailable as reason:
             raise Again(str(reason)) from None

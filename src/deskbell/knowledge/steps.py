@@ -134,8 +134,9 @@ async def go_live(ctx: Context, *, document: DocumentState, embedder: str | None
 
 async def again(ctx: Context, *, id: str) -> None:
     """Goes on with a document's newest content later, if it has not gone."""
-    if await ctx.db.one(store.held_document(ctx.organization_id, id)) is not None:
-        await queueing.index(ctx, id)
+    held = await ctx.db.one(store.held_document(ctx.organization_id, id))
+    if held is not None:
+        await queueing.index(ctx, held.knowledge_base_id, id)
 
 
 async def fail(ctx: Context, *, document: DocumentState, reason: str) -> None:
@@ -144,7 +145,7 @@ async def fail(ctx: Context, *, document: DocumentState, reason: str) -> None:
     if held is None:
         return
     if held.revision != document.revision:
-        await queueing.index(ctx, document.id)
+        await queueing.index(ctx, document.knowledge_base_id, document.id)
         return
     if held.live_revision:
         reason += " Searches go on with its earlier content."
@@ -174,14 +175,14 @@ async def followed(ctx: Context, *, feed: DocumentState, hours: float) -> None:
     if hours:
         job = {"document_id": feed.id}
         dedupe = f"{queueing.REFRESH} {feed.id}"
-        await queueing.enqueue(ctx, queueing.REFRESH, job, dedupe=dedupe, delay=hours * 3600)
+        await queueing.enqueue(ctx, queueing.REFRESH, feed.knowledge_base_id, job, dedupe=dedupe, delay=hours * 3600)
 
 
 async def refresh(ctx: Context, *, id: str) -> None:
     """Queues a feed again, if it has not gone."""
     held = await ctx.db.one(store.held_document(ctx.organization_id, id))
     if held is not None:
-        await queueing.index(ctx, id)
+        await queueing.index(ctx, held.knowledge_base_id, id)
 
 
 async def live_behind(ctx: Context, *, base_id: str, after: str) -> list[LiveDocument]:
@@ -243,4 +244,4 @@ async def queue_embedding(session: Session, *, bases: list[Elsewhere]) -> None:
     for base in bases:
         ctx = Context(session, base.organization_id)
         job = {"knowledge_base_id": base.id}
-        await queueing.enqueue(ctx, queueing.EMBED, job, dedupe=f"{queueing.EMBED} {base.id}")
+        await queueing.enqueue(ctx, queueing.EMBED, base.id, job, dedupe=f"{queueing.EMBED} {base.id}")
