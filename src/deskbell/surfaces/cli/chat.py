@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import re
 import sys
 from collections.abc import Iterator
+from contextlib import aclosing
+from importlib import import_module
 
 import click
 
@@ -21,6 +25,8 @@ from deskbell.surfaces.cli.beside import Beside
 from deskbell.surfaces.cli.database import guest
 
 PROMPT = "> "
+
+_control = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 def converse(settings: Settings, id: str) -> None:
@@ -43,21 +49,23 @@ def converse(settings: Settings, id: str) -> None:
 
 
 def messages() -> Iterator[str]:
-    """What somebody types, line by line, blank ones left out."""
-    typed = sys.stdin.isatty()
-    while True:
-        if typed:
-            click.echo(PROMPT, nl=False)
-        try:
-            line = sys.stdin.readline()
-        except KeyboardInterrupt:
-            line = ""
-        if not line:
-            if typed:
-                click.echo()
-            return
+    """What somebody types, line by line, blank ones left out. Ctrl-D and, while nothing is answered, Ctrl-C end it."""
+    lines = typed() if sys.stdin.isatty() else iter(sys.stdin.readline, "")
+    for line in lines:
         if line.strip():
             yield line.strip()
+
+
+def typed() -> Iterator[str]:
+    """Lines from a terminal, with its keys for editing and for what was typed before."""
+    with contextlib.suppress(ImportError):
+        import_module("readline")  # which is all that `input` needs to use it; not every system has it
+    while True:
+        try:
+            yield input(PROMPT)
+        except (EOFError, KeyboardInterrupt):
+            click.echo()
+            return
 
 
 class Talk:
@@ -83,25 +91,43 @@ class Talk:
         self.outside = Outside(database, caller, "user", {turns.Turns: shared})
         speaker = await self.outside.read(lambda ctx: operations.speaker(ctx, self.agent_id))
         if speaker.welcome_message:
-            click.echo(speaker.welcome_message)
+            click.echo(printable(speaker.welcome_message))
 
     async def turn(self, message: str) -> None:
         """Asks, and shows the answer while it comes."""
         asked = ChatMessage(self.agent_id, message, self.conversation_id)
-        async for event in turns.events(self.outside, asked):
-            match event:
-                case Delta():
-                    click.echo(event.text, nl=False)
-                case Sources():
-                    click.echo()
-                    for source in event.sources:
-                        click.echo(f"  {named(source)}")
-                case Done():
-                    self.conversation_id = event.conversation_id
-        click.echo()
+        begun = False
+        try:
+            async with aclosing(turns.events(self.outside, asked)) as events:
+                async for event in events:
+                    begun = True
+                    self.show(event)
+        except Problem:
+            if begun:
+                click.echo()
+            raise
+
+    def show(self, event: turns.Event) -> None:
+        match event:
+            case Delta():
+                click.echo(printable(event.text), nl=False)
+            case Sources():
+                for source in event.sources:
+                    click.echo(f"\n  {printable(named(source))}", nl=False)
+            case Done():
+                self.conversation_id = event.conversation_id
+                click.echo()
+                if sys.stdin.isatty():
+                    for question in event.suggested_follow_ups:
+                        click.secho(f"  {printable(question)}", dim=True)
 
     async def end(self) -> None:
         await self.models.close()
+
+
+def printable(text: str) -> str:
+    """Text that tells a terminal nothing: what models and documents write has no control characters but tabs and ends of lines."""
+    return _control.sub("", text)
 
 
 def named(source: Source) -> str:
