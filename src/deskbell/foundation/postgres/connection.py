@@ -8,6 +8,8 @@ from typing import Any
 
 import asyncpg
 
+from deskbell.foundation.db import DatabaseFailure
+
 CONNECT = 3.0  # seconds to reach the server, or for a connection to become free
 ANSWER = 5.0  # seconds for one statement
 IDLE = 15.0  # seconds until the server undoes the transaction of a worker that has fallen silent
@@ -16,6 +18,7 @@ KEPT = 1000  # statements
 BEGIN, BECOME = "deskbell_begin", "deskbell_become"
 # One condition, so that neither part is left out; it is false, so that there is no row to read.
 BECOMING = "SELECT 1 WHERE set_config('role', $1, true) || set_config('deskbell.org', $2, true) = ''"
+WHOSE = "SELECT coalesce(current_setting('deskbell.org', true), '')"
 
 
 def settings() -> dict[str, str]:
@@ -63,6 +66,8 @@ BEGINNING = executing(BEGIN)
 class Connection:
     """A connection of asyncpg's, and the statements that were prepared on it."""
 
+    proven = False  # that this asyncpg does with an opening what it should
+
     def __init__(self, raw: Any) -> None:
         self.raw = raw
         self.statements: dict[str, Any] = {}
@@ -78,10 +83,25 @@ class Connection:
             connection.openings = [
                 await raw.prepare(text, name=name) for name, text in ((BEGIN, "BEGIN"), (BECOME, BECOMING))
             ]
+            await connection.prove()
         except BaseException:
             raw.terminate()
             raise
         return connection
+
+    async def prove(self) -> None:
+        """Sees once that an opening holds for its statement and for no other: asyncpg does not promise it."""
+        if Connection.proven:
+            return
+        seen = []
+        with contextlib.suppress(AttributeError, asyncpg.InternalClientError):
+            for opening in (becoming(("none", "proof")), b""):
+                seen += [row[0] for row in await self.fetch(WHOSE, (), opening)]
+        if seen != ["proof", ""]:
+            raise DatabaseFailure(
+                f"asyncpg {asyncpg.__version__} does not fit this Deskbell: pip install 'deskbell[postgres]' brings one that does"
+            )
+        Connection.proven = True
 
     async def fetch(self, sql: str, values: tuple[Any, ...], opening: bytes = b"") -> list[Any]:
         """Runs a statement. `opening` goes before it without a round trip of its own.

@@ -22,6 +22,7 @@ AWAY = (
     OSError,
     asyncio.TimeoutError,
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
     asyncpg.PostgresConnectionError,
     asyncpg.InvalidAuthorizationSpecificationError,
     asyncpg.InvalidCatalogNameError,
@@ -41,8 +42,17 @@ STALE = (asyncpg.InvalidCachedStatementError, asyncpg.OutdatedSchemaCacheError)
 COLLISIONS = (asyncpg.SerializationError, asyncpg.DeadlockDetectedError, *STALE)
 
 
-#: What says that this connection is gone, and not the whole server silent.
-GONE = (OSError, asyncpg.InterfaceError, asyncpg.PostgresConnectionError, asyncpg.AdminShutdownError)
+#: What says that this connection is gone, and not the whole server silent. An InternalClientError is what asyncpg says between a
+#: server's last words on an idle connection and its end.
+GONE = (
+    OSError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.exceptions.IdleSessionTimeoutError,
+)
 
 
 class Lost(DatabaseFailure):
@@ -76,6 +86,11 @@ def connection_lost(error: BaseException) -> bool:
     return isinstance(error, GONE) and not isinstance(error, TimeoutError)
 
 
+def of_server(error: Exception) -> bool:
+    """Whether the server has answered with this. asyncpg's own complaint of a value comes behind an opening that is on its way."""
+    return isinstance(error, asyncpg.PostgresError) and error.severity is not None
+
+
 class PostgresSession:
     """Runs statements on one connection. `touched` holds the tables that it has written.
 
@@ -107,7 +122,7 @@ class PostgresSession:
             lost = connection_lost(error)
             if lost and not self.begun:
                 raise Lost(f"{type(error).__name__}: {error}") from error
-            self.in_doubt = lost or not isinstance(error, asyncpg.PostgresError)
+            self.in_doubt = lost or not of_server(error)
             self.begun = self.writes
             raise translated(error) from error
         self.in_doubt = False
