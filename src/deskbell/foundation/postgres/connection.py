@@ -21,14 +21,15 @@ BECOMING = "SELECT 1 WHERE set_config('role', $1, true) || set_config('deskbell.
 WHOSE = "SELECT coalesce(current_setting('deskbell.org', true), '')"
 
 
-def settings() -> dict[str, str]:
-    """What holds for a whole connection. Plans do not look at values, as on SQLite: planning takes longer than most statements."""
-    return {
-        "timezone": "UTC",
-        "statement_timeout": f"{ANSWER * 1000:.0f}",
-        "idle_in_transaction_session_timeout": f"{IDLE * 1000:.0f}",
-        "plan_cache_mode": "force_generic_plan",
-    }
+def settings() -> str:
+    """What holds for a whole connection, said when it is there: PgBouncer refuses a connection that begins with it.
+
+    Plans do not look at values, as on SQLite: planning takes longer than most statements.
+    """
+    return (
+        f"SET timezone = 'UTC'; SET statement_timeout = {ANSWER * 1000:.0f}; SET plan_cache_mode = force_generic_plan; "
+        f"SET idle_in_transaction_session_timeout = {IDLE * 1000:.0f}"
+    )
 
 
 def canonical(text: str) -> str:
@@ -76,8 +77,9 @@ class Connection:
 
     @classmethod
     async def opened(cls, url: str) -> Connection:
-        raw = await asyncpg.connect(url, timeout=CONNECT, command_timeout=ANSWER, server_settings=settings())
+        raw = await asyncpg.connect(url, timeout=CONNECT, command_timeout=ANSWER)
         try:
+            await raw.execute(settings())
             await set_up(raw)
             connection = cls(raw)
             connection.openings = [
