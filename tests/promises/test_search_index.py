@@ -10,6 +10,7 @@ import pytest
 
 from deskbell.foundation.sqlite.search import PIECE, grams, unsettled, wanted
 from tests.desk import Api, Server, eventually
+from tests.promises.searching import Life
 
 
 @pytest.fixture
@@ -98,3 +99,7 @@ def test_a_new_lead_may_take_the_number_of_a_deleted_one(api: Api) -> None:
     assert (found(api, "Bartholomew"), found(api, "Maximilian")) == ([], ["Maximilian"])
     assert (indexed(api, "Bartholomew"), indexed(api, "Maximilian")) == (0, 1)
     rows.close()
+
+
+def test_every_search_equals_a_scan_whatever_happens_and_whoever_writes(tmp_path: Path) -> None:
+    Life(tmp_path, 7).live(30)
