@@ -34,13 +34,14 @@ from deskbell.foundation.db import Database, DatabaseFailure, Session
 from deskbell.foundation.fairness import FairWorker
 from deskbell.foundation.jobs import Work, Worker
 from deskbell.knowledge import operations as knowledge
+from deskbell.knowledge.calibrating import Calibrator
 from deskbell.knowledge.documents import purge as purge_uploads
 from deskbell.knowledge.embedders import chosen
 from deskbell.knowledge.embedders.base import Embedder
 from deskbell.knowledge.indexing import Indexer, catch_up
 from deskbell.knowledge.large.settling import Settler
 from deskbell.knowledge.large.settling import catch_up as settle_large_bases
-from deskbell.knowledge.queueing import LARGE, QUEUE
+from deskbell.knowledge.queueing import CALIBRATE, LARGE, QUEUE
 from deskbell.knowledge.reading import Reader
 from deskbell.knowledge.search import Knowledge
 from deskbell.knowledge.uploading import Uploads
@@ -142,7 +143,7 @@ class Deskbell:
         self.pages = pages.build(OPERATIONS, AGENT_OPERATIONS, self.database, self.access_log, self.settings)
         sender = sending.Sender(simulator.Simulator(self.database))
         self.worker = Worker(self.database, {sending.SEND: sender.send, simulator.REPORT: sender.report, PURGE: purge})
-        self.indexing = indexing_of(self.settings, self.database, embedder)
+        self.indexing = indexing_of(self.settings, self.database, embedder, self.knowledge)
         handlers = {SUMMARIZE: Summarizer(self.models).summarize}
         self.summing = Worker(self.database, handlers, queue=AGENTS, at_once=SUMMARIZED_AT_ONCE)
         self.settling = settling_of(self.settings, self.database)
@@ -292,10 +293,10 @@ def knowledge_of(settings: Settings, database: Database, embedder: Embedder | No
     return Knowledge(database, embedder, settings.index_mib * MIB, settings.large_base_chunks)
 
 
-def indexing_of(settings: Settings, database: Database, embedder: Embedder | None) -> Worker:
+def indexing_of(settings: Settings, database: Database, embedder: Embedder | None, knowledge: Knowledge) -> Worker:
     """What makes documents findable, in a server or in a command that has no server beside it."""
     reader = Reader(settings.upload_mib * MIB, settings.feed_hours)
-    handlers = Indexer(database, reader, embedder).handlers
+    handlers = Indexer(database, reader, embedder).handlers | {CALIBRATE: Calibrator(knowledge).calibrate}
     return FairWorker(database, handlers, queue=QUEUE, at_once=INDEXED_AT_ONCE, each=INDEXED_OF_EACH)
 
 

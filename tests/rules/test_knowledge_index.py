@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from deskbell.knowledge.analysis import terms
-from deskbell.knowledge.calibration import THRESHOLD, Calibration, fitted
+from deskbell.knowledge.calibration import FEWEST, THRESHOLD, Calibration, between, fitted
 from deskbell.knowledge.index import Entry, Hit, Index
 from deskbell.knowledge.ranking import MOST_CORRECTED
 from deskbell.knowledge.spelling import Speller, edits
@@ -144,3 +144,19 @@ def test_a_curve_is_fitted_to_own_and_foreign_questions() -> None:
     curve = fitted(0.5, [0.4, 0.5, 0.6, 0.7], [0.1, 0.2, 0.25])
     assert curve.probability(0.5) > 0.9 > THRESHOLD > 0.1 > curve.probability(0.15)
     assert 0 <= curve.probability(-1e9) < curve.probability(1e9) <= 1
+
+
+@pytest.mark.parametrize(("start", "stretch"), [(0.0, 1.0), (0.7, 0.3), (-0.5, 2.0)])
+def test_a_curve_between_headings_and_foreign_questions_fits_any_range_of_scores(start: float, stretch: float) -> None:
+    headings = [start + stretch * score for score in (0.7, 0.75, 0.8, 0.85, 0.9)]
+    foreign = [start + stretch * score for score in (0.08, 0.1, 0.12, 0.15, 0.2)]
+    curve = between(0.5, headings, foreign)
+    assert curve is not None
+    assert curve.probability(start + stretch * 0.4) > THRESHOLD > curve.probability(start + stretch * 0.15)
+
+
+def test_headings_that_tell_nothing_give_no_curve() -> None:
+    foreign = [0.1, 0.2, 0.3]
+    assert between(0.5, [0.9] * (FEWEST - 1), foreign) is None
+    assert between(0.5, [0.2] * FEWEST, foreign) is None
+    assert between(0.5, [0.9] * FEWEST, []) is None

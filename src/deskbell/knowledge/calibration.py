@@ -8,12 +8,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from statistics import median
 
 import msgspec
 
 from deskbell.knowledge.analysis import UNSPACED
 
 THRESHOLD = 0.5  # below, nothing in the knowledge base is about the question
+# Where questions stand between the middle foreign question (0) and the middle heading (1), in collections that have all three.
+LEVELS = (0.25, 0.4, 0.55, 0.7, 0.85)
+FEWEST = 5  # headings that a curve is fitted to
+FLATTEST = 5.0  # slope of a curve that still tells something
 
 
 class Calibration(msgspec.Struct, frozen=True):
@@ -30,6 +35,33 @@ class Calibration(msgspec.Struct, frozen=True):
 def keywords_alone(language: str) -> Calibration:
     """Where no passage has a vector. Pairs of signs match by chance in part, so the share that tells is lower."""
     return Calibration(1.0, 28.0, 3.2) if language in UNSPACED else Calibration(1.0, 28.0, 6.2)
+
+
+class Fitted(msgspec.Struct, frozen=True):
+    """A curve that was fitted to a knowledge base with so many chunks, by so many of its headings; of none: its embedder's usual one."""
+
+    embedder: str
+    curve: Calibration
+    headings: int
+    chunks: int
+
+    def fits(self, embedder: str, chunks: int) -> bool:
+        """Whether it may still be used: for the same embedder, while the knowledge base has not doubled or halved."""
+        return self.embedder == embedder and self.chunks / 2 < chunks < self.chunks * 2
+
+
+def between(weight: float, headings: Sequence[float], foreign: Sequence[float]) -> Calibration | None:
+    """The curve for a knowledge base whose questions nobody knows: they score less than its headings, whose words it has, and more
+    than foreign questions. None where too few headings, or none that stand out, tell nothing.
+
+    Only differences count, so it suits an embedder for which any two texts are alike as well as one for which few are.
+    """
+    if len(headings) < FEWEST or not foreign:
+        return None
+    middle = median(foreign)
+    own = [middle + level * (score - middle) for score in headings for level in LEVELS]
+    curve = fitted(weight, own, foreign)
+    return curve if curve.slope >= FLATTEST else None
 
 
 def fitted(weight: float, own: Sequence[float], foreign: Sequence[float]) -> Calibration:

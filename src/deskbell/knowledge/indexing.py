@@ -109,8 +109,9 @@ class Indexer:
                 raise Again(str(reason)) from None
             log.warning("document %s goes live without vectors: %s", document.id, reason)
             embedder = None
-        name = embedder.name if embedder else None
-        await work.finish(within(work, partial(steps.go_live, document=document, embedder=name, settles=self.settles)))
+        name, measured = (embedder.name, embedder.measured) if embedder else (None, True)
+        act = partial(steps.go_live, document=document, embedder=name, measured=measured, settles=self.settles)
+        await work.finish(within(work, act))
 
     async def follow(self, work: Work, feed: DocumentState) -> None:
         """Makes a document of each entry of a feed, and looks again later."""
@@ -196,10 +197,16 @@ def indexed_text(row: Pending) -> str:
 
 
 async def catch_up(database: Database, embedder: Embedder | None) -> None:
-    """Queues knowledge bases that have another embedder's vectors, as after a change of the setting."""
+    """Queues knowledge bases that have another embedder's vectors, as after a change of the setting, or lack its curve."""
     if embedder is None:
         return
     after = ""
     while bases := await database.read(partial(steps.embedded_otherwise, embedder=embedder.name, after=after)):
         await database.write(partial(steps.queue_embedding, bases=bases))
+        after = bases[-1].id
+    if embedder.measured:
+        return
+    after = ""
+    while bases := await database.read(partial(steps.uncalibrated, embedder=embedder.name, after=after)):
+        await database.write(partial(steps.queue_calibration, bases=bases))
         after = bases[-1].id

@@ -155,12 +155,16 @@ class SearchAnswer(msgspec.Struct, rename="camel"):
 
 
 class BaseState(msgspec.Struct):
-    """What a search must know of a knowledge base: `version` moves with everything that a search may find."""
+    """What a search must know of a knowledge base: `version` moves with everything that a search may find.
+
+    `calibration` is a `Fitted` as JSON, where one was made.
+    """
 
     id: str
     name: str
     version: int
     embedder: str | None
+    calibration: str | None = None
 
 
 class Place(NamedTuple):
@@ -221,6 +225,13 @@ class Pending(msgspec.Struct):
     title: str
     headings: msgspec.Raw
     text: str
+
+
+class Named(msgspec.Struct):
+    """What stands above a chunk."""
+
+    title: str
+    headings: msgspec.Raw
 
 
 class OldChunk(msgspec.Struct):

@@ -12,6 +12,7 @@ LARGE = "knowledge.large"  # and these longer still
 SETTLE = "knowledge.settle"
 SETTLED_AFTER = 1.0  # seconds in which more may have changed
 INDEX, SWEEP, EMBED, REFRESH = "knowledge.index", "knowledge.sweep", "knowledge.embed", "knowledge.refresh"
+CALIBRATE = "knowledge.calibrate"
 
 
 async def index(ctx: Context, base_id: str, id: str) -> None:
@@ -28,6 +29,12 @@ async def settle(ctx: Context, base_id: str) -> None:
     """One job at a time stores a knowledge base's index; it looks for what has changed at its end."""
     job = {"knowledge_base_id": base_id}
     await enqueue(ctx, SETTLE, base_id, job, dedupe=f"{SETTLE} {base_id}", delay=SETTLED_AFTER, queue=LARGE)
+
+
+async def calibrate(ctx: Context, base_id: str) -> None:
+    """Queues a look whether a knowledge base's curve still fits."""
+    job = {"knowledge_base_id": base_id}
+    await enqueue(ctx, CALIBRATE, base_id, job, dedupe=f"{CALIBRATE} {base_id}", delay=SETTLED_AFTER)
 
 
 async def enqueue(

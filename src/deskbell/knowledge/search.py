@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import logging
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from deskbell.foundation.db import Database, Session
 from deskbell.knowledge import rules, store
-from deskbell.knowledge.calibration import THRESHOLD
+from deskbell.knowledge.calibration import THRESHOLD, Calibration, Fitted
 from deskbell.knowledge.embedders import former
 from deskbell.knowledge.embedders.base import Embedder, Unavailable
 from deskbell.knowledge.followups import Place, follow_ups
@@ -76,9 +76,29 @@ class Knowledge:
                 log.warning("searching by keywords alone: %s", reason)
                 return None
         self.vectors.move_to_end(key)
+        self.make_room()
+        return self.vectors[key]
+
+    async def prepare(self, embedder: Embedder, questions: Sequence[str]) -> None:
+        """Makes the vectors of at most `REMEMBERED` questions together, before they are searched for. Raises `Unavailable`."""
+        unknown = [each for each in dict.fromkeys(questions) if (embedder.name, each) not in self.vectors]
+        if unknown:
+            rows = await embedder.embed(unknown)
+            self.vectors |= {(embedder.name, each): row for each, row in zip(unknown, rows, strict=True)}
+            self.make_room()
+
+    def make_room(self) -> None:
         while len(self.vectors) > REMEMBERED:
             self.vectors.popitem(last=False)
-        return self.vectors[key]
+
+
+def curve(embedder: Embedder, state: BaseState) -> Callable[[str], Calibration]:
+    """How scores of a knowledge base are read, by language: its own curve, where it has one for this embedder."""
+    if not embedder.measured and state.calibration is not None:
+        fitted = msgspec.json.decode(state.calibration, type=Fitted)
+        if fitted.embedder == embedder.name:
+            return lambda language: fitted.curve
+    return embedder.calibration
 
 
 async def search(
@@ -134,7 +154,7 @@ async def hits_in(knowledge: Knowledge, organization_id: str, state: BaseState, 
     if loaded.large is None and not len(loaded.index):
         return []
     vector = await knowledge.vector(embedder, query) if embedder else None
-    calibration = embedder.calibration if embedder else None
+    calibration = curve(embedder, state) if embedder else None
     if loaded.large is not None:
         from deskbell.knowledge.large.search import Search
 

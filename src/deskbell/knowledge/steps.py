@@ -113,10 +113,12 @@ async def keep_vectors(
         await change(ctx, held.id, progress=progress)
 
 
-async def go_live(ctx: Context, *, document: DocumentState, embedder: str | None, settles: bool) -> None:
+async def go_live(
+    ctx: Context, *, document: DocumentState, embedder: str | None, measured: bool, settles: bool
+) -> None:
     """Lets searches see the newest revision, all of it, and the one before no more. Without an embedder vectors follow later.
-
-    Where the index of a knowledge base `settles` in the database, a job sees to that.
+    Where the index of a knowledge base `settles` in the database, a job sees to that, and one to the curve of an embedder that is
+    not `measured`.
     """
     await current(ctx, document)
     chunks = await count(ctx, place=document.place)
@@ -126,6 +128,8 @@ async def go_live(ctx: Context, *, document: DocumentState, embedder: str | None
     await ctx.db.run(store.raise_version(ctx.organization_id, document.knowledge_base_id))
     if embedder is not None:
         await ctx.db.run(store.choose_embedder(ctx.organization_id, document.knowledge_base_id, embedder, anew=False))
+        if not measured:
+            await queueing.calibrate(ctx, document.knowledge_base_id)
     if document.revision > 1:
         await queueing.sweep(ctx, document.knowledge_base_id, document.id)
     if settles:
@@ -195,6 +199,7 @@ async def adopt(ctx: Context, *, base_id: str, embedder: str) -> None:
     """Searches a knowledge base by this embedder's vectors from now on; the others' are swept up."""
     await ctx.db.run(store.choose_embedder(ctx.organization_id, base_id, embedder, anew=True))
     await ctx.db.run(store.raise_version(ctx.organization_id, base_id))
+    await queueing.calibrate(ctx, base_id)
     for live in await live_behind(ctx, base_id=base_id, after=""):
         await ctx.db.run(
             store.delete_other_vectors(ctx.organization_id, base_id, live.id, live.live_revision, embedder)
@@ -245,3 +250,13 @@ async def queue_embedding(session: Session, *, bases: list[Elsewhere]) -> None:
         ctx = Context(session, base.organization_id)
         job = {"knowledge_base_id": base.id}
         await queueing.enqueue(ctx, queueing.EMBED, base.id, job, dedupe=f"{queueing.EMBED} {base.id}")
+
+
+async def uncalibrated(session: Session, *, embedder: str, after: str) -> list[Elsewhere]:
+    """Of all organizations, by id: the next knowledge bases that have this embedder's vectors, and no curve for it."""
+    return await session.all(store.bases_without_curve(embedder, after, ROWS))
+
+
+async def queue_calibration(session: Session, *, bases: list[Elsewhere]) -> None:
+    for base in bases:
+        await queueing.calibrate(Context(session, base.organization_id), base.id)

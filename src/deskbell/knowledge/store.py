@@ -42,6 +42,7 @@ from deskbell.knowledge.model import (
     FoundChunk,
     KnowledgeBase,
     LiveDocument,
+    Named,
     OldChunk,
     Pending,
 )
@@ -55,6 +56,7 @@ knowledge_bases = Table(
     Column("description", Text),
     Column("version", Integer, nullable=False),
     Column("embedder", Text),
+    Column("calibration", Text),
     Column("created_at", INSTANT, nullable=False),
     Column("updated_at", INSTANT, nullable=False),
     ForeignKeyConstraint(["organization_id"], ["organizations.id"]),
@@ -219,6 +221,25 @@ def bases_embedded_otherwise(embedder: str, id: str, most: int) -> Select[Any]:
     )
 
 
+@query(Elsewhere)
+def bases_without_curve(embedder: str, id: str, most: int) -> Select[Any]:
+    """Of all organizations, by id: knowledge bases that have this embedder's vectors, and no calibration."""
+    bare = (knowledge_bases.c.embedder == embedder, knowledge_bases.c.calibration.is_(None))
+    return (
+        select(knowledge_bases.c.organization_id, knowledge_bases.c.id)
+        .where(knowledge_bases.c.id > id, *bare)
+        .order_by(knowledge_bases.c.id)
+        .limit(most)
+    )
+
+
+@command
+def keep_calibration(organization_id: str, id: str, embedder: str, calibration: str) -> Update:
+    """Keeps the curve of the embedder whose vectors a knowledge base is searched by."""
+    own = (knowledge_bases.c.organization_id == organization_id, knowledge_bases.c.id == id)
+    return update(knowledge_bases).where(*own, knowledge_bases.c.embedder == embedder).values(calibration=calibration)
+
+
 @command
 def raise_version(organization_id: str, id: str) -> Update:
     """Says that a search may find something else from now on."""
@@ -366,6 +387,14 @@ def unembedded(
         .order_by(chunks.c.position)
         .limit(most)
     )
+
+
+@query(Named)
+def name_of_chunk(
+    organization_id: str, knowledge_base_id: str, document_id: str, revision: int, position: int
+) -> Select[Any]:
+    place = (organization_id, knowledge_base_id, document_id, revision, position)
+    return select(chunks.c.title, chunks.c.headings).where(*_at(chunks, *place))
 
 
 @query(str)

@@ -29,6 +29,11 @@ class Embedder(Protocol):
     @property
     def dimensions(self) -> int: ...
 
+    @property
+    def measured(self) -> bool:
+        """Whether its calibration is known; else each knowledge base's is fitted to its headings."""
+        ...
+
     async def embed(self, texts: Sequence[str]) -> Matrix:
         """One row of length 1 per text, float32. Raises `Unavailable`."""
         ...

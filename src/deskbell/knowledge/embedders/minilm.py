@@ -72,6 +72,7 @@ class MiniLM:
 
     name = "all-MiniLM-L6-v2"
     dimensions = 384
+    measured = True
 
     def __init__(self, threads: int | None = None) -> None:
         """`threads` work at once; by default half of the processors, so that requests keep the others."""

@@ -8,7 +8,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from functools import partial
 
-from deskbell.app import embedder_of, indexing_of
+from deskbell.app import embedder_of, indexing_of, knowledge_of
 from deskbell.foundation import databases, jobs, sqlite
 from deskbell.foundation.db import Database, Session, T, Work
 from deskbell.knowledge.documents import get_document
@@ -66,7 +66,8 @@ def working(settings: Settings) -> Iterator[bool]:
 async def index(settings: Settings, organization_id: str, ids: Sequence[str], watch: Watcher) -> None:
     """Works on what is queued until these documents have ended."""
     async with opened(settings) as database:
-        worker = indexing_of(settings, database, embedder_of(settings))
+        embedder = embedder_of(settings)
+        worker = indexing_of(settings, database, embedder, knowledge_of(settings, database, embedder))
         if database.alone:
             await database.write(jobs.release)
         database.follow("jobs", worker.wake)

@@ -20,7 +20,8 @@ from deskbell.foundation.db import Session
 from deskbell.foundation.ids import PublicId, new_id
 from deskbell.foundation.pages import Window
 from deskbell.knowledge import bases, documents, rules
-from deskbell.knowledge.model import Document, DocumentWindow, Draft, KnowledgeBase, NewKnowledgeBase
+from deskbell.knowledge.calibration import Fitted
+from deskbell.knowledge.model import BaseState, Document, DocumentWindow, Draft, KnowledgeBase, NewKnowledgeBase
 from deskbell.operation import Context
 from deskbell.organizations.operations import context_of
 from deskbell.settings import Settings
@@ -201,7 +202,7 @@ def asyncio_search(settings: Settings, base: str, query: str, top_k: int) -> tup
 def status(settings: Settings, base: str, as_json: bool) -> None:
     """Show a knowledge base and how far its documents are."""
 
-    async def unit(session: Session) -> tuple[KnowledgeBase, list[Document]]:
+    async def unit(session: Session) -> tuple[KnowledgeBase, BaseState, list[Document]]:
         ctx = await context_of(session, await lookups.organization_of_base(session, id=base))
         found: list[Document] = []
         id = cast(PublicId, base)
@@ -209,17 +210,28 @@ def status(settings: Settings, base: str, as_json: bool) -> None:
             await documents.list_documents(ctx, id, DocumentWindow(limit=MOST, offset=len(found)))
         ).documents:
             found += page
-        return await bases.get_base(ctx, id), found
+        return await bases.get_base(ctx, id), await bases.state_of_base(ctx, id), found
 
-    shown, inside = read(settings, unit)
+    shown, state, inside = read(settings, unit)
+    fitted = msgspec.json.decode(state.calibration, type=Fitted) if state.calibration else None
+    meaning = {"embedder": state.embedder, "headingsFitted": fitted.headings if fitted else 0}
     if as_json:
-        show_json({**msgspec.to_builtins(shown), "documents": inside})
+        show_json({**msgspec.to_builtins(shown), **meaning, "documents": inside})
         return
     show_record(shown)
+    click.echo(f"\nSearched by keywords{meant(state, fitted)}.")
     click.echo()
     show_table(
         inside, ("id", "file_name", "status", "progress", "chunk_count", "error"), nothing="It holds no document yet."
     )
+
+
+def meant(state: BaseState, fitted: Fitted | None) -> str:
+    """What else a knowledge base is searched by, and how its scores are read."""
+    if state.embedder is None:
+        return " alone"
+    curve = f"; scores are fitted to {fitted.headings} headings" if fitted and fitted.headings else ""
+    return f" and by {state.embedder}{curve}"
 
 
 @kb.command(name="list")
