@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import random
+import threading
+from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
 
+import asyncpg
+import pytest
 from msgspec.structs import replace
 
 from deskbell.foundation.postgres.copying import copy
@@ -41,6 +46,33 @@ def document(number: int) -> str:
     return f"# Sheet {number}\n\n" + "\n\n".join(sections) + f"\n\n## Part\nPart number ZX-44{number:02} is a clamp.\n"
 
 
+@pytest.fixture(scope="module")
+def large(postgres_url: str) -> Iterator[Server]:
+    """A server for which ten chunks are many; it searches by keywords alone, which is quick."""
+    with running(fresh_database(postgres_url), replace(DISK, embedder="none")) as server:
+        yield server
+
+
+@pytest.fixture
+def shelf(large: Server) -> Library:
+    """A knowledge base that is searched on disk."""
+    made = Library(application(large, large.organization()))
+    for number in (17, 18, 19):
+        made.add(f"{number}.md", document(number))
+    eventually(lambda: on_disk(large, made), 60)
+    return made
+
+
+def names(base: Library, query: str = "part clamp", **more: int) -> set[str]:
+    return {each["metadata"]["fileName"] for each in base.search(query, top_k=100, **more)}
+
+
+def stored(server: Server, base: Library, table: str = "knowledge_segments") -> set[str]:
+    column = "segment_id" if table == "knowledge_blocks" else "id"
+    rows = ask(server.database, f"SELECT {column} FROM {table} WHERE knowledge_base_id = '{base.id}'")
+    return {row[0] for row in rows}
+
+
 def on_disk(server: Server, base: Library) -> bool:
     """Whether searches of this server find a base's index in the database, and nothing of it in memory."""
     base.search("roof")
@@ -62,3 +94,118 @@ def test_a_large_base_answers_from_disk_as_it_did_from_memory(tmp_path: Path, po
         eventually(lambda: ask(url, "SELECT FROM knowledge_segments"), 60)
         assert on_disk(server, shelf)
         assert [shelf.search(question, explain=True, top_k=30) for question in QUESTIONS] == before
+
+
+def test_documents_come_change_and_go_at_once(large: Server, shelf: Library) -> None:
+    first = stored(large, shelf)
+    shelf.add("20.md", document(20))
+    assert names(shelf) == {"17.md", "18.md", "19.md", "20.md"}
+    shelf.add("17.md", "# Sheet\n\nA walrus.")
+    assert names(shelf) == {"18.md", "19.md", "20.md"}
+    assert names(shelf, "walrus") == {"17.md"}
+    documents = shelf.api.get(f"/knowledge-bases/{shelf.id}/documents").json()["documents"]
+    [gone] = [each["id"] for each in documents if each["fileName"] == "18.md"]
+    assert shelf.api.delete(f"/documents/{gone}").status_code == 200
+    assert names(shelf) == {"19.md", "20.md"}
+    eventually(lambda: stored(large, shelf) != first and on_disk(large, shelf), 60)
+    assert (names(shelf), names(shelf, "walrus")) == ({"19.md", "20.md"}, {"17.md"})
+    eventually(lambda: stored(large, shelf, "knowledge_blocks") == stored(large, shelf), 60)
+
+
+def test_another_organization_finds_nothing_of_it(large: Server, shelf: Library) -> None:
+    charlie = application(large, large.organization("Charlie's Clinic"))
+    asked = {"kb_id": shelf.id, "query": "roof"}
+    assert charlie.post("/kb/search", asked).status_code == 404
+    other = Library(charlie)
+    for number in (27, 28):
+        other.add(f"{number}.md", document(number))
+    eventually(lambda: on_disk(large, other), 60)
+    assert names(other) == {"27.md", "28.md"}
+    assert names(shelf) == {"17.md", "18.md", "19.md"}
+
+
+def test_a_base_is_searched_while_it_grows_large(large: Server) -> None:
+    grown = Library(application(large, large.organization()))
+    grown.add("16.md", document(16))
+    over, seen = threading.Event(), list[set[str]]()
+
+    def look() -> None:
+        while not over.wait(0.02):
+            seen.append(names(grown, "ZX-4416"))
+
+    watching = threading.Thread(target=look)
+    watching.start()
+    try:
+        for number in (21, 22):
+            grown.add(f"{number}.md", document(number))
+        eventually(lambda: stored(large, grown), 60)
+        eventually(lambda: on_disk(large, grown), 60)
+        before = len(seen)
+        eventually(lambda: len(seen) > before + 3)
+    finally:
+        over.set()
+        watching.join()
+    assert all("16.md" in found for found in seen)
+
+
+def test_a_deleted_base_leaves_nothing(large: Server, shelf: Library) -> None:
+    assert shelf.api.delete(f"/knowledge-bases/{shelf.id}").status_code == 200
+    assert shelf.api.post("/kb/search", {"kb_id": shelf.id, "query": "roof"}).status_code == 404
+    tables = ("knowledge_segments", "knowledge_blocks", "chunks")
+    eventually(lambda: not any(stored(large, shelf, table) for table in tables), 60)
+
+
+@pytest.fixture
+def unprivileged(postgres_url: str) -> str:
+    """A database without pgvector, whose user may not install it."""
+    url = fresh_database(postgres_url)
+    name = urlsplit(url).path.removeprefix("/")
+    for role in ("deskbell_app", "deskbell_system"):
+        if not ask(postgres_url, f"SELECT FROM pg_roles WHERE rolname = '{role}'"):
+            ask(postgres_url, f"CREATE ROLE {role} NOLOGIN")
+    ask(postgres_url, f"CREATE ROLE {name} LOGIN IN ROLE deskbell_app, deskbell_system")
+    ask(postgres_url, f"ALTER DATABASE {name} OWNER TO {name}")
+    host = urlsplit(url).netloc.rpartition("@")[2]
+    return urlunsplit(urlsplit(url)._replace(netloc=f"{name}@{host}"))
+
+
+def test_without_pgvector_memory_answers_and_its_graph_comes_when_it_is_there(
+    unprivileged: str, postgres_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    with running(unprivileged, DISK) as server:
+        shelf = Library(application(server, server.organization()))
+        for number in (17, 18):
+            shelf.add(f"{number}.md", document(number))
+        before = shelf.search("who mends my house", explain=True)
+        assert before[0]["explain"]["semanticRank"] == 1
+        eventually(lambda: "run `CREATE EXTENSION vector` there as an administrator" in caplog.text, 60)
+        assert shelf.search("who mends my house", explain=True) == before
+        assert stored(server, shelf) == set()
+        ask(urlunsplit(urlsplit(postgres_url)._replace(path=urlsplit(unprivileged).path)), "CREATE EXTENSION vector")
+        shelf.add("19.md", document(19))
+        eventually(lambda: stored(server, shelf), 60)
+        assert on_disk(server, shelf)
+        assert names(shelf) == {"17.md", "18.md", "19.md"}
+        graph = graph_of(unprivileged)
+        assert rows_for(unprivileged, graph, shelf.api.organization_id) > 10
+        assert rows_for(unprivileged, graph, server.organization("Charlie's Clinic")) == 0
+
+
+def graph_of(url: str) -> str:
+    rows = ask(url, "SELECT relname FROM pg_class WHERE relname ~ '^knowledge_graph_[0-9a-f]{16}$'")
+    [name] = [str(row[0]) for row in rows]
+    return name
+
+
+def rows_for(url: str, table: str, organization_id: str) -> int:
+    """How many rows the application sees for an organization."""
+
+    async def asked() -> int:
+        connection = await asyncpg.connect(url, timeout=10)
+        try:
+            await connection.execute(f"SET ROLE deskbell_app; SET deskbell.org = '{organization_id}'")
+            return int(await connection.fetchval(f"SELECT count(*) FROM {table}"))
+        finally:
+            await connection.close()
+
+    return asyncio.run(asked())

@@ -23,7 +23,7 @@ T = TypeVar("T")
 ROWS = 100  # chunks that are stored in one transaction
 SWEPT = 500  # chunks that are removed in one transaction
 WAS_READ, WAS_STORED = 10, 20  # percent of a document's progress
-EVERY = 2**62  # above all revisions
+EVERY = 2**31 - 1  # above all revisions
 
 
 class Superseded(Exception):
