@@ -193,3 +193,21 @@ def test_a_repeated_creation_makes_one_agent(backend: AgentApi) -> None:
     assert first.content == again.content
     assert again.headers["Idempotency-Replayed"] == "true"
     assert backend.get("/agents").json()["pagination"]["total"] == 1
+
+
+def test_agents_and_knowledge_bases_are_linked_many_to_many(backend: AgentApi) -> None:
+    prices, hours = (backend.post("/knowledge-bases", {"name": name}).json()["id"] for name in ("Prices", "Hours"))
+    both, one = agent(backend, kb_ids=[hours, prices, hours]), agent(backend, kb_ids=[prices])
+    links = [{"id": hours, "name": "Hours"}, {"id": prices, "name": "Prices"}]
+    assert both["knowledgeBases"] == backend.get(f"/agents/{both['id']}").json()["knowledgeBases"] == links
+    assert one["knowledgeBases"] == links[1:]
+    assert backend.put(f"/agents/{one['id']}", {"kb_ids": [hours]}).json()["knowledgeBases"] == links[:1]
+    assert backend.put(f"/agents/{one['id']}", {"name": "Other"}).json()["knowledgeBases"] == links[:1]
+    assert backend.put(f"/agents/{one['id']}", {"kb_ids": []}).json()["knowledgeBases"] == []
+    assert backend.delete(f"/knowledge-bases/{hours}").status_code == 200
+    assert backend.get(f"/agents/{both['id']}").json()["knowledgeBases"] == links[1:]
+
+
+def test_another_organizations_knowledge_base_cannot_be_linked(backend: AgentApi, stranger: AgentApi) -> None:
+    theirs = stranger.post("/knowledge-bases", {"name": "Secrets"}).json()["id"]
+    denied(backend.post("/agents", {"name": "x", "kb_ids": [theirs]}), 404, "Knowledge base not found")

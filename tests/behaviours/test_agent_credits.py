@@ -15,7 +15,8 @@ from deskbell.foundation import clock
 from deskbell.settings import Settings
 from tests.agents import AgentApi, application, denied
 from tests.behaviours.test_agent_agents import PROMPT, agent
-from tests.desk import Api, running
+from tests.desk import Api, eventually, running
+from tests.library import Library
 
 
 @pytest.fixture
@@ -47,6 +48,23 @@ def test_usage_is_told_by_day_agent_and_activity(alice: Api, backend: AgentApi) 
     assert backend.get("/usage", **{"from": "2020-01-01", "to": "2020-02-01"}).json()["usage"] == []
 
 
+def test_searches_documents_and_files_are_recorded_with_their_credits(alice: Api, backend: AgentApi) -> None:
+    prices = Library(backend)
+    prices.add()
+    for _ in range(3):
+        prices.search("metal")
+    backend.post("/kb/search", {"kb_id": "kb_0000000000000000", "query": "metal"})  # refused, hence free
+
+    def told() -> Any:
+        found = {row["activity"]: row for row in backend.get("/usage").json()["usage"]}
+        return found if found.get("search", {}).get("requests") == 3 else None
+
+    usage = eventually(told)
+    assert {name: row["requests"] for name, row in usage.items()} == {"search": 3, "indexing": 1, "file": 1}
+    assert (usage["search"]["credits"], usage["file"]["credits"]) == (0.03, 0.1)
+    assert 30 < usage["indexing"]["inputTokens"] < 100
+
+
 def test_usage_is_an_organizations_own(alice: Api, charlie: Api, backend: AgentApi) -> None:
     chatted(alice, agent(backend)["id"])
     assert application(charlie.server, charlie.organization_id).get("/usage").json()["usage"] == []
@@ -76,6 +94,13 @@ def test_a_metered_wallet_pays_and_an_empty_one_stops_the_work(tmp_path: Path) -
         with pytest.raises(Problem, match="wallet is empty") as refusal:
             alice.do(lambda ctx: agents.speaker(ctx, id))
         assert (refusal.value.status, refusal.value.code) == (402, "payment_required")
+        backend = application(server, alice.organization_id)
+        base = backend.post("/knowledge-bases", {"name": "Prices"}).json()["id"]
+        for answer in (
+            backend.post("/kb/search", {"kb_id": base, "query": "metal"}),
+            backend.post(f"/knowledge-bases/{base}/documents", {"title": "Prices", "text": "Metal"}),
+        ):
+            denied(answer, 402, "The organization's wallet is empty, or a monthly budget is used up.")
         alice.do(lambda ctx: credits.add(ctx, 3 * CREDIT))
         alice.do(lambda ctx: agents.speaker(ctx, id))
         chatted(alice, id)

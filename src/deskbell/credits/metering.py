@@ -40,7 +40,11 @@ async def noted(session: Session, organization_id: str, activity: Activity, coun
     await operations.record(Context(session, organization_id), activity=activity, count=count)
 
 
-async def counted(outside: Outside, activity: Activity) -> None:
-    """Counts one piece of work that is about to begin; 402 where the wallet is empty or the organization's budget used up."""
+async def allowed(outside: Outside) -> None:
+    """402 where the wallet is empty or the organization's budget used up."""
     await outside.read(operations.check)
+
+
+def done(outside: Outside, activity: Activity) -> None:
+    """Counts one piece of work that went well."""
     outside.part(Meter).count(outside.organization_id, activity)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from deskbell.credits.metering import counted
+from deskbell.credits import metering
 from deskbell.knowledge import rules
 from deskbell.knowledge.bases import create_base, delete_base, get_base, list_bases
 from deskbell.knowledge.documents import delete_document, get_document, list_documents, reindex_document
@@ -18,17 +18,20 @@ async def search(outside: Outside, query: SearchQuery) -> SearchAnswer:
 
     `explain` adds to each result how it was ranked, and why a chat would leave it out.
     """
-    await counted(outside, "search")
+    await metering.allowed(outside)
     knowledge = outside.part(Knowledge)
     found = await search_one(knowledge, outside.organization_id, query.kb_id, query.query, query.top_k)
     if found is None:
         raise rules.no_base()
+    metering.done(outside, "search")
     results = [explained(place, each, with_ranks=query.explain) for place, each in enumerate(found)]
     return SearchAnswer(results, await next_questions(knowledge, outside.organization_id, query.query, found))
 
 
 OPERATIONS = [
-    Operation("kb.search", search, "POST /v1/kb/search", scope=USE, status=200),
+    Operation(
+        "kb.search", search, "POST /v1/kb/search", scope=USE, errors=("not_found", "payment_required"), status=200
+    ),
     Operation("knowledge_bases.list", list_bases, "GET /v1/knowledge-bases", scope=MANAGE),
     Operation("knowledge_bases.create", create_base, "POST /v1/knowledge-bases", scope=MANAGE),
     Operation("knowledge_bases.get", get_base, "GET /v1/knowledge-bases/{id}", scope=MANAGE),
@@ -39,6 +42,7 @@ OPERATIONS = [
         add_document,
         "POST /v1/knowledge-bases/{id}/documents",
         scope=MANAGE,
+        errors=("payment_required",),
         status=202,
         upload=NewDocument,
     ),

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from deskbell.credits import operations as credits
 from deskbell.foundation.db import Session, insert
 from deskbell.foundation.ids import new_id, public_id
 from deskbell.foundation.jobs import Work
@@ -69,7 +70,8 @@ async def keep(work: Work, document: DocumentState, text: Extract, digest: str |
     """Stores the chunks of the newest revision, in place of what an attempt that was cut short has left."""
     for start in range(0, len(text.passages), ROWS):
         await work.hold(within(work, partial(keep_rows, document=document, text=text, start=start)))
-    await work.hold(within(work, partial(kept, document=document, digest=digest)))
+    letters = sum(len(passage.text) for passage in text.passages)
+    await work.hold(within(work, partial(kept, document=document, digest=digest, letters=letters)))
 
 
 async def keep_rows(ctx: Context, *, document: DocumentState, text: Extract, start: int) -> None:
@@ -83,8 +85,12 @@ async def keep_rows(ctx: Context, *, document: DocumentState, text: Extract, sta
         await ctx.db.run(insert(store.chunks, key | row | {"position": position, "id": public_id("chunk")}))
 
 
-async def kept(ctx: Context, *, document: DocumentState, digest: str | None) -> None:
+async def kept(ctx: Context, *, document: DocumentState, digest: str | None, letters: int) -> None:
+    """All chunks are stored: from here on a document is not read again, so this is what is charged."""
     await current(ctx, document)
+    await credits.record(ctx, activity="indexing", input_tokens=(letters + 3) // 4)  # about so many to a token
+    if document.kind == "file":
+        await credits.record(ctx, activity="file")
     await change(ctx, document.id, stored_revision=document.revision, digest=digest, progress=WAS_STORED)
 
 

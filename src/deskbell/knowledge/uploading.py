@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 from functools import partial
 
+from deskbell.credits import metering
 from deskbell.errors import Problem, invalid
 from deskbell.foundation import json
 from deskbell.foundation.ids import PublicId, new_id
@@ -33,6 +34,7 @@ async def add_document(outside: Outside, id: PublicId) -> Document:
     """
     incoming = outside.incoming
     assert incoming is not None
+    await metering.allowed(outside)
     most = outside.part(Uploads).most_bytes
     kind = incoming.media_type.partition(";")[0].strip().lower()
     if kind == "multipart/form-data":
