@@ -98,3 +98,57 @@ def test_each_entry_of_a_feed_is_a_document(shelf: Library, site: Site) -> None:
     assert shelf.api.delete(f"/documents/{feed['id']}").status_code == 200
     assert shelf.search("news") == []
     assert shelf.api.get(f"/knowledge-bases/{shelf.id}/documents").json()["pagination"]["total"] == 0
+
+
+def names(shelf: Library) -> list[str]:
+    listed = shelf.api.get(f"/knowledge-bases/{shelf.id}/documents").json()["documents"]
+    return sorted(each["fileName"].rpartition("/")[2] for each in listed)
+
+
+def drop(shelf: Library, name: str) -> None:
+    listed = shelf.api.get(f"/knowledge-bases/{shelf.id}/documents").json()["documents"]
+    (id,) = [each["id"] for each in listed if each["fileName"].endswith(f"/{name}")]
+    assert shelf.api.delete(f"/documents/{id}").status_code == 200
+
+
+def looked_again(shelf: Library, feed: str) -> None:
+    """The feed's entries are documents, as far as they are to be."""
+    shelf.api.post(f"/documents/{feed}/reindex")
+    shelf.settled(feed)
+
+
+def test_an_entry_that_was_deleted_stays_away(shelf: Library, site: Site) -> None:
+    site.feed("hail", "wind")
+    feed = added(shelf, feed_url=f"{site.url}/feed")["id"]
+    drop(shelf, "hail")
+    looked_again(shelf, feed)
+    assert names(shelf) == ["feed", "wind"]
+    kind, text = site.pages["/feed"]
+    site.show("/feed", text.replace("News about hail", "Newest about hail"), kind)
+    looked_again(shelf, feed)
+    assert names(shelf) == ["feed", "wind"], "also when the feed has changed it"
+
+
+def test_an_entry_that_was_deleted_comes_back_by_its_address(shelf: Library, site: Site) -> None:
+    site.feed("hail")
+    site.show("/hail", "<p>We repair what hail has broken.</p>")
+    feed = added(shelf, feed_url=f"{site.url}/feed")["id"]
+    drop(shelf, "hail")
+    page = added(shelf, url=f"{site.url}/hail")
+    looked_again(shelf, feed)
+    assert shelf.api.get(f"/documents/{page['id']}").json()["kind"] == "url"
+    drop(shelf, "hail")
+    looked_again(shelf, feed)
+    assert names(shelf) == ["feed"]
+
+
+def test_a_feed_that_is_added_again_brings_all_its_entries(shelf: Library, site: Site) -> None:
+    site.feed("hail", "wind")
+    feed = added(shelf, feed_url=f"{site.url}/feed")["id"]
+    drop(shelf, "hail")
+    assert added(shelf, feed_url=f"{site.url}/feed")["id"] == feed
+    assert names(shelf) == ["feed", "hail", "wind"]
+    drop(shelf, "wind")
+    assert shelf.api.delete(f"/documents/{feed}").status_code == 200
+    added(shelf, feed_url=f"{site.url}/feed")
+    assert names(shelf) == ["feed", "hail", "wind"]

@@ -47,6 +47,7 @@ async def put_document(ctx: Context, base_id: str, draft: Draft) -> Document:
     else:
         id = present.id
         await change(ctx, id, **row, revision=present.revision + 1)
+        await ctx.db.run(store.forget_dropped_entries(ctx.organization_id, id))
         if present.upload_id is not None:
             await ctx.db.run(store.delete_upload(ctx.organization_id, present.upload_id))
     await queueing.index(ctx, base_id, id)
@@ -62,8 +63,15 @@ async def reindex_document(ctx: Context, id: PublicId) -> Document:
 
 
 async def delete_document(ctx: Context, id: PublicId) -> Document:
-    """Delete a document, and a feed with its entries. No answer shows them from now on."""
+    """Delete a document, and a feed with its entries. No answer shows them from now on.
+
+    A feed's entry stays deleted while its feed is followed, also when the feed changes it. It comes back if you add its address, or the feed anew.
+    """
+    held = await held_document(ctx, id)
     found = await get_document(ctx, id)
+    if held.feed_id is not None:
+        row = {"organization_id": ctx.organization_id, "feed_id": held.feed_id, "name": held.file_name}
+        await ctx.db.run(insert(store.dropped_entries, row | {"created_at": ctx.now}))
     for entry in await ctx.db.all(store.documents_of_feed(ctx.organization_id, id)):
         await remove(ctx, entry)
     await remove(ctx, id)
@@ -75,6 +83,7 @@ async def remove(ctx: Context, id: str) -> None:
     """Takes a document out of every answer; what is left of it is swept up by a job."""
     held = await held_document(ctx, id)
     await ctx.db.run(store.delete_document(ctx.organization_id, id))
+    await ctx.db.run(store.forget_dropped_entries(ctx.organization_id, id))
     if held.upload_id is not None:
         await ctx.db.run(store.delete_upload(ctx.organization_id, held.upload_id))
     await queueing.sweep(ctx, held.knowledge_base_id, id)

@@ -163,7 +163,7 @@ async def fail(ctx: Context, *, document: DocumentState, reason: str) -> None:
 
 
 async def keep_entry(ctx: Context, *, feed: DocumentState, draft: Draft, data: bytes) -> None:
-    """A feed's entry as a document; one that is there already and has not changed stays as it is.
+    """A feed's entry as a document; one that is there already and has not changed stays as it is, and one that was deleted stays away.
 
     A document of the same address that is not of this feed stays too: whoever writes a feed must not replace others' documents.
     """
@@ -173,6 +173,10 @@ async def keep_entry(ctx: Context, *, feed: DocumentState, draft: Draft, data: b
     foreign = present is not None and present.feed_id != feed.id
     if foreign or (present is not None and present.digest == draft.digest and present.status != "failed"):
         return
+    if present is None:
+        dropped = await ctx.db.one(store.dropped_entry(ctx.organization_id, feed.id, draft.file_name))
+        if dropped is not None:
+            return
     draft.upload_id = new_id()
     await documents.store_part(ctx, draft.upload_id, 0, data)
     await documents.put_document(ctx, base_id, draft)
@@ -235,6 +239,7 @@ async def sweep_some(ctx: Context, *, base_id: str, id: str | None) -> bool:
         if rest.upload_id is not None:
             await ctx.db.run(store.delete_upload(ctx.organization_id, rest.upload_id))
         await ctx.db.run(store.delete_document(ctx.organization_id, id))
+        await ctx.db.run(store.forget_dropped_entries(ctx.organization_id, id))
     return whole
 
 

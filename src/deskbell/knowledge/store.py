@@ -98,6 +98,17 @@ Index(
     unique=True,
 )
 
+#: Entries of feeds that somebody has deleted, by the names that their documents had.
+dropped_entries = Table(
+    "dropped_entries",
+    schema,
+    Column("organization_id", ID, primary_key=True),
+    Column("feed_id", Text, primary_key=True),
+    Column("name", Text, primary_key=True),
+    Column("created_at", INSTANT, nullable=False),
+    ForeignKeyConstraint(["organization_id"], ["organizations.id"]),
+)
+
 #: The bytes that somebody uploaded, in parts that no transaction is long for.
 upload_parts = Table(
     "upload_parts",
@@ -302,6 +313,19 @@ def any_document(organization_id: str, knowledge_base_id: str) -> Select[Any]:
 @query(str)
 def documents_of_feed(organization_id: str, feed_id: str) -> Select[Any]:
     return select(documents.c.id).where(documents.c.organization_id == organization_id, documents.c.feed_id == feed_id)
+
+
+@query(str)
+def dropped_entry(organization_id: str, feed_id: str, name: str) -> Select[Any]:
+    own = (dropped_entries.c.organization_id == organization_id, dropped_entries.c.feed_id == feed_id)
+    return select(dropped_entries.c.name).where(*own, dropped_entries.c.name == name)
+
+
+@command
+def forget_dropped_entries(organization_id: str, feed_id: str) -> Delete:
+    return delete(dropped_entries).where(
+        dropped_entries.c.organization_id == organization_id, dropped_entries.c.feed_id == feed_id
+    )
 
 
 @command
