@@ -15,6 +15,7 @@ from msgspec.structs import replace
 
 from deskbell.foundation.postgres.copying import copy
 from deskbell.settings import Settings
+from deskbell.surfaces.cli.doctor import examine
 from tests.agents import AgentApi, application
 from tests.desk import PLENTY, Server, eventually, running
 from tests.library import Library
@@ -73,6 +74,17 @@ def stored(server: Server, base: Library, table: str = "knowledge_segments") -> 
     return {row[0] for row in rows}
 
 
+def opened(server: Server, api: AgentApi) -> AgentApi:
+    """The same application's key on another server."""
+    return AgentApi(server, api.organization_id, api.application_id, api.key, api.key_id)
+
+
+def advice(settings: Settings) -> str:
+    """What the doctor advises about large knowledge bases."""
+    [finding] = [each for each in examine(settings) if each.subject == "knowledge bases"]
+    return finding.fix
+
+
 def on_disk(server: Server, base: Library) -> bool:
     """Whether searches of this server find a base's index in the database, and nothing of it in memory."""
     base.search("roof")
@@ -86,14 +98,15 @@ def test_a_large_base_answers_from_disk_as_it_did_from_memory(tmp_path: Path, po
         for number in (17, 18, 19):
             shelf.add(f"{number}.md", document(number))
         before = [shelf.search(question, explain=True, top_k=30) for question in QUESTIONS]
+        assert "`deskbell copy` moves everything there" in advice(replace(DISK, database=server.database))
     url = fresh_database(postgres_url)
     asyncio.run(copy(server.path, url, lambda table, done, total: None))
     with running(url, DISK) as server:
-        key = shelf.api
-        shelf.api = AgentApi(server, key.organization_id, key.application_id, key.key, key.key_id)
+        shelf.api = opened(server, shelf.api)
         eventually(lambda: ask(url, "SELECT FROM knowledge_segments"), 60)
         assert on_disk(server, shelf)
         assert [shelf.search(question, explain=True, top_k=30) for question in QUESTIONS] == before
+        assert advice(server.settings) == ""
 
 
 def test_documents_come_change_and_go_at_once(large: Server, shelf: Library) -> None:
@@ -148,6 +161,22 @@ def test_a_base_is_searched_while_it_grows_large(large: Server) -> None:
     assert all("16.md" in found for found in seen)
 
 
+def test_another_embedder_takes_over_on_disk(postgres_url: str) -> None:
+    url = fresh_database(postgres_url)
+    with running(url, replace(DISK, embedder="none")) as server:
+        shelf = Library(application(server, server.organization()))
+        for number in (17, 18):
+            shelf.add(f"{number}.md", document(number))
+        eventually(lambda: on_disk(server, shelf), 60)
+        assert shelf.search("my house") == []
+    with running(url, DISK) as server:
+        shelf.api = opened(server, shelf.api)
+        assert names(shelf) == {"17.md", "18.md"}
+        best = eventually(lambda: shelf.search("my house", explain=True), 60)[0]
+        assert best["explain"]["semanticRank"] == 1
+        assert on_disk(server, shelf)
+
+
 def test_a_deleted_base_leaves_nothing(large: Server, shelf: Library) -> None:
     assert shelf.api.delete(f"/knowledge-bases/{shelf.id}").status_code == 200
     assert shelf.api.post("/kb/search", {"kb_id": shelf.id, "query": "roof"}).status_code == 404
@@ -181,6 +210,7 @@ def test_without_pgvector_memory_answers_and_its_graph_comes_when_it_is_there(
         eventually(lambda: "run `CREATE EXTENSION vector` there as an administrator" in caplog.text, 60)
         assert shelf.search("who mends my house", explain=True) == before
         assert stored(server, shelf) == set()
+        assert "CREATE EXTENSION vector" in advice(server.settings)
         ask(urlunsplit(urlsplit(postgres_url)._replace(path=urlsplit(unprivileged).path)), "CREATE EXTENSION vector")
         shelf.add("19.md", document(19))
         eventually(lambda: stored(server, shelf), 60)

@@ -52,6 +52,15 @@ def opened(url: str) -> Database:
     return PostgresDatabase(url)
 
 
+def without_graphs(url: str) -> str | None:
+    """Why a database cannot have graphs of vectors, and what to do; None where it can."""
+    if not is_postgres(url):
+        return "Only PostgreSQL with pgvector searches such ones on disk: `deskbell copy` moves everything there."
+    from deskbell.foundation.postgres.graphs import PostgresGraphs
+
+    return asyncio.run(PostgresGraphs(url).refusal(0))
+
+
 class Guest(Protocol):
     """A command's hold on a database that a server may be using: short transactions of the system, from ordinary code."""
 

@@ -17,6 +17,7 @@ from deskbell.foundation import clock, databases, sqlite
 from deskbell.foundation.migrations import latest
 from deskbell.knowledge.embedders import minilm
 from deskbell.knowledge.embedders.base import Unavailable
+from deskbell.knowledge.large.steps import unsettled
 from deskbell.settings import Settings
 from deskbell.surfaces.cli import lookups
 from deskbell.surfaces.cli.database import explained, file_of
@@ -58,7 +59,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
     yield look_at_clock()
     yield look_at_embedder()
     if databases.is_postgres(settings.database):
-        yield from examine_server(settings.database)
+        yield from examine_server(settings)
         return
     path = file_of(settings.database)
     if not os.path.exists(path):
@@ -76,6 +77,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
         connection.close()
         if version == latest():
             yield from look_inside(settings.database)
+            yield look_at_large_bases(settings)
     except Exception as error:
         if (line := explained(error)) is None:
             raise
@@ -84,13 +86,15 @@ def examine(settings: Settings) -> Iterator[Finding]:
         )
 
 
-def examine_server(url: str) -> Iterator[Finding]:
+def examine_server(settings: Settings) -> Iterator[Finding]:
     """A PostgreSQL looks after its own files; we look at whether it answers, and at what is in it."""
+    url = settings.database
     try:
         databases.prepare(url, migrate=False)
         yield Finding("database", "ok", f"{databases.hidden(url)} answers")
         yield Finding("schema", "ok", f"version {latest()}")
         yield from look_inside(url)
+        yield look_at_large_bases(settings)
     except Exception as error:
         if (line := explained(error)) is None:
             raise
@@ -112,6 +116,23 @@ def look_at_embedder() -> Finding:
             found = "not installed; searches in knowledge bases find words, not meanings"
             return Finding("embedder", "note", found, minilm.HOW)
         return Finding("embedder", "wrong", str(error), minilm.HOW)
+
+
+def look_at_large_bases(settings: Settings) -> Finding:
+    """Whether knowledge bases that should be searched on disk can be."""
+    most = settings.large_base_chunks
+    guest = databases.guest(settings.database)
+    try:
+        large = guest.read(partial(unsettled, most=most))
+    finally:
+        guest.close()
+    if not large:
+        return Finding("knowledge bases", "ok", f"none has more than {most:,} chunks")
+    refusal = databases.without_graphs(settings.database)
+    told = ", ".join(f"{each.name} ({each.chunk_count:,} chunks)" for each in large)
+    if refusal is None:
+        return Finding("knowledge bases", "ok", f"searched on disk: {told}")
+    return Finding("knowledge bases", "note", f"too large for memory, and held there: {told}", refusal)
 
 
 def look_at_disk(path: str) -> Finding:
