@@ -17,11 +17,26 @@ REPLIES = {
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 7, 1000])
-@pytest.mark.parametrize("reply", REPLIES)
+@pytest.mark.parametrize("reply", REPLIES, ids=map(str, range(len(REPLIES))))
 def test_a_reply_is_parted_however_it_is_cut(reply: str, size: int) -> None:
     parted = Parted()
     pieces = [parted.feed(reply[place : place + size]) for place in range(0, len(reply), size)]
     assert ("".join([*pieces, parted.end()]).rstrip("\n"), parted.rest) == REPLIES[reply]
+
+
+SLOW = {
+    "lines": "\n" * 200_000,
+    "openings": "\n**<follow" * 20_000,
+    "marks": "x<follow-ups>" * 15_000,
+    "space": " \n" * 50_000 + "<",
+}
+
+
+@pytest.mark.parametrize("name", SLOW)
+def test_a_reply_that_is_made_to_be_slow_is_not(name: str) -> None:
+    """Each would be, if every place in it were tried as a beginning."""
+    reply, parted = SLOW[name], Parted()
+    assert (parted.feed(reply) + parted.end()).strip() == reply.strip()
 
 
 @pytest.mark.parametrize(

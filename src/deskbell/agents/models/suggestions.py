@@ -12,9 +12,13 @@ SHORTEST, LONGEST = 3, 120  # characters of a question
 SECONDS = 3.0  # that a reply may still take once its text is whole
 ENOUGH = 1_000  # characters of suggestions that are looked at
 
-# Models put the mark in bold or code, and spell it in their own way.
-_MARK = re.compile(r"\s{0,50}\n[ \t*_`]{0,8}<\s{0,2}follow[-_ ]?ups?\s{0,2}/?>", re.IGNORECASE)
-_UNFINISHED = re.compile(r"\s{0,50}\n[ \t*_`]{0,8}(?:<[\w\s/-]{0,16})?\Z|\s{1,50}\Z")
+HELD = 50  # characters of space that wait for what comes behind them
+
+# Models spell the mark in their own way, and put it in bold or code.
+_MARK = re.compile(r"<\s{0,2}follow[-_ ]?ups?\s{0,2}/?>", re.IGNORECASE)
+_DRESS = " \t*_`"
+_OPENING = re.compile(r"[ \t*_`]{0,8}(?:<[\w\s/-]{0,16})?").fullmatch
+LONGEST_OPENING = 26  # characters
 _END = re.compile(r"<\s{0,2}/\s{0,2}follow[-_ ]?ups?\s{0,2}>", re.IGNORECASE)
 _ENUMERATION = re.compile(r"\A(?:[-*•–]|\(?\d{1,2}[.):])\s*")
 _CITATION = re.compile(r"\s*(?:\[[\d\s,;^]{1,80}\]|【[^】]{0,80}】)")
@@ -41,11 +45,10 @@ class Parted:
             self.rest = (self.rest + piece)[:ENOUGH]
             return ""
         text = self.held + piece
-        if mark := _MARK.search(text):
+        if "<" in text and (mark := marked(text)):
             self.begun, self.held, self.rest = True, "", text[mark.end() :][:ENOUGH]
-            return self.shown(text[: mark.start()])
-        unfinished = _UNFINISHED.search(text)
-        place = unfinished.start() if unfinished else len(text)
+            return self.shown(text[: mark.start()].rpartition("\n")[0].rstrip())
+        place = unfinished(text)
         self.held = text[place:]
         return self.shown(text[:place])
 
@@ -59,6 +62,22 @@ class Parted:
             text = text.removeprefix("\n")
             self.fresh = False
         return text
+
+
+def marked(text: str) -> re.Match[str] | None:
+    """The mark, if it stands at the beginning of a line."""
+    for found in _MARK.finditer(text):
+        before = text[max(0, found.start() - 9) : found.start()]
+        if before.rstrip(_DRESS).endswith("\n"):
+            return found
+    return None
+
+
+def unfinished(text: str) -> int:
+    """From where a text is space or may become the mark, and has to wait for what comes next."""
+    line = text.rfind("\n", max(0, len(text) - LONGEST_OPENING))
+    end = line if line >= 0 and _OPENING(text, line + 1) else len(text)
+    return max(len(text[:end].rstrip()) if text[:end][-1:].isspace() else end, end - HELD)
 
 
 def questions(text: str, asked: str) -> list[str]:
