@@ -101,5 +101,23 @@ def test_a_new_lead_may_take_the_number_of_a_deleted_one(api: Api) -> None:
     rows.close()
 
 
+@pytest.mark.parametrize("found_by", ["a search", "writes", "a command"])
+def test_a_damaged_index_is_made_anew(api: Api, found_by: str, caplog: pytest.LogCaptureFixture) -> None:
+    leads = [api.lead(first_name=f"Bartholomew {number}") for number in range(40)]
+    settled(api)
+    rows = apsw.Connection(api.server.path)
+    rows.execute("UPDATE leads_search_data SET block = zeroblob(20) WHERE id > 10")
+    rows.close()
+    mark = "" if found_by == "a search" else "!"
+    for number, lead in enumerate(leads if mark else []):
+        assert api.put(f"/leads/{lead['id']}", {"first_name": f"Bartholomew {number}!"}).status_code == 200
+    if found_by == "a command":
+        api.server.organization()
+    assert found(api, "tholomew 12") == [f"Bartholomew 12{mark}"]
+    settled(api)
+    assert len(found(api, "tholomew")) == indexed(api, "tholomew") == 40
+    assert "the search index is damaged" in caplog.text
+
+
 def test_every_search_equals_a_scan_whatever_happens_and_whoever_writes(tmp_path: Path) -> None:
     Life(tmp_path, 7).live(30)

@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import apsw
 
-from deskbell.foundation.db import Graphs, T, TooLong, Work
+from deskbell.foundation.db import DatabaseFailure, Graphs, T, TooLong, Work
 from deskbell.foundation.limits import Limits, MemoryLimits
 from deskbell.foundation.sqlite.files import connect
 from deskbell.foundation.sqlite.search import settle
@@ -50,9 +50,20 @@ class SqliteDatabase:
         try:
             return drive(work(self.reader))
         except TooLong:
-            return await asyncio.get_running_loop().run_in_executor(self.long, self.read_apart, work, organization_id)
+            return await self.read_long(work, organization_id)
         except apsw.Error as error:
             raise translated(error) from error
+
+    async def read_long(self, work: Work[T], organization_id: str | None) -> T:
+        """Reads on a thread; again where the search index was damaged."""
+        apart = asyncio.get_running_loop().run_in_executor
+        try:
+            return await apart(self.long, self.read_apart, work, organization_id)
+        except DatabaseFailure as failure:
+            if not isinstance(failure.__cause__, apsw.CorruptError):
+                raise
+            await self.writer.mend()
+        return await apart(self.long, self.read_apart, work, organization_id)
 
     def read_apart(self, work: Work[T], organization_id: str | None) -> T:
         session = getattr(self.own, "session", None)

@@ -6,6 +6,7 @@ which rows have changed; those are candidates too until `settle` has brought the
 
 from __future__ import annotations
 
+import logging
 import re
 from typing import Any
 
@@ -14,6 +15,8 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 
 from deskbell.foundation.db import Contains
+
+log = logging.getLogger(__name__)
 
 PIECE = 5  # characters: rare enough that few lists of rows must be compared
 SHORTEST = 3  # characters of a term that the index finds
@@ -28,6 +31,11 @@ SETTLE = (
     "SELECT 'delete', number, deskbell_grams(was) FROM {table}_unindexed WHERE was IS NOT NULL",
     "INSERT INTO {table}_search (rowid, grams) "
     "SELECT number, deskbell_grams(search_text) FROM {table}_unindexed JOIN {table} USING (number)",
+    "DELETE FROM {table}_unindexed",
+)
+RENEW = (
+    "INSERT INTO {table}_search ({table}_search) VALUES ('delete-all')",
+    "INSERT INTO {table}_search (rowid, grams) SELECT number, deskbell_grams(search_text) FROM {table}",
     "DELETE FROM {table}_unindexed",
 )
 
@@ -63,9 +71,22 @@ def unsettled(connection: apsw.Connection) -> int:
 
 
 def settle(connection: apsw.Connection) -> None:
-    """Brings the index up to date, inside the caller's transaction."""
+    """Brings the index up to date, inside the caller's transaction. One that is damaged must not stop those who write."""
+    try:
+        run(connection, SETTLE)
+    except apsw.CorruptError:
+        renew(connection)
+
+
+def renew(connection: apsw.Connection) -> None:
+    """Makes the index anew from the rows, inside the caller's transaction."""
+    log.warning("the search index is damaged; it is made anew")
+    run(connection, RENEW)
+
+
+def run(connection: apsw.Connection, statements: tuple[str, ...]) -> None:
     for table in SEARCHED:
-        for text in SETTLE:
+        for text in statements:
             connection.execute(text.format(table=table))
 
 

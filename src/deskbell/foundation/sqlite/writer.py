@@ -11,9 +11,9 @@ from typing import Any
 
 import apsw
 
-from deskbell.foundation.db import DatabaseFailure, T, Work
+from deskbell.foundation.db import DatabaseFailure, Session, T, Work
 from deskbell.foundation.sqlite.files import connect
-from deskbell.foundation.sqlite.search import SEARCHED, settle, unsettled
+from deskbell.foundation.sqlite.search import SEARCHED, renew, settle, unsettled
 from deskbell.foundation.sqlite.session import SqliteSession, Totals, drive
 
 BATCH = 256
@@ -45,6 +45,10 @@ class Unit:
             self.future.set_exception(RuntimeError(f"{type(self.error).__name__}: {self.error}"))
 
 
+async def nothing(session: Session) -> None:
+    """A unit for the sake of its commit."""
+
+
 class Torn(Exception):
     """A unit failed after it had written, and no savepoint can undo it alone."""
 
@@ -58,6 +62,7 @@ class Writer:
         self.totals = totals
         self.batch = batch
         self.unsettled = True  # a process before us may have left rows
+        self.damaged = False
         self.queue: queue.SimpleQueue[Unit | None] = queue.SimpleQueue()
         self.loop = asyncio.get_running_loop()
         self.thread = threading.Thread(target=self.main, name="writer", daemon=True)
@@ -67,6 +72,11 @@ class Writer:
         unit = Unit(work, organization_id, self.loop.create_future())
         self.queue.put(unit)
         return unit.future
+
+    async def mend(self) -> None:
+        """Makes the search index anew, which a search has found damaged."""
+        self.damaged = True
+        await self.submit(nothing, None)
 
     def stop(self) -> None:
         """Finishes what is queued, then ends the thread."""
@@ -119,6 +129,9 @@ class Writer:
                 self.unsettled = True
                 if unsettled(session.connection) >= UNSETTLED:
                     settle(session.connection)
+            if self.damaged:
+                self.damaged = False
+                renew(session.connection)
             self.totals.in_flight = session.touched
             session.connection.execute("COMMIT")
             self.totals.committed(session.touched)
