@@ -34,8 +34,9 @@ async def create(session: Any, organization_id: str) -> None:
 
 
 def silently(guest: Guest, work: Any) -> None:
-    with guest.session.connection:
-        drive(work(guest.session))
+    guest.session.connection.execute("BEGIN IMMEDIATE")
+    drive(work(guest.session))
+    guest.session.connection.execute("COMMIT")
 
 
 if __name__ == "__main__":
