@@ -1,20 +1,32 @@
-"""How well questions find their passages, how well foreign questions are told, and how often the extractive answer holds the gold answer."""
+"""How well questions find their passages, how well foreign questions are told, and how often the extractive answer holds the gold answer.
+
+Each collection is a knowledge base of a server; documents are uploaded and questions are asked over HTTP.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sys
-from collections.abc import Iterator, Sequence
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
 
+import asking
 import common
 import numpy as np
 import retrieval
+from asking import DEEP, Desk, Found
+from remembering import Remembering
 from retrieval import Collection
 
+from deskbell.foundation import databases
+from deskbell.foundation.db import Session
 from deskbell.knowledge import answering
-from deskbell.knowledge.calibration import THRESHOLD, Calibration
+from deskbell.knowledge.calibration import THRESHOLD
 from deskbell.knowledge.embedders import minilm
-from deskbell.knowledge.index import Hit, Index
+from deskbell.organizations import applications
+from deskbell.organizations.operations import context_of, create_organization
 
 BOUNDS = {"stackfaq": 0.93, "stackfaq_ans": 0.73, "cranfield": 0.42, "scifact_sub": 0.80, "squad": 0.91}
 MEAN, OVER_RANKS, KEYWORDS = 0.76, 0.03, 0.66
@@ -24,101 +36,107 @@ FOREIGN = 60  # questions of each other collection that are asked
 KIN = {"stackfaq", "stackfaq_ans"}  # with the same questions
 IN_ONE, IN_THREE = 0.79, 0.90
 
-
-class Remembering(minilm.MiniLM):
-    """Makes the vectors of all sentences at once, as many questions meet the same."""
-
-    def __init__(self, base: Base) -> None:
-        texts = {each.text for one in base.collection.documents for each in answering.split(one["text"])}
-        self.known = dict(base.collection.asked)
-        self.known |= dict(zip(sorted(texts), retrieval.embedded(sorted(texts)), strict=True))
-
-    async def embed(self, texts: Sequence[str]) -> np.ndarray:
-        return np.stack([self.known[text] for text in texts])
+Results = list[list[Found]]
 
 
 class Base:
-    """A collection in an index, and the ways to search it."""
+    """A collection in a knowledge base, and the results of its own questions."""
 
-    def __init__(self, name: str) -> None:
-        self.collection = Collection(name)
-        self.index: Index = self.collection.index(vectors=True)
+    def __init__(self, collection: Collection, id: str, own: Results) -> None:
+        self.collection, self.id, self.own = collection, id, own
 
-    def hits(
-        self, question: str, most: int, vector: np.ndarray | None = None, keywords: float | None = None
-    ) -> list[Hit]:
-        vector = self.collection.asked[question] if vector is None else vector
-        weigh = minilm.MiniLM().calibration if keywords is None else lambda _: Calibration(keywords, 1.0, 0.0)
-        return self.index.search(question, vector, weigh, most)
-
-    def hybrid(self, question: str, most: int) -> list[str]:
-        return [hit.id for hit in self.hits(question, most)]
-
-    def words(self, question: str, most: int) -> list[str]:
-        return [hit.id for hit in self.index.search(question, top_k=most)]
-
-    def by_rank(self, question: str, most: int) -> list[str]:
-        meanings = [hit.id for hit in self.hits(question, 100, keywords=0.0)]
-        return retrieval.fused_by_rank([self.words(question, 100), meanings], most)
+    @property
+    def ndcg(self) -> float:
+        return self.collection.ndcg([asking.documents(each) for each in self.own])
 
 
-def quality(figures: common.Figures, bases: dict[str, Base]) -> None:
+def owner(url: str) -> str:
+    """A key for the agent API in a fresh database."""
+
+    async def unit(session: Session) -> str:
+        ctx = await context_of(session, (await create_organization(session, "Bench")).id)
+        application = await applications.create_application(ctx, "bench", "backend-service", ())
+        return (await applications.create_application_key(session, application.id, ""))[1]
+
+    databases.prepare(url, migrate=True)
+    with contextlib.closing(databases.guest(url)) as guest:
+        return guest.write(unit)
+
+
+async def loaded(desk: Desk, name: str) -> Base:
+    collection = Collection(name)
+    id = await desk.filled(collection)
+    return Base(collection, id, await desk.searched(id, collection.texts, DEEP))
+
+
+def quality(figures: common.Figures, bases: Sequence[Base], keywords: Sequence[float]) -> None:
     columns: list[tuple[float, float, float]] = []
-    for name, bound in BOUNDS.items():
-        base = bases[name]
-        ours, words, ranks = (base.collection.ndcg(search) for search in (base.hybrid, base.words, base.by_rank))
+    for base, words in zip(bases, keywords, strict=True):
+        ours, ranks = base.ndcg, base.collection.ndcg([asking.by_rank(each) for each in base.own])
         columns.append((ours, words, ranks))
-        least(figures, f"nDCG@10 {name}", ours, bound, f"keywords {words:.3f}, by rank {ranks:.3f}")
+        name = base.collection.name
+        least(figures, f"nDCG@10 {name}", ours, BOUNDS[name], f"keywords {words:.3f}, by rank {ranks:.3f}")
     ours, words, ranks = np.mean(columns, axis=0).tolist()
     least(figures, "nDCG@10, mean", ours, MEAN)
     least(figures, "the mean over reciprocal rank fusion", ours - ranks, OVER_RANKS, f"by rank {ranks:.3f}")
     least(figures, "keywords alone, mean", words, KEYWORDS)
 
 
-def others(figures: common.Figures) -> None:
-    for code, bound in OTHERS.items():
-        base = Base(f"xquad_{code}")
-        words = base.collection.ndcg(base.words)
-        least(figures, f"nDCG@10 xquad_{code}", base.collection.ndcg(base.hybrid), bound, f"keywords {words:.3f}")
-
-
-def told_apart(figures: common.Figures, bases: dict[str, Base]) -> None:
+async def told_apart(figures: common.Figures, desk: Desk, bases: Sequence[Base]) -> None:
     """By the score of the best passage."""
-    own = [best >= THRESHOLD for base in bases.values() for best in scores(base, base)]
-    foreign = [
-        best >= THRESHOLD
-        for base in bases.values()
-        for other in bases.values()
-        if other is not base and {base.collection.name, other.collection.name} != KIN
-        for best in scores(base, other, FOREIGN)
-    ]
+    own = [accepted(each) for base in bases for each in base.own]
+    foreign: list[bool] = []
+    for base in bases:
+        for other in bases:
+            texts = other.collection.texts
+            if other is not base and {base.collection.name, other.collection.name} != KIN:
+                some = texts[:: max(1, len(texts) // FOREIGN)]
+                foreign += map(accepted, await desk.searched(base.id, some, 1))
     most(figures, "own questions refused", 1 - sum(own) / len(own), f"of {len(own)}")
     most(figures, "foreign questions accepted", sum(foreign) / len(foreign), f"of {len(foreign)}")
 
 
-def scores(base: Base, other: Base, at_most: int = 10**9) -> Iterator[float]:
-    questions = list(other.collection.asked.items())
-    for text, vector in questions[:: max(1, len(questions) // at_most)]:
-        hits = base.hits(text, 1, vector)
-        yield hits[0].score if hits else 0.0
+def accepted(results: Sequence[Found]) -> bool:
+    return bool(results) and results[0].score >= THRESHOLD
 
 
-async def answers(figures: common.Figures, base: Base) -> None:
-    """The gold answer's words within the best sentence, and within the three of the answer."""
-    texts = {each["id"]: each for each in base.collection.documents}
-    gold, embedder = base.collection.read("answers.json"), Remembering(base)
-    asked = [each for each in base.collection.questions if each["id"] in gold]
-    one = three = 0
-    for question in asked:
-        hits = base.hits(question["text"], answering.PASSAGES)
-        sources = [answering.Source(texts[hit.id]["text"], texts[hit.id]["title"], hit.score) for hit in hits]
-        ranked = await answering.ranking(question["text"], sources, embedder)
-        held = [
-            any(each.lower() in sentence.text.lower() for each in gold[question["id"]]) for _, sentence in ranked[:3]
-        ]
-        one, three = one + held[0], three + any(held)
-    least(figures, "gold answer in the first sentence", one / len(asked), IN_ONE, f"of {len(asked)}")
-    least(figures, "gold answer in three sentences", three / len(asked), IN_THREE)
+async def answers(figures: common.Figures, desk: Desk, base: Base) -> None:
+    """The gold answer's words within an extract, and within its best sentence alone; what is cited stands in its source."""
+    gold = base.collection.read("answers.json")
+    asked = [
+        (question["text"], gold[question["id"]], results)
+        for question, results in zip(base.collection.questions, base.own, strict=True)
+        if question["id"] in gold
+    ]
+    replies = await desk.asked(base.id, [question for question, _, _ in asked])
+    embedder = Remembering(1)
+    one = [holds(words, await best_sentence(base, embedder, question, results)) for question, words, results in asked]
+    three = [holds(words, reply["response"]) for (_, words, _), reply in zip(asked, replies, strict=True)]
+    least(figures, "gold answer in the first sentence", sum(one) / len(asked), IN_ONE, f"of {len(asked)}")
+    least(figures, "gold answer in three sentences", sum(three) / len(asked), IN_THREE)
+    spans = sum(len(asking.citations(reply)) for reply in replies)
+    wrong = sum(not asking.resolved(reply) for reply in replies)
+    figures.line(
+        "answers with a citation that is not in its source", str(wrong), f"of {spans} citations", "", "none", not wrong
+    )
+
+
+async def best_sentence(base: Base, embedder: Remembering, question: str, results: Sequence[Found]) -> str:
+    """What an extract of a single sentence would be, from the same passages as that of three."""
+    sources = [
+        answering.Source(each.text, titles(base)[each.id], each.score)
+        for each in results[: answering.PASSAGES]
+        if each.score >= THRESHOLD
+    ]
+    return " ".join(each.text for each in await answering.answer(question, sources, embedder, 1))
+
+
+def titles(base: Base) -> dict[str, str]:
+    return {each["id"]: each["title"] for each in base.collection.documents}
+
+
+def holds(words: Sequence[str], text: str) -> bool:
+    return any(each.lower() in text.lower() for each in words)
 
 
 def least(figures: common.Figures, name: str, value: float, bound: float, reference: str = "") -> None:
@@ -129,6 +147,32 @@ def most(figures: common.Figures, name: str, value: float, reference: str) -> No
     figures.line(name, f"{value:.1%}", reference, "", f"at most {WRONG:.0%}", value <= WRONG)
 
 
+async def by_keywords(desk: Desk, bases: Sequence[Base]) -> list[float]:
+    """nDCG@10 of knowledge bases on a server that has no embedder."""
+    found = []
+    for base in bases:
+        results = await desk.searched(base.id, base.collection.texts, DEEP)
+        found.append(base.collection.ndcg([asking.documents(each) for each in results]))
+    return found
+
+
+async def bench(figures: common.Figures, folder: Path) -> None:
+    url = f"sqlite:///{folder / 'deskbell.db'}"
+    key = owner(url)
+    desk = Desk(url, key)
+    bases = [await loaded(desk, name) for name in BOUNDS]
+    others = [await loaded(desk, f"xquad_{code}") for code in OTHERS]
+    await told_apart(figures, desk, bases)
+    await answers(figures, desk, bases[-1])
+    desk.server.stop()
+    bare = Desk(url, key, DESKBELL_EMBEDDER="none")
+    words = await by_keywords(bare, [*bases, *others])
+    bare.server.stop()
+    quality(figures, bases, words[: len(bases)])
+    for (code, bound), base, alone in zip(OTHERS.items(), others, words[len(bases) :], strict=True):
+        least(figures, f"nDCG@10 xquad_{code}", base.ndcg, bound, f"keywords {alone:.3f}")
+
+
 def main() -> None:
     if not retrieval.PLACE.exists():
         print(f"  skipped: no collections in {retrieval.PLACE}; BENCH_COLLECTIONS names another folder")
@@ -137,12 +181,14 @@ def main() -> None:
         print(f"  skipped: the offline embedder is not installed. {minilm.HOW}")
         return
     figures = common.Figures()
-    bases = {name: Base(name) for name in BOUNDS}
-    quality(figures, bases)
-    told_apart(figures, bases)
-    asyncio.run(answers(figures, bases["squad"]))
-    others(figures)
+    with tempfile.TemporaryDirectory(prefix="deskbell-bench-") as folder:
+        try:
+            asyncio.run(bench(figures, Path(folder)))
+        finally:
+            for server in common.started:
+                server.stop()
     sys.exit(1 if figures.missed else 0)
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -1,4 +1,4 @@
-"""A hybrid query against the bare numpy work that it cannot do without, and against sqlite-vec; indexing; embedding against torch."""
+"""A hybrid query against the bare numpy work that it cannot do without, and against sqlite-vec; indexing."""
 
 from __future__ import annotations
 
@@ -167,70 +167,12 @@ def indexing(figures: common.Figures) -> None:
     figures.line("indexing text on one core", f"{rate:.2f} MB/s", "", "", f"at least {INDEXED:g} MB/s", rate >= INDEXED)
 
 
-def embedding(figures: common.Figures) -> None:
-    """Passages of usual lengths, on one core, in processor time."""
-    if minilm.place() is None:
-        print(f"  embedding skipped: the offline embedder is not installed. {minilm.HOW}")
-        return
-    texts = [" ".join(words(chance.randrange(15, 60))) for _ in range(96)]
-    ways: list[Callable[[list[str]], Any]] = [minilm.MiniLM(1).embedded]
-    if (torch := by_torch()) is not None:
-        ways.append(torch)
-    rounds: list[list[float]] = [[] for _ in ways]
-    for turn in range(4):
-        for place, way in enumerate(ways):
-            start = time.process_time()
-            way(texts)
-            if turn:
-                rounds[place].append(len(texts) / (time.process_time() - start))
-    ours, *theirs = map(statistics.median, rounds)
-    ratio = ours / theirs[0] if theirs else None
-    figures.line(
-        "embedding on one core",
-        f"{ours:.1f} passages/s",
-        f"torch {theirs[0]:.1f}/s" if theirs else "torch is not installed",
-        f"{ratio:.2f}x" if ratio else "",
-        "at least 1x" if ratio else "reported",
-        ratio >= 1 if ratio else None,
-    )
-
-
-def by_torch() -> Callable[[list[str]], Any] | None:
-    """The same weights by transformers and torch, in batches of 32 of like length."""
-    if importlib.util.find_spec("torch") is None or importlib.util.find_spec("transformers") is None:
-        return None
-    import torch
-    from transformers import AutoModel, AutoTokenizer
-
-    torch.set_num_threads(1)
-    folder = str(minilm.place())
-    tokenizer, model = AutoTokenizer.from_pretrained(folder), AutoModel.from_pretrained(folder).eval()
-
-    def embed(texts: list[str]) -> None:
-        ordered = sorted(texts, key=len)
-        with torch.inference_mode():
-            for start in range(0, len(ordered), 32):
-                batch = tokenizer(
-                    ordered[start : start + 32],
-                    padding=True,
-                    truncation=True,
-                    max_length=minilm.TOKENS,
-                    return_tensors="pt",
-                )
-                shown = batch["attention_mask"].unsqueeze(-1).float()
-                states = model(**batch).last_hidden_state * shown
-                torch.nn.functional.normalize(states.sum(1) / shown.sum(1), dim=1)
-
-    return embed
-
-
 def main() -> None:
     figures = common.Figures()
     with threadpool_limits(limits=1, user_api="blas"):
         for size in SIZES:
             queries(figures, size)
         indexing(figures)
-        embedding(figures)
     sys.exit(1 if figures.missed else 0)
 
 
