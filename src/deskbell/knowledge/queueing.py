@@ -25,10 +25,10 @@ async def sweep(ctx: Context, base_id: str, document_id: str | None = None) -> N
     await enqueue(ctx, SWEEP, base_id, {"knowledge_base_id": base_id, "document_id": document_id})
 
 
-async def settle(ctx: Context, base_id: str) -> None:
+async def settle(ctx: Context, base_id: str, delay: float = SETTLED_AFTER) -> None:
     """One job at a time stores a knowledge base's index; it looks for what has changed at its end."""
     job = {"knowledge_base_id": base_id}
-    await enqueue(ctx, SETTLE, base_id, job, dedupe=f"{SETTLE} {base_id}", delay=SETTLED_AFTER, queue=LARGE)
+    await enqueue(ctx, SETTLE, base_id, job, dedupe=f"{SETTLE} {base_id}", delay=delay, queue=LARGE)
 
 
 async def calibrate(ctx: Context, base_id: str) -> None:

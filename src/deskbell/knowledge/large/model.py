@@ -37,14 +37,6 @@ class LargeBase(msgspec.Struct):
     chunk_count: int
 
 
-class Counted(msgspec.Struct):
-    """How many vectors a revision has."""
-
-    document_id: str
-    revision: int
-    count: int
-
-
 class Vector(msgspec.Struct):
     """A chunk's vector."""
 

@@ -70,13 +70,13 @@ class Search:
         """The knowledge base with the postings of these words, and of those that unknown ones may have been meant to be."""
         known = await self.postings(words)
         corpus = self.large.asked(known)
-        unknown = [word for word in dict.fromkeys(words) if not corpus.frequency(word)][:MOST_CORRECTED]
+        unknown = await beside(unknown_in, corpus, words)
         if not unknown:
             return corpus
         if self.large.speller is None:
             self.large.speller = await self.speller()
         corpus = self.large.asked(known)
-        near = {each[2] for word in unknown for each in corpus.near(word)}
+        near = await beside(near_in, corpus, unknown)
         return self.large.asked({**known, **await self.postings(sorted(near))}) if near else corpus
 
     async def postings(self, terms: Sequence[str]) -> Known:
@@ -171,6 +171,16 @@ class Ranked:
             return hits, True
         possible = read.weight * self.least / self.found[0][2] + (1 - read.weight) * min(near)
         return hits, hits[-1].fused >= possible
+
+
+def unknown_in(corpus: Corpus[Part], words: Sequence[str]) -> list[str]:
+    """The first words that no passage has."""
+    return [word for word in dict.fromkeys(words) if not corpus.frequency(word)][:MOST_CORRECTED]
+
+
+def near_in(corpus: Corpus[Part], unknown: Sequence[str]) -> set[str]:
+    """What these words may have been meant to be."""
+    return {each[2] for word in unknown for each in corpus.near(word)}
 
 
 def top(keyword: Floats, rows: NDArray[np.int64], most: int) -> tuple[NDArray[np.int64], float]:

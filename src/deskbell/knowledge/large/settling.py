@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Collection, Coroutine, Iterable, Mapping
+from collections.abc import Collection, Coroutine, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -70,12 +70,9 @@ class Settler:
     async def graph(self, work: Work, base_id: str, embedder: str, live: Live) -> bool:
         """Brings an embedder's graph up to date; without vectors there is none. False where the server cannot have it."""
         key: dict[str, Any] = {"base_id": base_id, "embedder": embedder}
-        counts = await work.read(within(work, partial(steps.vector_counts, **key)))
-        wanted = {place: count for place, count in counts.items() if is_live(place, live)}
-        if not wanted:
+        dimensions = await work.read(within(work, partial(steps.dimensions, **key)))
+        if not dimensions:
             return True
-        sample = await work.read(within(work, partial(steps.vectors, **key, place=next(iter(wanted)))))
-        dimensions = len(sample[0].vector) // 2 if sample else 0
         if (refusal := await self.graphs.refusal(dimensions, install=True)) is not None:
             self.tell(base_id, refusal)
             return False
@@ -83,19 +80,26 @@ class Settler:
         await self.graphs.make(graph.name, dimensions)
         present = await self.graphs.counts(graph.name)
         await self.graphs.remove(graph.name, [place for place in present if not is_live(place, live)])
-        missing = [place for place, count in wanted.items() if present.get(place) != count]
-        await self.fill(work, base_id, embedder, graph.name, missing)
+        await self.fill(work, base_id, embedder, graph.name, present, live)
         if not graph.ready:
             await patiently(work, self.graphs.finish(graph.name))
             await work.hold(within(work, partial(steps.open_graph, **key)))
         return True
 
-    async def fill(self, work: Work, base_id: str, embedder: str, name: str, places: Iterable[Place]) -> None:
+    async def fill(
+        self, work: Work, base_id: str, embedder: str, name: str, present: Mapping[Place, int], live: Live
+    ) -> None:
+        """Puts in the vectors of documents that lack some, so many documents at once as make a good batch."""
         rows: list[tuple[str, str, int, bytes]] = []
         put = partial(self.graphs.fill, name, work.job.organization_id or "")
-        for place in places:
+        for document in live.values():
+            place = (document.id, document.live_revision)
+            if present.get(place) == document.chunk_count:
+                continue
             read = partial(steps.vectors, base_id=base_id, place=place, embedder=embedder)
-            rows += [(each.id, *place, each.vector) for each in await work.read(within(work, read))]
+            found = await work.read(within(work, read))
+            if len(found) != present.get(place, 0):
+                rows += [(each.id, *place, each.vector) for each in found]
             if len(rows) >= VECTORS:
                 await patiently(work, put(rows))
                 rows = []

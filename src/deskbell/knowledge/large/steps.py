@@ -13,6 +13,8 @@ from deskbell.knowledge.large.model import Graph, LargeBase, Vector
 from deskbell.knowledge.model import BaseState, ChunkRow, LiveDocument
 from deskbell.operation import Context
 
+AGAIN = 5.0  # seconds between two jobs of a knowledge base to which documents keep coming
+
 Written = Mapping[str, tuple[int, bytes, bytes]]  # chunks, head and words of a segment, by its id
 
 
@@ -44,10 +46,10 @@ async def rows(ctx: Context, *, base_id: str, document: LiveDocument, after: int
     return await ctx.db.all(store.chunk_rows(ctx.organization_id, *place, "", after, most))
 
 
-async def vector_counts(ctx: Context, *, base_id: str, embedder: str) -> dict[tuple[str, int], int]:
-    """How many vectors of an embedder there are, by document and revision."""
-    found = await ctx.db.all(large.vector_counts(ctx.organization_id, base_id, embedder))
-    return {(each.document_id, each.revision): each.count for each in found}
+async def dimensions(ctx: Context, *, base_id: str, embedder: str) -> int:
+    """How many numbers an embedder's vectors have; 0 where there are none."""
+    found = await ctx.db.one(large.any_vector(ctx.organization_id, base_id, embedder))
+    return len(found or b"") // 2
 
 
 async def vectors(ctx: Context, *, base_id: str, place: tuple[str, int], embedder: str) -> list[Vector]:
@@ -113,7 +115,7 @@ async def settled(ctx: Context, *, base_id: str, adopt: str | None, live: Mappin
         await indexing.adopt(ctx, base_id=base_id, embedder=adopt)
         await ctx.db.run(large.adopt_graph(ctx.organization_id, base_id, adopt, True))
     if adopt is not None or await live_documents(ctx, base_id) != live or await awaited(ctx, base_id) is not None:
-        await queueing.settle(ctx, base_id)
+        await queueing.settle(ctx, base_id, delay=AGAIN)
 
 
 async def awaited(ctx: Context, base_id: str) -> str | None:

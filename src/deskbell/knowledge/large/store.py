@@ -30,7 +30,7 @@ from sqlalchemy import (
 )
 
 from deskbell.foundation.db import FLAG, ID, Among, Nearest, command, query, schema
-from deskbell.knowledge.large.model import Block, Counted, Graph, LargeBase, Stored, Vector
+from deskbell.knowledge.large.model import Block, Graph, LargeBase, Stored, Vector
 from deskbell.knowledge.store import PLACE, chunk_vectors, chunks, documents, knowledge_bases
 
 knowledge_segments = Table(
@@ -76,12 +76,6 @@ def _of(table: Table, organization_id: Any, knowledge_base_id: Any) -> tuple[Any
 
 
 _chunk_sum: Any = cast(func.coalesce(func.sum(documents.c.chunk_count), 0), BigInteger)
-
-
-@query(int)
-def live_chunks(organization_id: str, knowledge_base_id: str) -> Select[Any]:
-    """How many chunks of a knowledge base searches see."""
-    return select(_chunk_sum).where(*_of(documents, organization_id, knowledge_base_id), documents.c.live_revision > 0)
 
 
 @query(LargeBase)
@@ -179,12 +173,10 @@ def delete_graph(organization_id: str, knowledge_base_id: str, embedder: str) ->
     return delete(knowledge_graphs).where(*own, knowledge_graphs.c.embedder == embedder)
 
 
-@query(Counted)
-def vector_counts(organization_id: str, knowledge_base_id: str, embedder: str) -> Select[Any]:
-    """How many vectors of an embedder each revision has."""
-    place = (chunk_vectors.c.document_id, chunk_vectors.c.revision)
+@query(bytes)
+def any_vector(organization_id: str, knowledge_base_id: str, embedder: str) -> Select[Any]:
     own = (*_of(chunk_vectors, organization_id, knowledge_base_id), chunk_vectors.c.embedder == embedder)
-    return select(*place, func.count().label("count")).where(*own).group_by(*place)
+    return select(chunk_vectors.c.vector).where(*own).limit(1)
 
 
 _same_place = and_(*(chunk_vectors.c[name] == chunks.c[name] for name in PLACE))
