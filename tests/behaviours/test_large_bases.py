@@ -30,7 +30,7 @@ QUESTIONS = [
     "chimny leak",
     "who mends my house",
     "how do I cook rice",
-    "roof",
+    "roof roof leak",
 ]
 
 

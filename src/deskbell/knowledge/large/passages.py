@@ -64,6 +64,7 @@ class Passages:
 
     def known(self, blocks: Iterable[Block], terms: Sequence[str]) -> Known:
         """The postings of terms, from the blocks of all segments."""
+        terms = list(dict.fromkeys(terms))
         parts: dict[str, list[tuple[int, Ints, Floats]]] = {}
         for block in blocks:
             if (start := self.starts.get(block.segment_id)) is not None:

@@ -1,0 +1,106 @@
+"""A stored index gives what the index in memory gives, however few passages are looked at."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+
+from deskbell.knowledge.analysis import terms
+from deskbell.knowledge.calibration import Calibration
+from deskbell.knowledge.index import Entry, Hit, Index
+from deskbell.knowledge.large.blocks import Revision, names
+from deskbell.knowledge.large.model import Block
+from deskbell.knowledge.large.passages import Large, Passages, decoded
+from deskbell.knowledge.large.search import Ranked
+from deskbell.knowledge.large.writing import packed
+from deskbell.knowledge.spelling import Speller
+
+HALF = Calibration(0.5, 37.0, 10.6)
+WORDS = [f"{first}{second}" for first in ("roof", "tile", "leak", "storm", "ladder") for second in "abcdefghij"]
+DIMENSIONS = 16
+EACH = 20  # passages of a document
+
+
+def entries(count: int) -> list[Entry]:
+    """Half of them short, some words frequent and others rare, vectors anywhere."""
+    chance, numbers = random.Random(3), np.random.default_rng(3)
+    weights = [1 / (place + 1) for place in range(len(WORDS))]
+    made = []
+    for place in range(count):
+        vector = numbers.standard_normal(DIMENSIONS).astype(np.float32)
+        found = chance.choices(WORDS, weights, k=chance.choice([3, 30]))
+        made.append(Entry(f"c{place:05}", [], found, vector / np.linalg.norm(vector)))
+    return made
+
+
+class Shelf:
+    """Passages of which the first are stored, in two segments, one document is gone, and the last are newer than the segments."""
+
+    def __init__(self) -> None:
+        every = entries(1500)
+        cuts = (every[:800], every[800:1400])
+        self.blocks, heads, live = list[Block](), {}, dict[str, int]()
+        for number, part in enumerate(cuts):
+            places = [Revision(f"d{number}-{start}", 1, EACH) for start in range(0, len(part), EACH)]
+            live |= {each.document_id: 1 for each in places}
+            head, _, blocks = packed(Index(0).changed(part), places)
+            heads[str(number)] = decoded(head)
+            self.blocks += [Block(str(number), data) for _, data in blocks]
+        del live["d0-0"]
+        passages = Passages(heads)
+        alive, stored = passages.alive(live)
+        assert stored == set(live)
+        newer = Index(DIMENSIONS).changed(every[1400:])
+        self.large = Large(passages, alive, newer.parts)
+        self.large.speller = Speller(WORDS)
+        self.memory = Index(DIMENSIONS).changed(every[EACH:])
+        self.vectors = {each.id: each.vector for each in every[EACH:1400]}
+
+    def hits(self, question: str, vector: np.ndarray | None, most: int, top_k: int) -> tuple[list[Hit], bool]:
+        words = terms(question, "en")
+        known = self.large.passages.known(self.blocks, [*words, *WORDS])
+        ranked = Ranked(self.large, self.large.asked(known), "en", words)
+        cosines = {} if vector is None else {id: float(row @ vector) for id, row in self.vectors.items()}
+        near = sorted(cosines, key=lambda id: -cosines[id])[:most]
+        ranked.read(near, most)
+        return ranked.hits(cosines, vector, HALF, top_k, [cosines[id] for id in near], most)
+
+
+@pytest.fixture(scope="module")
+def shelf() -> Shelf:
+    return Shelf()
+
+
+def shown(hits: Sequence[Hit]) -> list[tuple[str, float, float, int | None, float]]:
+    return [
+        (hit.id, round(hit.score, 4), round(hit.fused, 4), hit.keyword_rank, round(hit.keyword_score, 3))
+        for hit in hits
+    ]
+
+
+@pytest.mark.parametrize(
+    "question", ["roofa", "roofa tileb", "stormj ladderf leakc", "roofa roofb roofc roofd", "laderj roofa roofa", "x"]
+)
+def test_what_is_settled_is_what_memory_finds(shelf: Shelf, question: str) -> None:
+    for turn in range(6):
+        vector = np.random.default_rng(turn).standard_normal(DIMENSIONS).astype(np.float32)
+        vector /= np.linalg.norm(vector)
+        exact = shown(shelf.memory.search(question, vector, lambda _: HALF, 10))
+        for most in (20, 100, 2000):
+            found, settled = shelf.hits(question, vector, most, 10)
+            assert shown(found) == exact or not settled, most
+        assert settled, "all of them were looked at"
+
+
+def test_without_vectors_words_decide(shelf: Shelf) -> None:
+    for question in ("roofa", "tilea leakj", "laderj"):
+        found, settled = shelf.hits(question, None, 100, 10)
+        assert (shown(found), settled) == (shown(shelf.memory.search(question, top_k=10)), True)
+
+
+def test_few_blocks_hold_the_words_of_a_question() -> None:
+    assert len(names(["roof", "tile"])) <= 4
+    assert set(names(["roof"])) <= set(names(["roof", "tile"]))
