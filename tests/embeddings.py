@@ -15,16 +15,17 @@ SECRET = "sk-very-secret"
 
 
 class Endpoint(ThreadingHTTPServer):
-    """Answers each request with the next of `script`, a status and a body; after these with vectors, the last text's first."""
+    """Answers each request with the next of `script`, a status and a body; after these with vectors, the last text's first, and `usage`."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Answering)
         self.script: list[tuple[int, bytes]] = []
+        self.usage: Any = None
         self.asked: list[dict[str, Any]] = []
         self.vector: Callable[[str], list[float]] = lambda text: [len(text), 1]
 
-    def embedder(self, dimensions: int = 2) -> OpenAI:
-        return OpenAI(f"http://127.0.0.1:{self.server_port}/v1/", SECRET, "small", dimensions, timeout=5)
+    def embedder(self, dimensions: int = 2, price: float = 0.0) -> OpenAI:
+        return OpenAI(f"http://127.0.0.1:{self.server_port}/v1/", SECRET, "small", dimensions, timeout=5, price=price)
 
 
 class Answering(BaseHTTPRequestHandler):
@@ -34,7 +35,7 @@ class Answering(BaseHTTPRequestHandler):
         asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         self.server.asked.append({**asked, "path": self.path, "key": self.headers["Authorization"]})
         rows = [{"index": place, "embedding": self.server.vector(text)} for place, text in enumerate(asked["input"])]
-        status, body = 200, json.dumps({"data": rows[::-1]}).encode()
+        status, body = 200, json.dumps({"data": rows[::-1], "usage": self.server.usage}).encode()
         if self.server.script:
             status, body = self.server.script.pop(0)
         self.send_response(status)

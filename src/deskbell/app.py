@@ -285,7 +285,8 @@ def endpoint(settings: Settings) -> Endpoint:
 def embedder_of(settings: Settings) -> Embedder | None:
     """What documents are embedded by; None for keywords alone."""
     endpoint = (settings.embedder_base_url, settings.embedder_api_key, settings.embedder_model)
-    return chosen(settings.embedder, *endpoint, settings.embedder_dimensions)
+    price = prices(settings.llm_prices).get(settings.embedder_model)
+    return chosen(settings.embedder, *endpoint, settings.embedder_dimensions, price.into if price else 0.0)
 
 
 def knowledge_of(settings: Settings, database: Database, embedder: Embedder | None) -> Knowledge:

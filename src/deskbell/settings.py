@@ -72,7 +72,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     llm_retries: Annotated[int, Meta(ge=0, le=10)] = 2
     """How often a model is asked again that is busy, broken or out of reach and has not begun to answer."""
     llm_prices: Annotated[str, Meta(pattern=r"^[\s,]*(\S+=\d+(\.\d+)?/\d+(\.\d+)?([\s,]+|$))*$")] = ""
-    """What models cost that do not tell, in US dollars per million tokens in and out: `openai/gpt-4o=2.5/10 *=1/3`; `*` is any other."""
+    """US dollars per million tokens in and out of what does not tell: `openai/gpt-4o=2.5/10 *=1/3`; `*` is any other model, but no embedder."""
     llm_follow_ups: bool = True
     """Whether models suggest what to ask next, at the end of the same reply: some fifty tokens more each. Otherwise the documents' headings do."""
     history_tokens: Annotated[int, Meta(ge=0, le=1_000_000)] = 4000

@@ -16,6 +16,7 @@ from deskbell.settings import Settings
 from tests.agents import AgentApi, application, denied
 from tests.behaviours.test_agent_agents import PROMPT, agent
 from tests.desk import Api, eventually, running
+from tests.embeddings import answering
 from tests.library import Library
 
 
@@ -133,3 +134,22 @@ def test_a_key_has_so_many_requests_a_minute_reads_and_writes_together(tmp_path:
         denied(answer, 429, "Rate limit exceeded (3/min). Try again shortly.")
         assert (answer.headers["RateLimit-Limit"], answer.headers["RateLimit-Remaining"]) == ("3", "0")
         assert 1 <= int(answer.headers["Retry-After"]) <= 60
+
+
+def test_what_an_endpoint_charges_for_vectors_is_recorded(tmp_path: Path) -> None:
+    with answering() as endpoint:
+        endpoint.usage = {"prompt_tokens": 2_000, "total_tokens": 2_000}
+        settings = Settings(
+            access_log=False,
+            embedder="openai",
+            embedder_base_url=f"http://127.0.0.1:{endpoint.server_port}/v1",
+            embedder_model="small",
+            embedder_dimensions=2,
+            llm_prices="small=50/0 *=1/1",
+        )
+        with running(tmp_path / "deskbell.db", settings) as server:
+            shelf = Library(application(server, server.organization()))
+            shelf.add()
+            (row,) = [each for each in shelf.api.get("/usage").json()["usage"] if each["activity"] == "indexing"]
+    assert (row["requests"], row["cost"]) == (1, 0.1)
+    assert row["credits"] >= 10

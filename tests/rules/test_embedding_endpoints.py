@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import pytest
 
-from deskbell.knowledge.embedders.base import Unavailable
+from deskbell.knowledge.embedders.base import Spent, Unavailable
 from tests.embeddings import SECRET, Endpoint, answering
 
 
@@ -51,3 +52,24 @@ def test_a_wrong_answer_is_told_without_the_key(endpoint: Endpoint, status: int,
         asyncio.run(endpoint.embedder().embed(["roof"]))
     assert SECRET not in str(told.value)
     assert len(endpoint.asked) == 1
+
+
+@pytest.mark.parametrize(
+    ("usage", "cost"),
+    [
+        ({"prompt_tokens": 500, "total_tokens": 500}, 0.01),
+        ({"prompt_tokens": 500, "cost": 0.25}, 0.25),
+        ({"prompt_tokens": 500, "cost": 0}, 0),
+        ({"prompt_tokens": -500}, 0),
+        ({"prompt_tokens": "many"}, 0),
+        ({"cost": 1e300}, 0),
+        ([], 0),
+        (None, 0),
+    ],
+    ids=str,
+)
+def test_what_texts_cost_is_told_or_reckoned_by_the_price(endpoint: Endpoint, usage: Any, cost: float) -> None:
+    endpoint.usage = usage
+    spent = Spent()
+    asyncio.run(endpoint.embedder(price=20.0).embed(["roof"], spent))
+    assert spent.cost == pytest.approx(cost)

@@ -21,7 +21,7 @@ from deskbell.foundation.db import Database, DatabaseFailure, Session
 from deskbell.foundation.jobs import Again, ClaimLost, Work
 from deskbell.knowledge import queueing, steps
 from deskbell.knowledge.chunks import Chunk
-from deskbell.knowledge.embedders.base import Embedder, Unavailable
+from deskbell.knowledge.embedders.base import Embedder, Spent, Unavailable
 from deskbell.knowledge.extract import Unreadable
 from deskbell.knowledge.large import steps as large
 from deskbell.knowledge.model import DocumentState, Pending, Place
@@ -128,16 +128,17 @@ class Indexer:
         ):
             if time.monotonic() > deadline:
                 raise OutOfTime
-            vectors = await self.vectors(embedder, batch)
+            spent = Spent()
+            vectors = await self.vectors(embedder, batch, spent)
             position = batch[-1].position
             progress = steps.WAS_STORED + (99 - steps.WAS_STORED) * (position + 1) // max(total, 1)
             act = partial(steps.keep_vectors, place=place, embedder=name, vectors=vectors, progress=progress)
-            await work.hold(within(work, act))
+            await work.hold(within(work, partial(act, cost=spent.cost)))
 
-    async def vectors(self, embedder: Embedder, batch: list[Pending]) -> dict[int, bytes]:
+    async def vectors(self, embedder: Embedder, batch: list[Pending], spent: Spent) -> dict[int, bytes]:
         """The vectors of chunks, by position, as they are stored."""
         async with self.turn:
-            matrix = await embedder.embed([indexed_text(row) for row in batch])
+            matrix = await embedder.embed([indexed_text(row) for row in batch], spent)
         return {row.position: vector.astype("<f2").tobytes() for row, vector in zip(batch, matrix, strict=True)}
 
     async def embed_base(self, work: Work) -> None:

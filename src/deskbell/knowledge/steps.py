@@ -107,14 +107,17 @@ async def pending(ctx: Context, *, place: Place, embedder: str, after: int, most
 
 
 async def keep_vectors(
-    ctx: Context, *, place: Place, embedder: str, vectors: Mapping[int, bytes], progress: int
+    ctx: Context, *, place: Place, embedder: str, vectors: Mapping[int, bytes], progress: int, cost: float
 ) -> None:
+    """Stores vectors and what their provider charged for them."""
     held = await ctx.db.one(store.held_document(ctx.organization_id, place.document_id))
     if held is None or place.revision not in (held.revision, held.live_revision):
         raise Superseded
     key = {"organization_id": ctx.organization_id, **place._asdict(), "embedder": embedder}
     for position, vector in vectors.items():
         await ctx.db.run(insert(store.chunk_vectors, key | {"position": position, "vector": vector}))
+    if cost:
+        await credits.record(ctx, activity="indexing", cost=cost, count=0)
     if held.status == "processing" and place.revision == held.revision:
         await change(ctx, held.id, progress=progress)
 

@@ -11,14 +11,14 @@ from deskbell.knowledge.embedders.openai import OpenAI
 log = logging.getLogger(__name__)
 
 
-def chosen(kind: str, base_url: str, api_key: str, model: str, dimensions: int) -> Embedder | None:
+def chosen(kind: str, base_url: str, api_key: str, model: str, dimensions: int, price: float = 0.0) -> Embedder | None:
     """The embedder that an installation has decided on; None where search goes by keywords alone."""
     if kind == "openai":
         if not base_url or not model or not dimensions:
             raise ValueError(
                 "DESKBELL_EMBEDDER=openai needs DESKBELL_EMBEDDER_BASE_URL, DESKBELL_EMBEDDER_MODEL and DESKBELL_EMBEDDER_DIMENSIONS"
             )
-        return OpenAI(base_url, api_key, model, dimensions)
+        return OpenAI(base_url, api_key, model, dimensions, price=price)
     if kind == "minilm":
         if place() is not None:
             return MiniLM()

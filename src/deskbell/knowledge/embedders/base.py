@@ -18,6 +18,13 @@ class Unavailable(Exception):
     """The embedder cannot work now, or is not installed. The message tells a person what to do."""
 
 
+class Spent:
+    """What an embedder's provider has charged, in US dollars."""
+
+    def __init__(self) -> None:
+        self.cost = 0.0
+
+
 class Embedder(Protocol):
     """Makes vectors whose dot product says how alike two texts are. One name, one space: vectors of another name do not compare."""
 
@@ -34,8 +41,8 @@ class Embedder(Protocol):
         """Whether its calibration is known; else each knowledge base's is fitted to its headings."""
         ...
 
-    async def embed(self, texts: Sequence[str]) -> Matrix:
-        """One row of length 1 per text, float32. Raises `Unavailable`."""
+    async def embed(self, texts: Sequence[str], spent: Spent | None = None) -> Matrix:
+        """One row of length 1 per text, float32. Raises `Unavailable`. What it costs is added to `spent`."""
         ...
 
     def calibration(self, language: str) -> Calibration:

