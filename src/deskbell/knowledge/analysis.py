@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
-from deskbell.knowledge.stopwords import STOP_WORDS
+from deskbell.knowledge.stopwords import ENGLISH_TOO, STOP_WORDS
 
 LONGEST = 64  # characters of a term
 KEPT = 200_000  # analysed words that are remembered per language
@@ -54,6 +54,11 @@ _ALPHABETS: tuple[tuple[tuple[str, ...], re.Pattern[str]], ...] = (
     (("hi",), re.compile("[\u0900-\u097f]")),
 )
 _LATIN = tuple(code for code in STOP_WORDS if code not in ("ru", "uk", "ar", "fa", "el", "hi"))
+# Letters that English lacks, by language.
+_LETTERS = {
+    "de": "äöüß", "es": "áéíóúñ", "fr": "àâæçèéêëîïôœùû", "it": "àèéìòù", "pt": "àáâãçéêíóôõú", "nl": "éëï", "sv": "åäö", "da": "åæø", "no": "åæø",
+    "fi": "äö", "pl": "ąćęłńóśźż", "cs": "áčďéěíňóřšťúůýž", "ro": "âăîșşțţ", "hu": "áéíóöőúüű", "tr": "çğıöşü",
+}  # fmt: skip
 _latin = re.compile("[A-Za-z\u00c0-\u024f]")
 
 
@@ -75,13 +80,27 @@ def language(text: str, default: str = "en") -> str:
 
 
 def _by_words(sample: str, codes: Sequence[str], default: str) -> str:
-    """Which of these languages has most of its stop words in a text."""
+    """Which of these languages has most of its small words in a text. A word with one of its letters speaks for it half as much."""
     words = Counter(_words(sample))
-    common = {code: sum(words[word] for word in STOP_WORDS[code] & words.keys()) for code in codes}
-    best = max(common, key=lambda code: (common[code], code == default))
-    if common[best] == 0:
-        return default if default in codes else codes[0]
-    return best
+    found = {code: 2 * sum(words[word] for word in _telling(code) & words.keys()) for code in codes}
+    if not sample.isascii():
+        for code in _LETTERS.keys() & found.keys():
+            found[code] += sum(times for word, times in words.items() if not _letters(code).isdisjoint(word))
+    if default in found:
+        found[default] += 1
+    best = max(found, key=lambda code: (found[code], code == default))
+    return best if found[best] else codes[0]
+
+
+@cache
+def _letters(code: str) -> frozenset[str]:
+    return frozenset(_LETTERS[code])
+
+
+@cache
+def _telling(code: str) -> frozenset[str]:
+    """The words that speak for a language."""
+    return STOP_WORDS[code] | ENGLISH_TOO if code == "en" else STOP_WORDS[code]
 
 
 def terms(text: str, language: str) -> list[str]:

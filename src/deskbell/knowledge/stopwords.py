@@ -85,4 +85,9 @@ _LISTS = {
         साथ से हम ही हुआ हुई हुए है हैं हो होता""",
 }  # fmt: skip
 
+# Small words of other languages that are everyday words of English too, as in "12 dollars per square foot". They tell nothing against it.
+_SHARED = """alt bin ca care co come comment den die door due era go hit man men met min mint non op pa per plus pro sale sea ser sin
+    son ten van via war"""
+
 STOP_WORDS = {language: frozenset(words.split()) for language, words in _LISTS.items()}
+ENGLISH_TOO = frozenset(_SHARED.split())
