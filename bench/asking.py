@@ -21,6 +21,7 @@ from deskbell.agents.models.extractive import plain
 T, R = TypeVar("T"), TypeVar("R")
 
 AT_ONCE = 8  # requests
+KEPT = httpx2.Limits(keepalive_expiry=1.0)  # seconds: less than the server keeps an idle connection
 UPLOADED = 200  # documents that wait for their indexing
 DEEP = 100  # results, each with its ranks, from which two lists are fused by rank
 CITED = re.compile(r"(.+?) \[(\d+)\](?: |$)", re.DOTALL)
@@ -49,7 +50,9 @@ class Desk:
     async def talking(self) -> AsyncIterator[httpx2.AsyncClient]:
         address = f"http://127.0.0.1:{self.server.port}/v1"
         headers = {"Authorization": f"Bearer {self.key}"}
-        async with httpx2.AsyncClient(base_url=address, headers=headers, timeout=300, trust_env=False) as client:
+        async with httpx2.AsyncClient(
+            base_url=address, headers=headers, timeout=300, limits=KEPT, trust_env=False
+        ) as client:
             yield client
 
     async def filled(self, collection: Collection, keep: Callable[[str], bool] = lambda _: True) -> str:

@@ -35,6 +35,8 @@ WRONG = 0.03  # foreign questions accepted, own refused
 FOREIGN = 60  # questions of each other collection that are asked
 KIN = {"stackfaq", "stackfaq_ans"}  # with the same questions
 IN_ONE, IN_THREE = 0.79, 0.90
+PARAGRAPHS = 5  # of each article in the collections of other languages, one after the other
+NEAR = 120  # questions of a language that are asked of its knowledge base, and of those about other articles
 
 Results = list[list[Found]]
 
@@ -94,6 +96,25 @@ async def told_apart(figures: common.Figures, desk: Desk, bases: Sequence[Base])
                 foreign += map(accepted, await desk.searched(base.id, some, 1))
     most(figures, "own questions refused", 1 - sum(own) / len(own), f"of {len(own)}")
     most(figures, "foreign questions accepted", sum(foreign) / len(foreign), f"of {len(foreign)}")
+
+
+async def near_topics(figures: common.Figures, desk: Desk, code: str) -> None:
+    """A knowledge base of every other article is asked about its own and about the others: all are of one encyclopaedia."""
+    collection = Collection(f"xquad_{code}")
+    base = await desk.filled(collection, own_article)
+    about = {each["text"]: own_article(next(iter(collection.grades[each["id"]]))) for each in collection.questions}
+    shares = []
+    for wanted in (True, False):
+        texts = [text for text, own in about.items() if own is wanted]
+        results = await desk.searched(base, texts[:: max(1, len(texts) // NEAR)], 1)
+        shares.append(sum(map(accepted, results)) / len(results))
+    told = f"own refused {1 - shares[0]:.1%}"
+    figures.line(f"other articles' questions accepted, {code}", f"{shares[1]:.1%}", told, "", "reported", None)
+
+
+def own_article(id: str) -> bool:
+    """Whether a paragraph's article is among every other one. Paragraphs are p0, p1 and so on."""
+    return int(id[1:]) // PARAGRAPHS % 2 == 0
 
 
 def accepted(results: Sequence[Found]) -> bool:
@@ -164,6 +185,8 @@ async def bench(figures: common.Figures, folder: Path) -> None:
     others = [await loaded(desk, f"xquad_{code}") for code in OTHERS]
     await told_apart(figures, desk, bases)
     await answers(figures, desk, bases[-1])
+    for code in OTHERS:
+        await near_topics(figures, desk, code)
     desk.server.stop()
     bare = Desk(url, key, DESKBELL_EMBEDDER="none")
     words = await by_keywords(bare, [*bases, *others])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -53,3 +54,18 @@ def test_no_document_breaks_it_and_no_word_is_lost(given: list[Block]) -> None:
     assert all(each.text.strip() and len(each.text) <= SIZE + SMALL + 10 for each in found)
     kept = {sign for each in found for part in (each.text, *each.headings) for sign in part}
     assert {sign for block in given for sign in block.text if not sign.isspace()} <= kept | set("\x1c\x1d\x1e\x1f")
+
+
+@pytest.mark.parametrize(
+    ("title", "read"),
+    [
+        ("Price sheet", "Price sheet > Roofs\n"),
+        ("价格", "价格 > Roofs\n"),
+        ("2026-11 (3)", "Roofs\n"),
+        ("t0a1", "Roofs\n"),
+    ],
+)
+def test_a_title_without_a_word_is_searched_but_not_embedded(title: str, read: str) -> None:
+    chunk = Chunk("A roof costs 400 dollars.", ["Roofs"], None, 0)
+    assert chunk.embedded(title) == f"{read}A roof costs 400 dollars."
+    assert chunk.heading(title) == f"{title} > Roofs"

@@ -14,6 +14,7 @@ SMALL = 200  # a section's rest of fewer characters joins the passage before it
 DEEPEST = 6
 
 _ends = re.compile(r"(?<=[.!?…])[\"'»”’)\]]*\s+|(?<=[。！？।؟])[」』”）]*|\n+")
+_word = re.compile(r"[^\W\d_]{3}|[^\W\d_\u0000-\u024f]").search  # three letters, or a sign of another script
 _blank = re.compile(r"[^\S\n]+")
 
 
@@ -34,8 +35,8 @@ class Chunk(msgspec.Struct):
         return " > ".join(names)
 
     def embedded(self, title: str | None) -> str:
-        """What the embedder reads."""
-        heading = self.heading(title)
+        """What the embedder reads. A title without a word, as files that a machine has named have, means nothing to it."""
+        heading = self.heading(title if title and _word(title) else None)
         return f"{heading}\n{self.text}" if heading else self.text
 
 
