@@ -136,8 +136,8 @@ def measure(figures: common.Figures, name: str, embedder: str, count: int, size:
         f"{name}: {TURNS * count} documents, {TURNS * count * size / 1e6:.1f} MB in {seconds:.1f} s, "
         f"{TURNS * count / seconds:.1f} documents/s"
     )
-    for label, place_ in (("p50", 49), ("p99", 98)):
-        still, loud = (statistics.quantiles(each, n=100)[place_] for each in (quiet, busy))
+    for label, at in (("p50", 49), ("p99", 98)):
+        still, loud = (statistics.quantiles(each, n=100)[at] for each in (quiet, busy))
         figures.line(
             f"  a lead beside {name}, {label}",
             f"{loud:.1f} ms",
