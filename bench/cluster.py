@@ -31,6 +31,8 @@ SETTINGS = {
 class Cluster(Single):
     """A running server."""
 
+    fsync = "on"
+
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
         for name, value in SETTINGS.items():

@@ -12,7 +12,7 @@ from deskbell.foundation.db import Session
 from deskbell.organizations import applications
 from deskbell.organizations.model import ApplicationType
 from deskbell.organizations.operations import context_of
-from tests.desk import Server, named
+from tests.desk import KEPT, PATIENCE, Server, named
 
 MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 
@@ -29,7 +29,8 @@ class AgentApi:
         self.http = httpx2.Client(
             base_url=server.url + "/v1",
             headers={"Authorization": f"Bearer {key}"},
-            timeout=30,
+            timeout=PATIENCE,
+            limits=KEPT,
             trust_env=False,
             verify=False,
         )

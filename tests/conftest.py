@@ -14,11 +14,19 @@ from deskbell import app  # noqa: F401  the slices' tables must be known
 from deskbell.demo import loader
 from deskbell.demo.data import generate
 from deskbell.foundation import databases
+from deskbell.foundation.postgres import connection, guest
 from deskbell.foundation.postgres.copying import copy
 from deskbell.organizations import operations as organizations
-from tests.desk import USUAL, Api, Server, free_port, running
+from deskbell.surfaces.protocol import Connection
+from tests.desk import PATIENCE, USUAL, Api, Server, free_port, running
 from tests.models import SCRIPTED, Models, address, provider
 from tests.postgres import fresh_database, postgres
+
+
+def pytest_configure() -> None:
+    """Servers are as patient as the tests: what takes long here is the machine."""
+    connection.CONNECT = connection.ANSWER = guest.CONNECT = PATIENCE
+    Connection.LATE_TIME = PATIENCE
 
 
 @pytest.fixture(scope="session")
@@ -60,9 +68,9 @@ def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 def moved(file: Path, url: str) -> str:
     """The URL of a database to which an installation with the demo's business was copied."""
     databases.prepare(f"sqlite:///{file}", migrate=True)
-    guest = databases.guest(f"sqlite:///{file}")
-    loader.load(guest, generate(date(2026, 11, 21)))
-    guest.close()
+    outside = databases.guest(f"sqlite:///{file}")
+    loader.load(outside, generate(date(2026, 11, 21)))
+    outside.close()
     asyncio.run(copy(str(file), url, lambda table, done, total: None))
     return url
 

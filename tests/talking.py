@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from typing import Any
 
 import httpx2
+import pytest
 
 from tests.agents import AgentApi, application
-from tests.desk import Api
+from tests.desk import Api, eventually
 from tests.library import Library
 
 WARRANTY = """# Warranty
@@ -65,6 +66,16 @@ def agent(api: AgentApi, model: str = "deskbell/extractive", **fields: Any) -> T
     published = api.post(f"/agents/{made.json()['id']}/publish")
     assert published.status_code == 200, published.text
     return Talk(api, made.json()["id"])
+
+
+def impatient(monkeypatch: pytest.MonkeyPatch, owner: Api, first_byte: float = 1.0, idle: float = 1.0) -> None:
+    """The server waits so many seconds for a model's first word, and for each next."""
+    loading = owner.server.app.models.loading
+    assert loading is not None
+    eventually(loading.done)
+    asked = loading.result()
+    seconds = {"first_byte_seconds": first_byte, "idle_seconds": idle}
+    monkeypatch.setattr(asked, "endpoint", asked.endpoint._replace(**seconds))
 
 
 def desk(owner: Api, model: str = "deskbell/extractive", **fields: Any) -> Talk:

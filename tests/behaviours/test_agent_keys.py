@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+import subprocess
 
 import httpx2
 import pytest
@@ -10,7 +10,7 @@ import pytest
 from deskbell.organizations import applications
 from deskbell.organizations.application_keys import new_key
 from tests.agents import AgentApi, application, denied
-from tests.desk import Api, Server, eventually
+from tests.desk import PATIENCE, SOON, Api, Server, eventually
 from tests.promises.world import exchange
 
 REFUSAL = "Invalid or revoked API key"
@@ -36,7 +36,9 @@ def test_a_good_key_passes_whatever_the_spelling_of_its_scheme(website: AgentApi
 )  # fmt: skip
 def test_any_other_credential_is_refused_alike(website: AgentApi, alice: Api, bad: str) -> None:
     header = bad.format(key=website.key, less=website.key[:-1], new=new_key(), crm=alice.key)
-    answer = httpx2.get(website.server.url + "/v1/agents", headers={"Authorization": header}, trust_env=False)
+    answer = httpx2.get(
+        website.server.url + "/v1/agents", headers={"Authorization": header}, trust_env=False, timeout=PATIENCE
+    )
     denied(answer, 401, REFUSAL)
     assert answer.headers["WWW-Authenticate"] == "Bearer"
     assert answer.headers["RateLimit-Limit"] == answer.headers["RateLimit-Remaining"] == "600"
@@ -49,20 +51,21 @@ def test_two_headers_are_none(website: AgentApi) -> None:
 
 def test_an_applications_key_opens_no_other_door(website: AgentApi) -> None:
     answer = httpx2.get(
-        website.server.url + "/api/v1/org", headers={"Authorization": f"Bearer {website.key}"}, trust_env=False
+        website.server.url + "/api/v1/org",
+        headers={"Authorization": f"Bearer {website.key}"},
+        trust_env=False,
+        timeout=PATIENCE,
     )
     assert (answer.status_code, answer.json()["error"]["code"]) == (401, "unauthorized")
 
 
-def test_a_revoked_key_ends_at_once_and_its_siblings_go_on(website: AgentApi) -> None:
+def test_a_revoked_key_ends_and_its_siblings_go_on(website: AgentApi) -> None:
     sibling, plaintext = website.server.do(
         lambda session: applications.create_application_key(session, website.application_id, "development")
     )
     assert website.get("/nowhere").status_code == 404
     website.server.do(lambda session: applications.revoke_application_key(session, website.key_id))
-    began = time.monotonic()
-    eventually(lambda: website.get("/nowhere").status_code == 401)
-    assert time.monotonic() - began < 1.5
+    eventually(lambda: website.get("/nowhere").status_code == 401, SOON)
     website.http.headers["Authorization"] = f"Bearer {plaintext}"
     assert website.get("/nowhere").status_code == 404
     assert sibling.shown == f"brs_live_...{plaintext[-4:]}"
@@ -80,8 +83,10 @@ def test_only_a_hash_of_the_key_is_kept(website: AgentApi) -> None:
     kept = website.server.do(lambda session: applications.list_application_keys(session, website.application_id))
     assert [key.shown for key in kept] == [f"brs_live_...{website.key[-4:]}"]
     if website.server.database.startswith("sqlite"):
-        with open(website.server.path + "-wal", "rb") as log, open(website.server.path, "rb") as file:
-            assert website.key.encode() not in log.read() + file.read()
+        files = [website.server.path, website.server.path + "-wal"]
+        # By another process: closing a file ends every lock that this one has on it.
+        kept = subprocess.run(["cat", *files], capture_output=True, check=True).stdout
+        assert website.key.encode() not in kept
 
 
 def test_unknown_routes_and_wrong_input_are_answered_flat(website: AgentApi) -> None:
@@ -94,7 +99,7 @@ def preflight(server: Server, origin: str) -> httpx2.Response:
         "Access-Control-Request-Method": "POST",
         "Access-Control-Request-Headers": "authorization",
     }
-    return httpx2.request("OPTIONS", server.url + "/v1/chat", headers=asked, trust_env=False)
+    return httpx2.request("OPTIONS", server.url + "/v1/chat", headers=asked, trust_env=False, timeout=PATIENCE)
 
 
 def test_web_pages_of_listed_origins_may_call(server: Server) -> None:

@@ -7,7 +7,7 @@ import re
 import httpx2
 import pytest
 
-from tests.desk import Api, Server, refused
+from tests.desk import PATIENCE, Api, Server, refused
 
 ROUTES = {
     "/leads": "GET, POST, HEAD",
@@ -90,7 +90,7 @@ def test_errors_have_exactly_three_members(alice: Api) -> None:
 def test_the_agent_api_answers_in_its_own_envelope(alice: Api, server: Server, method: str, path: str) -> None:
     for key in ("", f"Bearer {alice.key}", "Bearer brs_live_0123456789abcdefghijklmnopqrstuv"):
         answer = httpx2.request(
-            method, server.url + path, headers={"Authorization": key}, trust_env=False, verify=False
+            method, server.url + path, headers={"Authorization": key}, trust_env=False, timeout=PATIENCE, verify=False
         )
         body = answer.json()
         assert (answer.status_code, answer.headers["content-type"]) == (401, "application/json")

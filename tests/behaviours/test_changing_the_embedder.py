@@ -33,7 +33,7 @@ def test_a_new_embedder_takes_over_in_the_background(place: Path) -> None:
     with running(place, Settings(access_log=False, embedder="minilm")) as server:
         shelf.api = opened(server, shelf.api)
         assert "11 dollars" in shelf.texts("metal")[0]
-        eventually(lambda: shelf.search(QUESTION), 30)
+        eventually(lambda: shelf.search(QUESTION))
         best = shelf.search(QUESTION, explain=True)[0]
         assert "11 dollars" in best["metadata"]["text"]
         assert best["discoveryMethods"] == ["semantic"]

@@ -5,9 +5,9 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 
 from tests.agents import MOMENT, denied
-from tests.desk import Api
+from tests.desk import Api, eventually
 from tests.models import Models
-from tests.talking import agent, desk, expert
+from tests.talking import Talk, agent, desk, expert
 
 
 def test_a_conversation_keeps_its_messages(alice: Api) -> None:
@@ -90,12 +90,24 @@ def test_answers_come_from_the_own_documents(alice: Api, charlie: Api) -> None:
 
 def test_two_messages_at_once_are_one_too_many(alice: Api, models: Models) -> None:
     """The second is refused, and what is kept is one turn after the other."""
-    talk = desk(alice, "scripted/pause")
+    talk = desk(alice, "scripted/answer")
     talk.ask("Hello")
+    models.look()
+    speaking(talk, "scripted/held")
     with ThreadPoolExecutor(4) as crowd:
-        answers = list(crowd.map(lambda n: talk.post(f"Message {n}", conversation_id=talk.conversation), range(4)))
+        asked = [crowd.submit(talk.post, f"Message {n}", conversation_id=talk.conversation) for n in range(4)]
+        eventually(lambda: sum(each.done() for each in asked) == 3 and models.peek()["requests"])
+        models.let_go()
+        answers = [each.result() for each in asked]
     assert sorted(answer.status_code for answer in answers) == [200, 409, 409, 409]
     busy = next(answer for answer in answers if answer.status_code == 409)
     denied(busy, 409, "This conversation is answering another message; wait for its reply")
     assert talk.api.get(f"/conversations/{talk.conversation}").json()["messageCount"] == 4
+    speaking(talk, "scripted/answer")
     assert talk.post("Now?", conversation_id=talk.conversation).status_code == 200
+
+
+def speaking(talk: Talk, model: str) -> None:
+    """Gives the agent another model."""
+    talk.api.put(f"/agents/{talk.agent_id}", {"model": model})
+    assert talk.api.post(f"/agents/{talk.agent_id}/publish").status_code == 200

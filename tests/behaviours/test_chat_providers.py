@@ -10,7 +10,7 @@ from deskbell.settings import Settings
 from tests.agents import denied
 from tests.desk import Api, running
 from tests.models import COST, SCRIPTED, Models
-from tests.talking import desk, expert
+from tests.talking import desk, expert, impatient
 
 UNAVAILABLE = "Chat service is currently unavailable"
 
@@ -33,7 +33,11 @@ UNAVAILABLE = "Chat service is currently unavailable"
         "unlisted",
     ],
 )
-def test_a_model_that_fails_costs_nothing(alice: Api, models: Models, fault: str) -> None:
+def test_a_model_that_fails_costs_nothing(
+    alice: Api, models: Models, monkeypatch: pytest.MonkeyPatch, fault: str
+) -> None:
+    if fault in ("slow", "stall"):
+        impatient(monkeypatch, alice)
     talk = desk(alice, f"scripted/{fault}")
     answer = talk.post("Hello")
     denied(answer, 503, UNAVAILABLE)

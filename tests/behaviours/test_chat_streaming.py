@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from tests.agents import denied
-from tests.desk import Api, eventually
+from tests.desk import PATIENCE, Api, eventually
 from tests.models import ANSWER, Models
-from tests.talking import Talk, desk, expert
+from tests.talking import Talk, desk, expert, impatient
 
 QUESTION = "How long is the warranty on a metal roof?"
 
@@ -53,7 +53,11 @@ def test_what_fails_before_the_first_word_is_an_ordinary_refusal(alice: Api, mod
 
 
 @pytest.mark.parametrize("fault", ["late", "stall"])
-def test_what_fails_in_the_middle_is_an_event(alice: Api, models: Models, fault: str) -> None:
+def test_what_fails_in_the_middle_is_an_event(
+    alice: Api, models: Models, monkeypatch: pytest.MonkeyPatch, fault: str
+) -> None:
+    if fault == "stall":
+        impatient(monkeypatch, alice, first_byte=60)
     talk = desk(alice, f"scripted/{fault}")
     events = talk.stream("Hello")
     assert told(events)
@@ -74,7 +78,7 @@ def test_hanging_up_ends_the_model_s_work(alice: Api, models: Models, script: st
     talk = desk(alice, f"scripted/{script}")
     with begun(talk, stream):
         eventually(lambda: models.peek()["requests"])
-    eventually(lambda: models.peek()["given_up"] == 1, 0.8)  # sooner than the model's own time is over
+    eventually(lambda: models.peek()["given_up"] == 1, 20)  # sooner than the model's own time is over
     models.look()
     assert talk.api.get("/conversations").json()["conversations"] == []
 
@@ -83,6 +87,6 @@ def begun(talk: Talk, stream: bool) -> socket.socket:
     """A connection on which a chat has been asked for."""
     body = json.dumps({"agent_id": talk.agent_id, "message": "Hello", "stream": stream}).encode()
     head = f"POST /v1/chat HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {talk.api.key}\r\ncontent-length: {len(body)}\r\n\r\n"
-    connection = socket.create_connection(("127.0.0.1", talk.api.server.port), timeout=10)
+    connection = socket.create_connection(("127.0.0.1", talk.api.server.port), timeout=PATIENCE)
     connection.sendall(head.encode() + body)
     return connection

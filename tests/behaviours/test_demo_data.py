@@ -6,7 +6,6 @@ import json
 import re
 import shlex
 import subprocess
-import time
 from collections import Counter
 from datetime import date
 from pathlib import Path
@@ -15,7 +14,7 @@ import httpx2
 import pytest
 
 from deskbell.demo.data import Demo, generate
-from tests.desk import running
+from tests.desk import PATIENCE, running
 from tests.surfaces.test_cli import Desk
 
 DAY = date(2026, 11, 21)
@@ -70,9 +69,7 @@ def test_the_printed_commands_work_when_pasted(tmp_path: Path) -> None:
     desk = Desk(tmp_path)
     with running(tmp_path / "deskbell.db") as server:
         desk.environment["DESKBELL_PORT"] = str(server.port)
-        started = time.perf_counter()
         first = desk.run("demo")
-        assert time.perf_counter() - started < 10  # 3 s on a quiet machine
         assert server.url in first
         answers = [pasted(line) for line in curls(first)]
         assert [lead["temperature"] for lead in answers[0]["data"]] == ["hot"] * 3
@@ -97,7 +94,10 @@ def test_a_reset_rebuilds_the_demo_alone(tmp_path: Path) -> None:
     with running(tmp_path / "deskbell.db") as server:
         desk.environment["DESKBELL_PORT"] = str(server.port)
         own = httpx2.Client(
-            base_url=f"{server.url}/api/v1", headers={"Authorization": f"Bearer {mine}"}, trust_env=False
+            base_url=f"{server.url}/api/v1",
+            headers={"Authorization": f"Bearer {mine}"},
+            trust_env=False,
+            timeout=PATIENCE,
         )
         lead = own.post("/leads", json={"first_name": "Mine"}).json()["data"]
         before, after = curls(desk.run("demo")), curls(desk.run("demo", "--reset"))
@@ -120,7 +120,7 @@ def pasted(line: str) -> dict[str, dict[str, object]]:
     words = shlex.split(line)
     try:
         done = subprocess.run(
-            [words[0], "--noproxy", "*", "--fail", *words[1:]], capture_output=True, timeout=30, check=True
+            [words[0], "--noproxy", "*", "--fail", *words[1:]], capture_output=True, timeout=PATIENCE, check=True
         )
     except FileNotFoundError:
         pytest.skip("curl is not installed")

@@ -19,7 +19,7 @@ from deskbell.foundation.jobs import Worker
 from deskbell.leads.model import NewLead
 from deskbell.leads.operations import create_lead
 from deskbell.organizations import operations as organizations
-from tests.desk import eventually
+from tests.desk import PATIENCE, eventually
 
 PHONE = "+15125550123"
 Attempt = Callable[[simulator.Simulator, base.Text], Awaitable[base.Receipt]]
@@ -193,7 +193,7 @@ def test_a_job_that_runs_is_not_claimed_again(tmp_path: Path, monkeypatch: pytes
         worker = Worker(database, {"first": first, "second": second})
         await database.write(lambda session: jobs.enqueue(session, "first", {}))
         running = asyncio.create_task(worker.run())
-        await asyncio.wait_for(free.wait(), 10)
+        await asyncio.wait_for(free.wait(), PATIENCE)
         await worker.stop(5)
         await running
         database.close()

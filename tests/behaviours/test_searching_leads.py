@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import random
 import re
-import time
 from typing import Any
 
 import pytest
 
+from deskbell.leads.rules import search_terms
 from tests.desk import Api
 
 MARIA = {"first_name": "Maria", "last_name": "da Silva", "email": "roofs@Example.com", "phone": "+15125550123"}
@@ -59,9 +59,8 @@ def test_the_longest_names_are_found_and_longer_terms_find_nobody_at_once(alice:
     alice.lead(first_name=name, last_name=name, phone="+15125550123")
     assert found(alice, f"{name} {name}") == found(alice, "." * 2_000 + "555-0123") == [name]
     assert found(alice, f"{name} {name}i") == found(alice, "5" * 2_000) == []
-    begun = time.perf_counter()
+    assert search_terms("x" * 60_000) == (None, None), "the index would work on it for seconds"
     assert found(alice, "x" * 60_000) == []
-    assert time.perf_counter() - begun < 0.5
 
 
 def test_an_empty_or_absent_term_finds_everybody(maria: Api) -> None:

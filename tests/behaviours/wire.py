@@ -7,12 +7,12 @@ from typing import Any
 
 import httpx2
 
-from tests.desk import Api, Server
+from tests.desk import PATIENCE, Api, Server
 
 
 def exchange(server: Server, request: bytes) -> httpx2.Response:
     """Sends these very bytes and reads one answer; the answer must not need more bytes than were sent."""
-    with socket.create_connection(("127.0.0.1", server.port), timeout=10) as connection:
+    with socket.create_connection(("127.0.0.1", server.port), timeout=PATIENCE) as connection:
         connection.sendall(request)
         stream = connection.makefile("rb")
         status = int(stream.readline().split()[1])

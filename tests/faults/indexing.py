@@ -44,7 +44,7 @@ def killed_while_indexing(folder: Path, documents: int, kills: int, seed: int = 
 
 def count(server: Process, what: str) -> int:
     connection = apsw.Connection(server.path)
-    connection.set_busy_timeout(5000)
+    connection.set_busy_timeout(60_000)
     try:
         return int(connection.execute(f"SELECT count(*) FROM {what}").get)
     finally:

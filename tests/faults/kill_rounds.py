@@ -15,7 +15,7 @@ def main(number: int) -> None:
     seed = secrets.randbits(32)
     with tempfile.TemporaryDirectory() as folder, process(Path(folder) / "deskbell.db") as server:
         api = server.api(server.organization())
-        complaints = rounds.run(server, api, number, seed)
+        complaints = list(rounds.run(server, api, number, seed))
         leads = api.get("/leads", limit=1).json()["meta"]["total"]
     print(f"{number} kills (seed {seed}), {leads} leads, {len(complaints)} complaints", *complaints, sep="\n")
     sys.exit(bool(complaints))

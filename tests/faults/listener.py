@@ -29,7 +29,7 @@ class Listener:
 
     def talk(self, connection: socket.socket) -> None:
         with connection, suppress(OSError):
-            connection.settimeout(10)
+            connection.settimeout(60)
             request = connection.recv(65536).decode("latin-1")
             self.requests.append(request)
             if self.conversation:

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from tests.desk import Server, eventually
+from tests.desk import PATIENCE, Server, eventually
 
 ROOT = Path(__file__).parents[2]
 
@@ -27,7 +27,7 @@ class Process(Server):
     def start(self) -> None:
         command = [*self.wrapper, sys.executable, "-m", "tests.faults.serve", self.path, str(self.port), self.flaw]
         self.process = subprocess.Popen([part for part in command if part], cwd=ROOT, start_new_session=True)
-        eventually(lambda: self.answers() or self.process.poll() is not None, 30)
+        eventually(lambda: self.answers() or self.process.poll() is not None)
         assert self.process.poll() is None, "the server did not start"
 
     def answers(self) -> bool:
@@ -45,7 +45,7 @@ class Process(Server):
             client.close()
         if self.process.poll() is None:
             os.killpg(self.process.pid, signal.SIGTERM)
-            self.process.wait(20)
+            self.process.wait(PATIENCE)
 
     def request(self, method: str, path: str, body: Any = None, **headers: str) -> tuple[int, bytes]:
         """One request on a connection of its own: status and body."""
@@ -56,7 +56,7 @@ class Process(Server):
             connection.close()
 
     def connection(self) -> http.client.HTTPConnection:
-        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
 
 
 def request(

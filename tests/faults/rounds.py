@@ -7,13 +7,14 @@ import http.client
 import json
 import random
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import apsw
 
 from deskbell.foundation.sqlite import connect
-from tests.desk import Api
+from tests.desk import PATIENCE, Api
 from tests.faults.process import Process, request
 
 CLIENTS = 6
@@ -42,22 +43,20 @@ class Load:
         connection.close()
 
 
-def run(server: Process, api: Api, rounds: int, seed: int = 0) -> list[str]:
-    """Kills the server at random moments of its work, `rounds` times; answers everything that was wrong afterwards."""
+def run(server: Process, api: Api, rounds: int, seed: int = 0) -> Iterator[str]:
+    """Kills the server at random moments of its work, `rounds` times; tells everything that was wrong afterwards."""
     chance = random.Random(seed)
-    complaints = []
     for number in range(rounds):
         load = Load(server, api, f"r{number}")
         for thread in load.threads:
             thread.start()
-        assert load.first.wait(30), "the server does not answer"
+        assert load.first.wait(PATIENCE), "the server does not answer"
         threading.Event().wait(chance.uniform(0, 0.15))
         server.kill()
         for thread in load.threads:
             thread.join()
-        complaints += [f"round {number}: {complaint}" for complaint in look(Path(server.path), load.acknowledged)]
+        yield from [f"round {number}: {complaint}" for complaint in look(Path(server.path), load.acknowledged)]
         server.start()
-    return complaints
 
 
 def look(path: Path, acknowledged: dict[str, dict[str, Any]]) -> list[str]:

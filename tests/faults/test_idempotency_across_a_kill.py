@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import http.client
+import itertools
 import json
 import threading
 from pathlib import Path
 
+from tests.desk import eventually
 from tests.faults.process import Process, process
 
 BODY = {"first_name": "Ada", "phone": "+15125550123"}
@@ -27,26 +29,28 @@ def test_a_stored_answer_outlives_the_process(tmp_path: Path) -> None:
 def test_writes_repeated_through_kills_happen_once_each(tmp_path: Path) -> None:
     with process(tmp_path / "deskbell.db") as server:
         api = server.api(server.organization())
-        interrupted: list[str] = []
-        threads = [threading.Thread(target=insist, args=(server, api.key, n, interrupted)) for n in range(4)]
+        created, interrupted, over = list[str](), list[str](), threading.Event()
+        clients = [(server, api.key, number, created, interrupted, over) for number in range(4)]
+        threads = [threading.Thread(target=insist, args=client) for client in clients]
         for thread in threads:
             thread.start()
         for _ in range(3):
-            threading.Event().wait(0.1)
+            before = len(created)
+            eventually(lambda: len(created) > before + 10)  # noqa: B023
             server.kill()
             server.start()
+        over.set()
         for thread in threads:
             thread.join()
         assert interrupted
-        assert api.get("/leads", limit=1).json()["meta"]["total"] == 4 * EACH
+        assert api.get("/leads", limit=1).json()["meta"]["total"] == len(created) == len(set(created))
 
 
-EACH = 60
-
-
-def insist(server: Process, key: str, client: int, interrupted: list[str]) -> None:
+def insist(
+    server: Process, key: str, client: int, created: list[str], interrupted: list[str], over: threading.Event
+) -> None:
     """Creates leads one after the other, and repeats each until it is answered with 201."""
-    for number in range(EACH):
+    for number in itertools.takewhile(lambda _: not over.is_set(), itertools.count()):
         headers = {"Authorization": f"Bearer {key}", "Idempotency_Key": f"{client}-{number}"}
         while True:
             try:
@@ -56,4 +60,5 @@ def insist(server: Process, key: str, client: int, interrupted: list[str]) -> No
                 threading.Event().wait(0.02)
                 continue
             assert status == 201
+            created.append(headers["Idempotency_Key"])
             break

@@ -33,7 +33,7 @@ def test_a_text_that_the_carrier_had_not_taken_is_sent_once_after_the_restart(tm
         server.kill()
         assert ledger(server) == 0
         server.start()
-        eventually(lambda: status(server, lead) == "delivered", 30)
+        eventually(lambda: status(server, lead) == "delivered")
         assert ledger(server) == 1
         assert jobs(server) == 0
 
@@ -59,7 +59,7 @@ def status(server: Process, lead: str) -> Any:
 
 def look(server: Process, sql: str, *values: str) -> Any:
     connection = apsw.Connection(server.path)
-    connection.set_busy_timeout(5000)
+    connection.set_busy_timeout(60_000)
     try:
         return connection.execute(sql, values).get
     finally:

@@ -19,9 +19,10 @@ from typing import Any
 import pytest
 
 from deskbell.foundation.jobs import enqueue
+from deskbell.foundation.postgres import database
 from deskbell.foundation.postgres.database import PostgresDatabase
 from deskbell.organizations import operations as organizations
-from tests.desk import Api, eventually
+from tests.desk import PATIENCE, SOON, Api, eventually
 from tests.faults.process import request
 from tests.faults.test_crowds import crowd, in_progress
 from tests.faults.workers import Load, Workers, behind, unharmed, workers
@@ -46,9 +47,12 @@ def test_no_worker_takes_most_of_the_connections(server: Workers) -> None:
 
 
 def test_sixty_one_reads_from_eight_clients_over_four_workers_give_sixty(alice: Api, server: Workers) -> None:
-    few = server.api(alice.organization_id, reads=60)
-    eventually(lambda: time.time() % 60 < 50)  # so that the minute does not turn in between
-    answers = everywhere(server, few, 61, each=2)
+    minutes = None
+    while minutes is None or len(minutes) > 1:  # the minute turned in between
+        few = server.api(alice.organization_id, reads=60)
+        minutes = {time.time() // 60}
+        answers = everywhere(server, few, 61, each=2)
+        minutes.add(time.time() // 60)
     assert Counter(status for status, _ in answers) == {200: 60, 429: 1}
 
 
@@ -78,22 +82,17 @@ def test_parallel_changes_of_different_fields_all_stay(alice: Api) -> None:
         assert [found[name] for change in changes for name in change] == [v for each in changes for v in each.values()]
 
 
-def test_a_revoked_key_is_dead_on_every_worker_within_a_second(alice: Api, server: Workers) -> None:
+def test_a_revoked_key_is_dead_on_every_worker(alice: Api, server: Workers) -> None:
     revoked = server.api(alice.organization_id)
     assert {status for status, _ in everywhere(server, revoked, 8, each=1)} == {200}
     with server.each() as taken:
         server.do(lambda session: organizations.revoke_key(session, revoked.key_id))
-        moment = time.monotonic()
-        last_pass = moment
-        while time.monotonic() < moment + 1.5:
-            for connection in taken:
-                asked = time.monotonic()
-                if read(connection, revoked)[0] == 200:
-                    last_pass = asked
-        assert last_pass < moment + 1
+        eventually(lambda: {read(connection, revoked)[0] for connection in taken} == {401}, SOON)
+        assert {read(connection, revoked)[0] for connection in taken for _ in range(50)} == {401}
 
 
-def test_workers_tell_each_other_of_jobs_in_bulk(server: Workers) -> None:
+def test_workers_tell_each_other_of_jobs_in_bulk(server: Workers, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(database, "TOGETHER", 0.5)
     heard = asyncio.run(told_of(server.database, 100))
     assert 1 <= heard <= 50
 
@@ -118,7 +117,7 @@ async def told_of(url: str, jobs: int) -> int:
 def test_texts_of_all_workers_reach_the_carrier_once_each(alice: Api, server: Workers) -> None:
     leads = [alice.lead(phone=f"+151255502{number:02}")["id"] for number in range(40)]
     crowd(8, 5, lambda number: fresh(alice, {"body": "Hello"}, f"/conversations/{leads[number]}/messages"))
-    eventually(lambda: all(status(alice, lead) == "delivered" for lead in leads), 30)
+    eventually(lambda: all(status(alice, lead) == "delivered" for lead in leads))
     ours = [row for row in stored(server.database)["simulated_texts"] if alice.organization_id in row]
     assert len(ours) == 40
     assert len({row[3] for row in ours}) == 40
@@ -131,7 +130,7 @@ def test_a_killed_worker_is_replaced_and_nobody_else_is_harmed(alice: Api, serve
         os.kill(victim, signal.SIGKILL)
         load.more(40)
         eventually(lambda: victim not in server.pids() and len(server.pids()) == FOUR)
-        eventually(server.all_answer, 20)
+        eventually(server.all_answer)
         load.more(40)
     assert before - set(server.pids()) == {victim}
     assert load.wrong == []
@@ -147,7 +146,7 @@ def test_the_jobs_of_a_killed_worker_are_taken_over_once(postgres_url: str, tmp_
         leads = [api.lead(phone=f"+151255503{number:02}")["id"] for number in range(12)]
         for lead in leads:
             eventually(lambda: said(api, lead))  # noqa: B023
-        eventually(lambda: all(status(api, lead) == "delivered" for lead in leads), 40)
+        eventually(lambda: all(status(api, lead) == "delivered" for lead in leads))
         assert (tmp_path / "died").exists()
         assert Counter(row[3] for row in stored(url)["simulated_texts"]).most_common(1)[0][1] == 1
         eventually(lambda: [row for row in stored(url)["jobs"] if row[2] != "answers.purge"] == [])
@@ -160,7 +159,7 @@ def test_a_signal_lets_all_workers_finish(postgres_url: str) -> None:
         pids = server.pids()
         with Load(server, api, "drain") as load:
             server.process.send_signal(signal.SIGTERM)
-            assert server.process.wait(20) == 0
+            assert server.process.wait(PATIENCE) == 0
         assert not any(Path(f"/proc/{pid}").exists() for pid in pids)
         assert load.wrong == []
         assert unharmed(load, stored(url)["leads"]) == []

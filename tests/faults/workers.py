@@ -27,7 +27,7 @@ from deskbell.conversations.carriers.simulator import Simulator
 from deskbell.foundation import jobs
 from deskbell.settings import Settings
 from deskbell.surfaces.cli import serve
-from tests.desk import Api, Server, eventually
+from tests.desk import PATIENCE, Api, Server, eventually
 from tests.faults.process import ROOT, Process, request
 
 CLIENTS = 6
@@ -46,7 +46,7 @@ class Workers(Process):
         command = [sys.executable, "-m", "tests.faults.workers", self.database, str(self.port), str(self.count)]
         environment = {**os.environ, "DESKBELL_ACCESS_LOG": "false", **self.environment}
         self.process = subprocess.Popen(command, cwd=ROOT, env=environment, start_new_session=True)
-        eventually(lambda: (self.answers() and self.all_answer()) or self.process.poll() is not None, 30)
+        eventually(lambda: (self.answers() and self.all_answer()) or self.process.poll() is not None)
         assert self.process.poll() is None, "the server did not start"
 
     def stop(self) -> None:
@@ -55,7 +55,7 @@ class Workers(Process):
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
             with contextlib.suppress(subprocess.TimeoutExpired):
-                self.process.wait(20)
+                self.process.wait(PATIENCE)
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
 
@@ -130,12 +130,12 @@ class Load:
     def __exit__(self, *_: Any) -> None:
         self.over.set()
         for thread in self.threads:
-            thread.join(60)
+            thread.join(PATIENCE)
 
     def more(self, number: int = 20) -> None:
         """Waits until that many more creates were acknowledged."""
         wanted = len(self.acknowledged) + number
-        eventually(lambda: len(self.acknowledged) >= wanted, 30)
+        eventually(lambda: len(self.acknowledged) >= wanted)
 
     def client(self, client: int) -> None:
         number, connection = 0, self.server.connection()
@@ -168,7 +168,7 @@ class Load:
 
     def healed(self, moment: float) -> float:
         """Seconds from a moment to the first acknowledgement after it."""
-        eventually(lambda: self.moments[-1] > moment, 30)
+        eventually(lambda: self.moments[-1] > moment)
         return min(each for each in self.moments if each > moment) - moment
 
 

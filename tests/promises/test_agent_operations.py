@@ -17,7 +17,7 @@ from deskbell.organizations import applications
 from deskbell.organizations.application_keys import new_key
 from deskbell.organizations.model import USE
 from tests.agents import application
-from tests.desk import Api, Server
+from tests.desk import PATIENCE, Api, Server
 from tests.promises.world import World, exchange
 from tests.surfaces.test_openapi import conforms, described, resolved
 
@@ -32,7 +32,7 @@ def world(server: Server) -> World:
 
 @pytest.fixture(scope="module")
 def document(server: Server) -> Any:
-    return httpx2.get(f"{server.url}/openapi-agents.json", trust_env=False).json()
+    return httpx2.get(f"{server.url}/openapi-agents.json", trust_env=False, timeout=PATIENCE).json()
 
 
 def call(world: World, operation: Operation, authorization: list[bytes]) -> Any:
@@ -103,7 +103,7 @@ def test_the_document_says_errors_headers_and_examples(document: Any, operation:
 
 
 def test_the_pages_name_every_operation_and_every_link_leads_somewhere(server: Server) -> None:
-    browser = httpx2.Client(base_url=server.url, trust_env=False)
+    browser = httpx2.Client(base_url=server.url, trust_env=False, timeout=PATIENCE)
     server.clients.append(browser)
     page = browser.get("/docs/agents").text
     for operation in AGENT_OPERATIONS:
@@ -125,5 +125,5 @@ def test_a_preflight_needs_no_operation_to_exist_and_no_key(alice: Api) -> None:
         alice.server, alice.organization_id, "web-integration", (f"https://{alice.organization_id}.example",)
     )
     asked = {"Origin": f"https://{page.organization_id}.example", "Access-Control-Request-Method": "POST"}
-    answer = httpx2.request("OPTIONS", page.server.url + "/v1/agents", headers=asked, trust_env=False)
+    answer = httpx2.request("OPTIONS", page.server.url + "/v1/agents", headers=asked, trust_env=False, timeout=PATIENCE)
     assert (answer.status_code, answer.content) == (204, b"")

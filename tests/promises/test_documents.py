@@ -16,7 +16,7 @@ from click.testing import CliRunner
 
 from deskbell.demo.making import ORGANIZATION
 from deskbell.surfaces.cli import cli
-from tests.desk import Api, Server, running
+from tests.desk import PATIENCE, Api, Server, running
 
 ROOT = Path(__file__).parents[2]
 ADDRESS = "http://127.0.0.1:8000"
@@ -190,7 +190,12 @@ class Reader:
         if field:
             body = {"files": {field: (path, Path(path).read_bytes())}}
         answer = httpx2.request(
-            given.get("-X", "GET"), url.replace(ADDRESS, self.api.server.url), headers=headers, trust_env=False, **body
+            given.get("-X", "GET"),
+            url.replace(ADDRESS, self.api.server.url),
+            headers=headers,
+            trust_env=False,
+            timeout=PATIENCE,
+            **body,
         )
         assert answer.status_code == status or (status is None and answer.is_success), f"{words}: {answer.text}"
         if answer.is_success and given.get("-X") == "POST" and url.endswith("/leads"):

@@ -16,7 +16,7 @@ from deskbell.foundation.json import unwrapped
 from deskbell.operation import AGENT_API, Operation
 from deskbell.organizations.operations import add_person
 from tests.agents import AgentApi, application
-from tests.desk import Api, eventually
+from tests.desk import PATIENCE, Api, eventually
 
 TIMES = {"start_time": "2030-01-01T10:00:00Z", "end_time": "2030-01-01T11:00:00Z"}
 
@@ -187,7 +187,7 @@ def exchange(
     lines = [f"{method} {path} HTTP/1.1".encode(), b"Host: 127.0.0.1", b"Connection: close"]
     lines += [b"Authorization: " + value for value in authorization]
     lines += [b"Content-Type: application/json", b"Content-Length: %d" % len(text)]
-    with socket.create_connection(("127.0.0.1", port), timeout=30) as connection:
+    with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) as connection:
         connection.sendall(b"\r\n".join(lines) + b"\r\n" + extra + b"\r\n" + text)
         response = http.client.HTTPResponse(connection, method=method)
         response.begin()

@@ -16,7 +16,7 @@ import pytest
 from deskbell.foundation import sqlite
 from deskbell.foundation.db import Session
 from deskbell.organizations import operations
-from tests.desk import Server, eventually, running
+from tests.desk import PATIENCE, SOON, Server, eventually, running
 
 
 class Desk:
@@ -45,7 +45,7 @@ class Desk:
         """A command that ends with `status`, and without a traceback."""
         command = [sys.executable, "-m", "deskbell", *words]
         done = subprocess.run(
-            command, cwd=self.folder, env=self.environment, input=input, capture_output=True, text=True, timeout=60
+            command, cwd=self.folder, env=self.environment, input=input, capture_output=True, text=True, timeout=120
         )
         assert done.returncode == status, f"{words}: {done.returncode}\n{done.stdout}\n{done.stderr}"
         assert "Traceback" not in done.stderr
@@ -76,14 +76,14 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Any:
 
 
 def call(server: Server, key: str, path: str, method: str = "GET", body: Any = None) -> httpx2.Response:
-    with httpx2.Client(trust_env=False, timeout=10) as http:
+    with httpx2.Client(trust_env=False, timeout=PATIENCE) as http:
         headers = {"Authorization": f"Bearer {key}"}
         return http.request(method, f"{server.url}/api/v1{path}", headers=headers, json=body)
 
 
 def test_help_needs_neither_database_nor_server_code() -> None:
     done = subprocess.run(
-        [sys.executable, "-X", "importtime", "-m", "deskbell", "--help"], capture_output=True, text=True, timeout=30
+        [sys.executable, "-X", "importtime", "-m", "deskbell", "--help"], capture_output=True, text=True, timeout=120
     )
     assert "simulate" in done.stdout
     assert "click" in done.stderr
@@ -251,17 +251,17 @@ def test_a_newer_schema_is_refused(desk: Desk, tmp_path: Path) -> None:
     assert [(each["subject"], each["fix"]) for each in wrong] == [("schema", "Use the newer deskbell that wrote it.")]
 
 
-def test_a_key_holds_at_once_and_ends_within_a_second(served: Any) -> None:
+def test_a_key_holds_at_once_and_ends_soon(served: Any) -> None:
     server, desk = served
     org, _ = desk.business("Keys Inc")
     key = desk.json("key", "create", "--org", org, "--name", "k", "--scope", "org:read")
     assert call(server, key["key"], "/org").json()["data"]["name"] == "Keys Inc"
     assert call(server, key["key"], "/leads").status_code == 403
     desk.run("key", "update", key["id"], "--scope", "leads:read", "--scope", "org:read", "--reads", "7")
-    answer = eventually(lambda: (got := call(server, key["key"], "/leads")).status_code == 200 and got, 1)
+    answer = eventually(lambda: (got := call(server, key["key"], "/leads")).status_code == 200 and got, SOON)
     assert answer.headers["ratelimit-limit"] == "7"
     desk.run("key", "revoke", key["id"])
-    eventually(lambda: call(server, key["key"], "/org").status_code == 401, 1)
+    eventually(lambda: call(server, key["key"], "/org").status_code == 401, SOON)
 
 
 def test_texts_come_in_and_keywords_are_honoured_by_the_running_server(served: Any) -> None:
@@ -320,7 +320,7 @@ def test_an_erased_person_leaves_nothing_but_the_opt_out(desk: Desk, tmp_path: P
     }
     with running(tmp_path / "deskbell.db") as server:
         org, key = desk.business()
-        with httpx2.Client(trust_env=False, base_url=server.url + "/api/v1", timeout=10) as http:
+        with httpx2.Client(trust_env=False, timeout=PATIENCE, base_url=server.url + "/api/v1") as http:
             http.headers.update({"Authorization": f"Bearer {key}", "Idempotency-Key": "once"})
             lead = http.post("/leads", json=secrets).json()["data"]["id"]
             assert (

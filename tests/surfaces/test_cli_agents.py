@@ -7,7 +7,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from tests.desk import Server, eventually
+from tests.desk import PATIENCE, Server, eventually
 from tests.surfaces.test_cli import Desk, served  # noqa: F401  the fixture
 
 
@@ -18,7 +18,9 @@ def place(served: Any) -> tuple[Server, Desk, str]:  # noqa: F811
 
 
 def status(server: Server, key: str, path: str = "/agents") -> int:
-    answer = httpx2.get(f"{server.url}/v1{path}", headers={"Authorization": f"Bearer {key}"}, trust_env=False)
+    answer = httpx2.get(
+        f"{server.url}/v1{path}", headers={"Authorization": f"Bearer {key}"}, trust_env=False, timeout=PATIENCE
+    )
     return answer.status_code
 
 

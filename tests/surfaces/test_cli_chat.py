@@ -66,7 +66,7 @@ def terminal(server: Server, talk: Talk, **settings: str) -> Iterator[Terminal]:
 def chat(server: Server, talk: Talk, typed: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "deskbell", "--database", server.database, "agent", "chat", talk.agent_id]
     environment = os.environ | {"DESKBELL_EMBEDDER": "none"}
-    return subprocess.run(command, input=typed, capture_output=True, text=True, timeout=60, env=environment)
+    return subprocess.run(command, input=typed, capture_output=True, text=True, timeout=120, env=environment)
 
 
 def test_a_talk_in_a_pipe_shows_answers_with_their_sources(tmp_path: Path) -> None:

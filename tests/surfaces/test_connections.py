@@ -11,14 +11,14 @@ import pytest
 
 from deskbell.surfaces.protocol import Connection
 from tests.behaviours.wire import exchange, head, send
-from tests.desk import Api, eventually, refused
+from tests.desk import PATIENCE, Api, eventually, refused
 
 BODY = b'{"first_name": "Maria"}'
 JSON = ("Content-Type: application/json", f"Content-Length: {len(BODY)}")
 
 
 def dial(api: Api) -> socket.socket:
-    return socket.create_connection(("127.0.0.1", api.server.port), timeout=10)
+    return socket.create_connection(("127.0.0.1", api.server.port), timeout=PATIENCE)
 
 
 def ended(connection: socket.socket) -> bool:
@@ -108,17 +108,18 @@ def test_half_a_head_is_not_waited_for_for_ever(alice: Api, monkeypatch: pytest.
 def test_a_body_that_stands_still_is_given_up_and_a_slow_one_is_not(
     alice: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Connection, "HEAD_TIME", 0.1)
-    monkeypatch.setattr(Connection, "BODY_TIME", 0.5)
+    monkeypatch.setattr(Connection, "BODY_TIME", 0.2)
     with dial(alice) as connection:
         connection.sendall(head(alice, "POST", "/leads", *JSON) + BODY[:5])
         assert ended(connection)
     assert alice.get("/leads").json()["meta"]["total"] == 0
+    monkeypatch.setattr(Connection, "HEAD_TIME", 1.5)
+    monkeypatch.setattr(Connection, "BODY_TIME", 1.5)
     pause = threading.Event()
     with dial(alice) as connection:
         connection.sendall(head(alice, "POST", "/leads", *JSON))
         for start in range(0, len(BODY), 3):
-            pause.wait(0.1)
+            pause.wait(0.25)
             connection.sendall(BODY[start : start + 3])
         assert connection.recv(100).startswith(b"HTTP/1.1 201")
 
@@ -131,21 +132,21 @@ def test_a_client_that_never_reads_is_given_up(alice: Api, monkeypatch: pytest.M
     with dial(alice) as connection:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         request = head(alice, "GET", "/leads", *([more] if more else []))
-        connection.sendall(request * 9)
         eventually(lambda: held(alice, connection))
+        connection.sendall(request * 9)
         eventually(lambda: not held(alice, connection))
 
 
 def test_a_slow_reader_gets_everything(alice: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     for _ in range(10):
         alice.lead(custom_fields={"long": "x" * 900_000})
-    monkeypatch.setattr(Connection, "UNREAD_TIME", 0.2)
+    monkeypatch.setattr(Connection, "UNREAD_TIME", 1.0)
     pause, whole = threading.Event(), 0
     with dial(alice) as connection:
         connection.sendall(head(alice, "GET", "/leads", "Connection: close"))
         while part := connection.recv(1_000_000):
             whole += len(part)
-            pause.wait(0.05)
+            pause.wait(0.1)
     assert whole > 9_000_000
 
 
@@ -178,6 +179,6 @@ def test_who_sends_on_after_the_last_answer_is_cut_off(alice: Api, monkeypatch: 
         assert flooded(connection, b"x" * 10_000, 200_000_000)
     monkeypatch.setattr(Connection, "LATE_TIME", 0.5)
     with dial(alice) as connection:
-        connection.sendall(head(alice, "POST", "/leads", "Content-Length: 1000000000"))
         eventually(lambda: held(alice, connection))
+        connection.sendall(head(alice, "POST", "/leads", "Content-Length: 1000000000"))
         eventually(lambda: not held(alice, connection))

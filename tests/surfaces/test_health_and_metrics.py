@@ -14,13 +14,13 @@ import pytest
 
 from deskbell.errors import CATALOGUE
 from deskbell.settings import Settings
-from tests.desk import Api, Server, running
+from tests.desk import PATIENCE, Api, Server, running
 
 TOKEN = "a-token-for-tests"
 
 
 def get(server: Server, path: str, **headers: str) -> httpx2.Response:
-    return httpx2.get(server.url + path, headers=headers, trust_env=False)
+    return httpx2.get(server.url + path, headers=headers, trust_env=False, timeout=PATIENCE)
 
 
 def metrics(server: Server) -> dict[str, float]:

@@ -18,8 +18,8 @@ from deskbell.organizations.operations import revoke_key
 from deskbell.settings import Settings
 from deskbell.surfaces.mcp import store
 from deskbell.surfaces.mcp.events import Change
-from tests.desk import Api, eventually, refused, running
-from tests.mcp_client import LEGACY, MODERN, Mcp, enveloped, initialize, request
+from tests.desk import PATIENCE, Api, eventually, refused, running
+from tests.mcp_client import LEGACY, MODERN, Mcp, ending, enveloped, initialize, request
 
 
 @pytest.mark.parametrize("version", LEGACY)
@@ -152,7 +152,7 @@ def test_a_session_outlives_the_server(tmp_path: Path) -> None:
 
 
 def test_an_idle_session_ends_and_a_used_one_does_not(tmp_path: Path) -> None:
-    with running(tmp_path / "desk.db", Settings(access_log=False, mcp_idle_seconds=1, mcp_sessions=3)) as server:
+    with running(tmp_path / "desk.db", Settings(access_log=False, mcp_idle_seconds=3, mcp_sessions=3)) as server:
         api = server.api(server.organization())
         used, idle, streaming = (Mcp(api).open() for _ in range(3))
         with streaming.listen() as stream:
@@ -162,17 +162,17 @@ def test_an_idle_session_ends_and_a_used_one_does_not(tmp_path: Path) -> None:
                 assert used.ask("ping") == {}
                 return idle.send(request("ping")).status_code == 404 if time.monotonic() > end else False
 
-            end = time.monotonic() + 1.3
+            end = time.monotonic() + 3.9
             eventually(ended)
             assert streaming.ask("ping") == {}
             assert Mcp(api).open().ask("ping") == {}
 
 
 def test_a_used_session_lives_on_while_keys_change(tmp_path: Path) -> None:
-    with running(tmp_path / "desk.db", Settings(access_log=False, mcp_idle_seconds=2)) as server:
+    with running(tmp_path / "desk.db", Settings(access_log=False, mcp_idle_seconds=3)) as server:
         organization = server.organization()
         client = Mcp(server.api(organization)).open()
-        end = time.monotonic() + 3.2
+        end = time.monotonic() + 4.8
 
         def over() -> bool:
             server.api(organization)
@@ -199,11 +199,11 @@ def test_a_keys_own_longest_idle_session_makes_room(tmp_path: Path) -> None:
 
 
 def test_a_stream_keeps_its_session_however_long_it_is_open(tmp_path: Path) -> None:
-    settings = Settings(access_log=False, mcp_sessions_per_key=1, mcp_idle_seconds=1)
+    settings = Settings(access_log=False, mcp_sessions_per_key=1, mcp_idle_seconds=3)
     with running(tmp_path / "desk.db", settings) as server:
         client = Mcp(server.api(server.organization())).open()
         with client.listen():
-            end = time.monotonic() + 1.5
+            end = time.monotonic() + 4.5
 
             def late() -> bool:
                 refused(Mcp(client.api).send(initialize()), 503, "too_many_sessions")
@@ -227,11 +227,9 @@ def test_a_session_that_was_just_used_is_not_the_idle_one(tmp_path: Path) -> Non
 def test_a_revoked_key_takes_its_sessions_with_it(alice: Api, bob: Api) -> None:
     client, other = Mcp(alice).open(), Mcp(bob).open()
     with client.listen() as stream, other.listen() as kept:
-        began = time.monotonic()
         alice.server.do(lambda session: revoke_key(session, alice.key_id))
-        assert list(stream.iter_bytes())[-1:] in ([], [b": ping\r\n\r\n"])
-        assert time.monotonic() - began < 1.5
-        eventually(lambda: sessions_of(alice) == 0, 2)
+        assert b"data:" not in b"".join(ending(stream.iter_bytes()))
+        eventually(lambda: sessions_of(alice) == 0)
         refused(client.send(request("ping")), 401, "unauthorized")
         assert other.ask("ping") == {}
         assert not kept.is_closed
@@ -244,28 +242,26 @@ def test_a_stream_says_that_tools_have_changed_and_ends_with_its_session(alice: 
         lines = stream.iter_lines()
         assert next(lines) == ": ping"
         change = alice.server.app.mcp.events.publish(Change("notifications/tools/list_changed"))
-        asyncio.run_coroutine_threadsafe(change, alice.server.app.database.writer.loop).result(5)
+        asyncio.run_coroutine_threadsafe(change, alice.server.app.database.writer.loop).result(PATIENCE)
         told = next(line for line in lines if line.startswith("data: "))
         assert json.loads(told[6:]) == {"jsonrpc": "2.0", "method": "notifications/tools/list_changed"}
         assert client.send(b"", "DELETE").status_code == 204
-        assert list(lines) == [""]
+        assert [line for line in ending(lines) if line.startswith("data: ")] == []
 
 
 def test_a_subscription_of_the_modern_era_hears_of_changes_and_ends_with_its_key(alice: Api) -> None:
     frame = request("subscriptions/listen", enveloped({"notifications": {"toolsListChanged": True}}), "sub")
     headers = {"mcp_protocol_version": MODERN, "mcp_method": "subscriptions/listen"}
     with Mcp(alice).stream(frame, **headers) as stream:
-        frames = (json.loads(line[6:]) for line in stream.iter_lines() if line.startswith("data: "))
+        frames = (json.loads(line[6:]) for line in ending(stream.iter_lines()) if line.startswith("data: "))
         assert next(frames)["method"] == "notifications/subscriptions/acknowledged"
         change = alice.server.app.mcp.events.publish(Change("notifications/tools/list_changed"))
-        asyncio.run_coroutine_threadsafe(change, alice.server.app.database.writer.loop).result(5)
+        asyncio.run_coroutine_threadsafe(change, alice.server.app.database.writer.loop).result(PATIENCE)
         told = next(frames)
         assert told["method"] == "notifications/tools/list_changed"
         assert told["params"]["_meta"] == {"io.modelcontextprotocol/subscriptionId": "sub"}
-        began = time.monotonic()
         alice.server.do(lambda session: revoke_key(session, alice.key_id))
         assert list(frames) == []
-        assert time.monotonic() - began < 1.5
 
 
 def test_a_subscription_is_promised_only_what_will_come(alice: Api) -> None:
@@ -316,10 +312,8 @@ def test_streams_end_when_the_server_stops(tmp_path: Path) -> None:
     with running(tmp_path / "desk.db") as server:
         client = Mcp(server.api(server.organization())).open()
         with client.listen() as stream:
-            began = time.monotonic()
             server.uvicorn.should_exit = True
-            stream.read()
-            assert time.monotonic() - began < 3
+            assert b"data:" not in b"".join(ending(stream.iter_bytes()))
 
 
 def at_once(many: int, act: Callable[[], Any]) -> list[Any]:

@@ -15,7 +15,7 @@ import pytest
 from click.testing import CliRunner
 
 from deskbell.surfaces.cli import cli
-from tests.desk import Api, Server
+from tests.desk import PATIENCE, Api, Server
 
 ENVELOPE = {"io.modelcontextprotocol/protocolVersion": "2026-07-28", "io.modelcontextprotocol/clientCapabilities": {}}
 HELLO = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "test", "version": "1"}}
@@ -72,7 +72,7 @@ class Client:
 
     def end(self) -> tuple[int, str]:
         """Hangs up; the status, and what was said on standard error."""
-        out, words = self.process.communicate(timeout=20)
+        out, words = self.process.communicate(timeout=PATIENCE)
         assert out == b""
         return self.process.returncode, words.decode()
 

@@ -12,12 +12,12 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 from deskbell.app import OPERATIONS
 from deskbell.errors import CATALOGUE
 from deskbell.operation import Operation
-from tests.desk import Api, Server
+from tests.desk import PATIENCE, Api, Server
 
 
 @pytest.fixture(scope="module")
 def document(server: Server) -> Any:
-    answer = httpx2.get(f"{server.url}/openapi.json", trust_env=False)
+    answer = httpx2.get(f"{server.url}/openapi.json", trust_env=False, timeout=PATIENCE)
     assert answer.headers["content-type"] == "application/json"
     return answer.json()
 

@@ -10,7 +10,7 @@ import pytest
 from deskbell.app import OPERATIONS
 from deskbell.errors import CATALOGUE
 from deskbell.organizations.model import SCOPES
-from tests.desk import Server
+from tests.desk import PATIENCE, Server
 
 PAGES = ["/docs", "/docs/errors"]
 OWN = ["/", *PAGES, "/docs/style.css", "/llms.txt", "/openapi.json", "/healthz", "/nowhere"]
@@ -18,7 +18,7 @@ OWN = ["/", *PAGES, "/docs/style.css", "/llms.txt", "/openapi.json", "/healthz",
 
 @pytest.fixture(scope="module")
 def browser(server: Server) -> httpx2.Client:
-    client = httpx2.Client(base_url=server.url, trust_env=False)
+    client = httpx2.Client(base_url=server.url, trust_env=False, timeout=PATIENCE)
     server.clients.append(client)
     return client
 

@@ -21,7 +21,7 @@ import pytest
 
 from deskbell.foundation import migrations, sqlite
 from deskbell.foundation.migrations import Step
-from tests.desk import eventually
+from tests.desk import PATIENCE, eventually
 from tests.surfaces.test_cli import Desk
 
 
@@ -40,12 +40,12 @@ class Serving:
             )
         found = eventually(lambda: re.search(r"serves (http://127\.0\.0\.1:\d+) ", self.log.read_text()))
         self.url = found.group(1)
-        self.http = httpx2.Client(base_url=self.url + "/api/v1", trust_env=False, timeout=10)
+        self.http = httpx2.Client(base_url=self.url + "/api/v1", trust_env=False, timeout=PATIENCE)
 
     def stop(self, number: int = signal.SIGTERM) -> int:
         self.http.close()
         self.process.send_signal(number)
-        return self.process.wait(20)
+        return self.process.wait(PATIENCE)
 
 
 @contextlib.contextmanager
@@ -86,7 +86,7 @@ def test_a_signal_lets_requests_finish_and_ends_with_status_0(desk: Desk, number
         eventually(lambda: refused(server.url))
         wire.sendall(body[5:])
         assert wire.recv(4096).startswith(b"HTTP/1.1 201 ")
-        assert server.process.wait(20) == 0
+        assert server.process.wait(PATIENCE) == 0
         assert server.log.read_text().splitlines()[-1].startswith("Deskbell has stopped.")
         assert "Traceback" not in server.log.read_text()
 
@@ -129,7 +129,7 @@ def test_every_request_has_an_id_and_a_line_in_the_log(desk: Desk, tmp_path: Pat
 
 def refused(url: str) -> bool:
     try:
-        httpx2.get(url + "/healthz", trust_env=False, timeout=5)
+        httpx2.get(url + "/healthz", trust_env=False, timeout=PATIENCE)
     except httpx2.TransportError:
         return True
     return False
