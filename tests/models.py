@@ -105,6 +105,8 @@ def script(name: str, asked: dict[str, Any]) -> Script:
         "babbling": Script([*words, "\n<follow-ups>\n", *["blah? " * 50] * 1000]),
         "lingering": Script(asking, stall_after=len(asking) - 5),
         "breaking": Script(asking, broken_after=len(asking) - 5),
+        "thinking": Script([*cut("<think>\nIt is in [2].\n<follow-ups>\n</think>\n\n", 4), *asking]),
+        "musing": Script(["<think>", "Well, ", "who knows?"]),
         "wordless": Script(["<follow-ups>\nHow do I claim?"]),
         "nousage": Script(words, usage=None),
         "whole": Script(words, whole=True),

@@ -96,7 +96,7 @@ def test_what_fails_holds_nothing_back(alice: Api, models: Models) -> None:
     with begun(slow, stream=True):
         eventually(lambda: models.peek()["requests"])
         other = "Other replies are being written, and this one may cost more than they leave of"
-        denied(talk.post("Hello"), 402, f"{other} {left_of('organization')}")
+        denied(talk.post("Hello"), 402, f"{other} {left_of('organization')}; ask again when they have ended")
     assert eventually(lambda: talk.post("Hello").status_code == 200)
 
 

@@ -41,6 +41,15 @@ def test_suggestions_that_are_none_or_go_wrong_cost_nothing(alice: Api, models: 
     assert reply["usage"]["totalTokens"] > 10
 
 
+def test_what_a_model_thinks_before_it_answers_is_no_part_of_the_answer(alice: Api, models: Models) -> None:
+    talk, _ = expert(alice, "scripted/thinking")
+    reply = talk.ask(QUESTION)
+    assert (reply["response"], reply["suggestedFollowUps"]) == (ANSWER, SUGGESTED)
+    assert [source["number"] for source in reply["sources"]] == [1]
+    told = [data["text"] for name, data in talk.stream(QUESTION) if name == "delta"]
+    assert "".join(told) == ANSWER
+
+
 def test_suggestions_alone_are_no_answer(alice: Api, models: Models) -> None:
     talk, _ = expert(alice, "scripted/wordless")
     denied(talk.post(QUESTION), 503, "Chat service is currently unavailable")

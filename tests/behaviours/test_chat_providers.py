@@ -28,6 +28,7 @@ UNAVAILABLE = "Chat service is currently unavailable"
         "cut",
         "tools",
         "silent",
+        "musing",
         "brackets",
         "endless",
         "unlisted",

@@ -67,9 +67,8 @@ async def afford(ctx: Context, agent_id: str | None, left: int, amount: int, wha
         raise Problem("payment_required", f"This reply may cost more than {what}")
     held = await ctx.db.one(store.reserved(ctx.organization_id, agent_id)) or 0
     if amount > left - held:
-        raise Problem(
-            "payment_required", f"Other replies are being written, and this one may cost more than they leave of {what}"
-        )
+        others = "Other replies are being written, and this one may cost more than they leave of"
+        raise Problem("payment_required", f"{others} {what}; ask again when they have ended")
 
 
 async def usual(ctx: Context, activity: Activity, agent_id: str) -> int:

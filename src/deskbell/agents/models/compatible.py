@@ -15,6 +15,7 @@ from deskbell.agents.models import prompts
 from deskbell.agents.models.base import FIRST_WAIT, LONGEST_REPLY, Asked, Counted, Spent, Unavailable, tokens
 from deskbell.agents.models.settings import Endpoint
 from deskbell.agents.models.suggestions import SECONDS, Parted, questions
+from deskbell.agents.models.thoughts import Thoughts
 from deskbell.agents.models.transport import Line, Plain, Refused, text_in
 
 log = logging.getLogger(__name__)
@@ -60,7 +61,7 @@ class Provider:
     async def once(self, name: str, asked: Asked, end: float) -> AsyncGenerator[str | Spent, None]:
         """One try. Once the text is whole, what goes wrong with the suggestions behind it costs nothing but these."""
         clock = asyncio.get_running_loop().time
-        parted, counted = Parted(), Counted()
+        thoughts, parted, counted = Thoughts(), Parted(), Counted()
         written, length, said = 0, 0, False
         try:
             async with asyncio.timeout(self.endpoint.first_byte_seconds) as patience:
@@ -73,7 +74,8 @@ class Provider:
                         if length > LONGEST_REPLY:
                             raise Unavailable(f"the answer is longer than {LONGEST_REPLY} characters")
                         whole = parted.begun
-                        if shown := parted.feed(piece) if asked.suggest else piece:
+                        text = thoughts.feed(piece)
+                        if shown := parted.feed(text) if asked.suggest else text:
                             said = True
                             yield shown
                         if parted.begun and not whole:
@@ -84,7 +86,8 @@ class Provider:
                 raise self.unavailable(failure) from failure
             log.warning("model %s: its suggestions are left out: %s", name, self.unavailable(failure))
             parted.rest = ""
-        if shown := parted.end():
+        rest = thoughts.end()
+        if shown := (parted.feed(rest) if asked.suggest else rest) + parted.end():
             said = True
             yield shown
         if not said:

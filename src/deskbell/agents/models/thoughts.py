@@ -1,0 +1,60 @@
+"""What a model thinks to itself before it answers: some endpoints send it with the reply, between tags. It is no part of the answer."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+TAGS = ("<think>", "<thinking>")
+MOST_SPACE = 50  # characters of space that may come before a tag
+
+_CLOSING = re.compile(r"</think(?:ing)?>", re.IGNORECASE)
+LONGEST_CLOSING = 11  # characters
+
+
+class Thoughts:
+    """Reads a reply piece by piece and leaves out the thoughts that it begins with. Tags that come later are text."""
+
+    def __init__(self) -> None:
+        self.held = ""
+        self.step: Callable[[Thoughts, str], str] = Thoughts.before
+
+    def feed(self, piece: str) -> str:
+        """What of the reply is not thought."""
+        return self.step(self, piece)
+
+    def end(self) -> str:
+        """What was held back, when no more will come."""
+        return self.held if self.step is Thoughts.before else ""
+
+    def before(self, piece: str) -> str:
+        text = self.held + piece
+        start = text.lstrip()
+        space, head = len(text) - len(start), start[: len(TAGS[-1])].lower()
+        for tag in TAGS:
+            if head.startswith(tag):
+                self.held, self.step = "", Thoughts.within
+                return self.within(start[len(tag) :])
+        if space <= MOST_SPACE and any(tag.startswith(head) for tag in TAGS):
+            self.held = text
+            return ""
+        self.held, self.step = "", Thoughts.answer
+        return text
+
+    def within(self, piece: str) -> str:
+        text = self.held + piece
+        closing = _CLOSING.search(text)
+        if closing is None:
+            self.held = text[1 - LONGEST_CLOSING :]
+            return ""
+        self.held, self.step = "", Thoughts.after
+        return self.after(text[closing.end() :])
+
+    def after(self, piece: str) -> str:
+        text = piece.lstrip()
+        if text:
+            self.step = Thoughts.answer
+        return text
+
+    def answer(self, piece: str) -> str:
+        return piece

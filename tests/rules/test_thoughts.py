@@ -1,0 +1,27 @@
+"""What a model thinks before it answers: however the reply is cut, the thoughts are left out and nothing else is."""
+
+from __future__ import annotations
+
+import pytest
+
+from deskbell.agents.models.thoughts import Thoughts
+
+REPLIES = {
+    "<think>\nIs it [9]? <b>\n</think>\n\nTen years.": "Ten years.",
+    "\n <Thinking>x</thinking> Ten </think> years. ": "Ten </think> years. ",
+    "<think></think>Ten years.": "Ten years.",
+    "<think>one</think><think>Ten</think>": "<think>Ten</think>",
+    "<think>Ten years. </thin": "",
+    " <thi": " <thi",
+    "<thinker> Ten": "<thinker> Ten",
+    "Ten <think>years</think>.": "Ten <think>years</think>.",
+    "\n" * 500 + "Ten": "\n" * 500 + "Ten",
+}
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 7, 1000])
+@pytest.mark.parametrize("reply", REPLIES, ids=map(str, range(len(REPLIES))))
+def test_thoughts_are_left_out_however_they_are_cut(reply: str, size: int) -> None:
+    thoughts = Thoughts()
+    pieces = [thoughts.feed(reply[place : place + size]) for place in range(0, len(reply), size)]
+    assert "".join([*pieces, thoughts.end()]) == REPLIES[reply]
