@@ -12,11 +12,13 @@ from typing import TypeVar
 
 import msgspec
 
+from deskbell.credits import operations as credits
 from deskbell.foundation.jobs import Again, Work
 from deskbell.knowledge import queueing, store
 from deskbell.knowledge.calibration import Fitted, between
-from deskbell.knowledge.embedders.base import Unavailable
+from deskbell.knowledge.embedders.base import Embedder, Spent, Unavailable
 from deskbell.knowledge.foreign import QUESTIONS
+from deskbell.knowledge.indexing import held
 from deskbell.knowledge.large.model import Moved
 from deskbell.knowledge.model import BaseState
 from deskbell.knowledge.search import Knowledge, hits_in
@@ -51,8 +53,8 @@ class Calibrator:
         state, chunks = seen
         headings = await work.read(within(work, partial(headings_of, base_id=base_id)))
         try:
-            await self.knowledge.prepare(embedder, [*headings, *QUESTIONS])
-            scores = [await self.scores(work, state, texts) for texts in (headings, QUESTIONS)]
+            await self.prepare(work, embedder, [*headings, *QUESTIONS])
+            scores = [await held(work, self.scores(work, state, texts)) for texts in (headings, QUESTIONS)]
         except Unavailable as reason:
             raise Again(str(reason)) from None
         except Moved:
@@ -62,6 +64,15 @@ class Calibrator:
         made = Fitted(embedder.name, curve or usual, len(headings) if curve else 0, chunks)
         log.info("knowledge base %s: scores are read by %s", base_id, made)
         await work.finish(within(work, partial(keep, base_id=base_id, made=made)))
+
+    async def prepare(self, work: Work, embedder: Embedder, texts: Sequence[str]) -> None:
+        """Makes the texts' vectors together, and records what their provider charges, also for those that came to nothing."""
+        spent = Spent()
+        try:
+            await held(work, self.knowledge.prepare(embedder, texts, spent))
+        finally:
+            if spent.cost:
+                await work.hold(within(work, partial(charged, cost=spent.cost)))
 
     async def scores(self, work: Work, state: BaseState, texts: Sequence[str]) -> list[float]:
         """The fused score of the best passage for each text."""
@@ -83,6 +94,11 @@ def missing(state: BaseState, chunks: int, embedder: str) -> bool:
 
 async def nothing(ctx: Context) -> None:
     """Ends a job that has nothing to do."""
+
+
+async def charged(ctx: Context, *, cost: float) -> None:
+    """US dollars are part of what indexing costs."""
+    await credits.record(ctx, activity="indexing", cost=cost, count=0)
 
 
 async def look(ctx: Context, *, base_id: str) -> tuple[BaseState, int] | None:

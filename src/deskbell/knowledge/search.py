@@ -13,7 +13,7 @@ from deskbell.foundation.db import Database, Session
 from deskbell.knowledge import rules, store
 from deskbell.knowledge.calibration import THRESHOLD, Calibration, Fitted
 from deskbell.knowledge.embedders import former
-from deskbell.knowledge.embedders.base import Embedder, Unavailable
+from deskbell.knowledge.embedders.base import Embedder, Spent, Unavailable
 from deskbell.knowledge.followups import Place, follow_ups
 from deskbell.knowledge.large.model import Moved
 from deskbell.knowledge.loading import Indexes
@@ -79,11 +79,11 @@ class Knowledge:
         self.make_room()
         return self.vectors[key]
 
-    async def prepare(self, embedder: Embedder, questions: Sequence[str]) -> None:
+    async def prepare(self, embedder: Embedder, questions: Sequence[str], spent: Spent) -> None:
         """Makes the vectors of at most `REMEMBERED` questions together, before they are searched for. Raises `Unavailable`."""
         unknown = [each for each in dict.fromkeys(questions) if (embedder.name, each) not in self.vectors]
         if unknown:
-            rows = await embedder.embed(unknown)
+            rows = await embedder.embed(unknown, spent)
             self.vectors |= {(embedder.name, each): row for each, row in zip(unknown, rows, strict=True)}
             self.make_room()
 
