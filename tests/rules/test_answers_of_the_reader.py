@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from deskbell.knowledge.extract.answers import Distrusted, Extract, extract_in, first, items_in
-from deskbell.knowledge.extract.messages import FRAME, ROWS, Entries, Read, encode, framed
+from deskbell.knowledge.extract.messages import FRAME, ROWS, Entries, Read, Refused, encode, framed
 from deskbell.knowledge.extract.process import Ended, exchange
 
 GOOD = ["We repair roofs.", ["Roofs"], 3, "roof", "repair roof"]
@@ -63,6 +63,12 @@ def test_what_is_no_message_is_not_believed(said: bytes) -> None:
         first([said])
     with pytest.raises(Distrusted):
         first([])
+
+
+def test_a_reason_that_no_database_takes_is_not_believed() -> None:
+    assert first([encode(Refused("It is empty."))]) == Refused("It is empty.")
+    with pytest.raises(Distrusted):
+        first([encode(Refused("It is\0empty."))])
 
 
 @pytest.mark.parametrize("url", ["javascript:alert(1)", "https://a.example/" + "x" * 2_000, "http://a\0"])

@@ -9,7 +9,7 @@ from typing import TypeVar
 import msgspec
 
 from deskbell.knowledge.extract.document import Item
-from deskbell.knowledge.extract.messages import ANSWER, ITEM, PASSAGES, ROWS, Answer, Entries, Passage, Read
+from deskbell.knowledge.extract.messages import ANSWER, ITEM, PASSAGES, ROWS, Answer, Entries, Passage, Read, Refused
 
 T = TypeVar("T")
 
@@ -28,7 +28,10 @@ class Extract(msgspec.Struct):
 
 def first(frames: Sequence[bytes]) -> Answer:
     """What the answer is."""
-    return decoded(ANSWER, frames[0]) if frames else distrust("nothing")
+    answer = decoded(ANSWER, frames[0]) if frames else distrust("nothing")
+    if isinstance(answer, Refused) and not fit(answer.reason):
+        distrust("a reason")
+    return answer
 
 
 async def extract_in(head: Read, frames: Sequence[bytes]) -> Extract:
