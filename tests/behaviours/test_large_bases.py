@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Coroutine, Iterator
+from functools import partial
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 import pytest
 from msgspec.structs import replace
 
+from deskbell.foundation.jobs import live_job
 from deskbell.foundation.postgres.copying import copy
+from deskbell.knowledge import queueing
+from deskbell.knowledge.large import steps
+from deskbell.knowledge.queueing import SETTLE, SWEEP
+from deskbell.operation import Context
 from deskbell.settings import Settings
 from deskbell.surfaces.cli.doctor import examine
 from tests.agents import AgentApi, application
@@ -72,6 +80,11 @@ def stored(server: Server, base: Library, table: str = "knowledge_segments") -> 
     column = "segment_id" if table == "knowledge_blocks" else "id"
     rows = ask(server.database, f"SELECT {column} FROM {table} WHERE knowledge_base_id = '{base.id}'")
     return {row[0] for row in rows}
+
+
+def act(base: Library, what: Callable[[Context], Coroutine[Any, Any, Any]]) -> Any:
+    """A step of a job, as it is done for this base's organization."""
+    return base.api.server.do(lambda session: what(Context(session, base.api.organization_id)))
 
 
 def opened(server: Server, api: AgentApi) -> AgentApi:
@@ -182,6 +195,68 @@ def test_a_deleted_base_leaves_nothing(large: Server, shelf: Library) -> None:
     assert shelf.api.post("/kb/search", {"kb_id": shelf.id, "query": "roof"}).status_code == 404
     tables = ("knowledge_segments", "knowledge_blocks", "chunks")
     eventually(lambda: not any(stored(large, shelf, table) for table in tables), 60)
+
+
+def test_a_base_that_goes_while_its_index_is_stored_leaves_nothing(large: Server, shelf: Library) -> None:
+    name, tables = f"{SETTLE} {shelf.id}", ("knowledge_segments", "knowledge_blocks")
+    eventually(lambda: not ask(large.database, "SELECT FROM jobs WHERE dedupe = $1", name), 60)
+    act(shelf, partial(queueing.settle, base_id=shelf.id, delay=3600))  # stands for a job under way
+    assert shelf.api.delete(f"/knowledge-bases/{shelf.id}").status_code == 200
+    eventually(lambda: not ask(large.database, "SELECT FROM jobs WHERE lane = $1 AND kind = $2", shelf.id, SWEEP), 60)
+    assert all(stored(large, shelf, table) for table in tables)
+    ask(large.database, "DELETE FROM jobs WHERE dedupe = $1", name)
+    act(shelf, partial(steps.settled, base_id=shelf.id, adopt=None, live={}))
+    eventually(lambda: not any(stored(large, shelf, table) for table in tables), 60)
+
+
+def test_an_index_that_memory_holds_is_stored_for_another_embedder(large: Server) -> None:
+    small = Library(application(large, large.organization()))
+
+    async def taken_over(ctx: Context) -> object:
+        await steps.embedded(ctx, base_id=small.id, embedder="another", settles=True)
+        return await ctx.db.one(live_job(f"{SETTLE} {small.id}"))
+
+    assert act(small, taken_over)
+
+
+def test_a_graph_that_could_not_be_removed_is_removed_later(postgres_url: str) -> None:
+    url = fresh_database(postgres_url)
+    with running(url, DISK) as server:
+        shelf = Library(application(server, server.organization()))
+        for number in (17, 18):
+            shelf.add(f"{number}.md", document(number))
+        eventually(lambda: on_disk(server, shelf), 60)
+        with locked(url, graph_of(url)):
+            assert shelf.api.delete(f"/knowledge-bases/{shelf.id}").status_code == 200
+            waits = "FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE 'DROP TABLE%'"
+            eventually(lambda: ask(url, f"SELECT {waits} AND pg_terminate_backend(pid)"), 60)
+        eventually(lambda: not ask(url, "SELECT FROM pg_class WHERE relname LIKE 'knowledge_graph\\_%'"), 60)
+        eventually(lambda: not ask(url, "SELECT FROM knowledge_graphs"), 60)
+
+
+@contextlib.contextmanager
+def locked(url: str, table: str) -> Iterator[None]:
+    """Somebody reads a table for long."""
+
+    async def reading(begun: threading.Event, over: threading.Event) -> None:
+        connection = await asyncpg.connect(url, timeout=10)
+        try:
+            async with connection.transaction():
+                await connection.execute(f"LOCK TABLE {table} IN ACCESS SHARE MODE")
+                begun.set()
+                await asyncio.to_thread(over.wait)
+        finally:
+            await connection.close(timeout=10)
+
+    begun, over = threading.Event(), threading.Event()
+    reader = threading.Thread(target=lambda: asyncio.run(reading(begun, over)))
+    reader.start()
+    try:
+        assert begun.wait(60)
+        yield
+    finally:
+        over.set()
+        reader.join()
 
 
 @pytest.fixture

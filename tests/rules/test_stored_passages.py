@@ -12,9 +12,10 @@ from deskbell.knowledge.analysis import terms
 from deskbell.knowledge.calibration import Calibration
 from deskbell.knowledge.index import Entry, Hit, Index
 from deskbell.knowledge.large.blocks import Revision, names
-from deskbell.knowledge.large.model import Block
+from deskbell.knowledge.large.model import Block, Graph
 from deskbell.knowledge.large.passages import Large, Passages, decoded
 from deskbell.knowledge.large.search import Ranked
+from deskbell.knowledge.large.settling import no_longer_awaited
 from deskbell.knowledge.large.writing import packed
 from deskbell.knowledge.spelling import Speller
 
@@ -104,3 +105,10 @@ def test_without_vectors_words_decide(shelf: Shelf) -> None:
 def test_few_blocks_hold_the_words_of_a_question() -> None:
     assert len(names(["roof", "tile"])) <= 4
     assert set(names(["roof"])) <= set(names(["roof", "tile"]))
+
+
+def test_a_graph_that_came_to_be_awaited_during_a_job_stays_for_the_next() -> None:
+    awaited = Graph("new", "knowledge_graph_1", ready=False, adopted=False)
+    assert not no_longer_awaited(awaited, None)
+    assert no_longer_awaited(awaited, "new")
+    assert no_longer_awaited(Graph("old", "knowledge_graph_2", ready=True, adopted=True), None)

@@ -159,7 +159,9 @@ class Indexer:
             return
         except Unavailable as reason:
             raise Again(str(reason)) from None
-        await work.finish(within(work, partial(large.embedded, base_id=base_id, embedder=embedder.name)))
+        await work.finish(
+            within(work, partial(large.embedded, base_id=base_id, embedder=embedder.name, settles=self.settles))
+        )
 
     async def refresh(self, work: Work) -> None:
         """Looks into a feed again."""

@@ -24,6 +24,7 @@ from deskbell.knowledge.threads import beside
 
 if TYPE_CHECKING:
     from deskbell.knowledge.large.blocks import Head
+    from deskbell.knowledge.large.model import Graph
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
@@ -64,7 +65,7 @@ class Settler:
                 await self.segments(work, base_id, live)
         if not used and stored:
             await work.hold(within(work, partial(steps.replace, base_id=base_id, new={}, old=stored)))
-        await self.clear(work, base_id, used)
+        await self.clear(work, base_id, used, adopt, gone=state is None)
         await work.finish(within(work, partial(steps.settled, base_id=base_id, adopt=adopt, live=live)))
 
     async def graph(self, work: Work, base_id: str, embedder: str, live: Live) -> bool:
@@ -78,8 +79,9 @@ class Settler:
             return False
         graph = await work.hold(within(work, partial(steps.graph, **key, name=steps.new_graph())))
         await self.graphs.make(graph.name, dimensions)
-        present = await self.graphs.counts(graph.name)
-        await self.graphs.remove(graph.name, [place for place in present if not is_live(place, live)])
+        present = await patiently(work, self.graphs.counts(graph.name))
+        gone = [place for place in present if not is_live(place, live)]
+        await patiently(work, self.graphs.remove(graph.name, gone))
         await self.fill(work, base_id, embedder, graph.name, present, live)
         if not graph.ready:
             await patiently(work, self.graphs.finish(graph.name))
@@ -129,14 +131,23 @@ class Settler:
             found[id] = await beside(decoded, data)
         return found
 
-    async def clear(self, work: Work, base_id: str, used: Collection[str | None]) -> None:
+    async def clear(
+        self, work: Work, base_id: str, used: Collection[str | None], adopt: str | None, *, gone: bool
+    ) -> None:
         """Removes graphs that no search uses, and blocks of segments that are gone or were never finished."""
         for graph in await work.read(within(work, partial(steps.graphs, base_id=base_id))):
-            if graph.embedder not in used:
-                await work.hold(within(work, partial(steps.delete_graph, base_id=base_id, embedder=graph.embedder)))
-                await self.graphs.drop(graph.name)
+            if graph.embedder not in used and (gone or no_longer_awaited(graph, adopt)):
+                key: dict[str, Any] = {"base_id": base_id, "embedder": graph.embedder}
+                await work.hold(within(work, partial(steps.close_graph, **key)))
+                await patiently(work, self.graphs.drop(graph.name))
+                await work.hold(within(work, partial(steps.delete_graph, **key)))
         while await work.hold(within(work, partial(steps.purge_some, base_id=base_id))):
             pass
+
+
+def no_longer_awaited(graph: Graph, adopt: str | None) -> bool:
+    """Whether a graph is not to take over, or does so with this job: one that came to be awaited meanwhile is the next job's."""
+    return graph.adopted or graph.embedder == adopt
 
 
 def is_live(place: Place, live: Live) -> bool:

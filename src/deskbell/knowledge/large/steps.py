@@ -72,8 +72,13 @@ async def graph(ctx: Context, *, base_id: str, embedder: str, name: str, adopted
 
 
 async def open_graph(ctx: Context, *, base_id: str, embedder: str) -> None:
-    await ctx.db.run(large.open_graph(ctx.organization_id, base_id, embedder))
+    await ctx.db.run(large.open_graph(ctx.organization_id, base_id, embedder, True))
     await ctx.db.run(store.raise_version(ctx.organization_id, base_id))
+
+
+async def close_graph(ctx: Context, *, base_id: str, embedder: str) -> None:
+    """Searches leave a graph that is to go. Its name stays known until it has gone."""
+    await ctx.db.run(large.open_graph(ctx.organization_id, base_id, embedder, False))
 
 
 async def delete_graph(ctx: Context, *, base_id: str, embedder: str) -> None:
@@ -110,6 +115,8 @@ async def purge_some(ctx: Context, *, base_id: str) -> bool:
 async def settled(ctx: Context, *, base_id: str, adopt: str | None, live: Mapping[str, LiveDocument]) -> None:
     """The end of a job: searches go by a new embedder's vectors if that was wanted. What has changed meanwhile is another job's."""
     if await ctx.db.one(large.held_base(ctx.organization_id, base_id)) is None:
+        if await segments(ctx, base_id=base_id) or await graphs(ctx, base_id=base_id):
+            await queueing.settle(ctx, base_id)
         return
     if adopt is not None:
         await indexing.adopt(ctx, base_id=base_id, embedder=adopt)
@@ -124,8 +131,11 @@ async def awaited(ctx: Context, base_id: str) -> str | None:
     return found[0] if found else None
 
 
-async def embedded(ctx: Context, *, base_id: str, embedder: str) -> None:
-    """Every chunk has a vector of this embedder: searches go by these, those of a stored index once they are in a graph."""
+async def embedded(ctx: Context, *, base_id: str, embedder: str, settles: bool) -> None:
+    """Every chunk has a vector of this embedder: searches go by these, those of a stored index once they are in a graph.
+
+    An index that memory holds may become one that `settles` in the database.
+    """
     if await ctx.db.one(large.held_base(ctx.organization_id, base_id)) is None:
         return
     if await segments(ctx, base_id=base_id):
@@ -135,6 +145,8 @@ async def embedded(ctx: Context, *, base_id: str, embedder: str) -> None:
         await queueing.settle(ctx, base_id)
     else:
         await indexing.adopt(ctx, base_id=base_id, embedder=embedder)
+        if settles:
+            await queueing.settle(ctx, base_id)
 
 
 def new_graph() -> str:

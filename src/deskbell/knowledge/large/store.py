@@ -154,10 +154,10 @@ def graphs(organization_id: str, knowledge_base_id: str) -> Select[Any]:
 
 
 @command
-def open_graph(organization_id: str, knowledge_base_id: str, embedder: str) -> Update:
-    """Lets searches use a graph."""
+def open_graph(organization_id: str, knowledge_base_id: str, embedder: str, ready: bool) -> Update:
+    """Says whether searches use a graph."""
     own = _of(knowledge_graphs, organization_id, knowledge_base_id)
-    return update(knowledge_graphs).where(*own, knowledge_graphs.c.embedder == embedder).values(ready=True)
+    return update(knowledge_graphs).where(*own, knowledge_graphs.c.embedder == embedder).values(ready=ready)
 
 
 @command
