@@ -66,7 +66,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     llm_fallback_model: str = ""
     """The model that is asked when an agent's own gives no answer; `deskbell/extractive` is one that always does."""
     llm_first_byte_seconds: Annotated[float, Meta(gt=0, le=600)] = 30.0
-    """How long a model may take to begin its answer."""
+    """How long a model may take to begin its answer, or to let know that it thinks."""
     llm_idle_seconds: Annotated[float, Meta(gt=0, le=600)] = 30.0
     """How long a model may pause within its answer."""
     llm_retries: Annotated[int, Meta(ge=0, le=10)] = 2

@@ -41,6 +41,13 @@ def test_suggestions_that_are_none_or_go_wrong_cost_nothing(alice: Api, models: 
     assert reply["usage"]["totalTokens"] > 10
 
 
+def test_what_was_asked_already_is_not_suggested(alice: Api, models: Models) -> None:
+    talk, _ = expert(alice, "scripted/asking")
+    talk.ask("How do I claim the warranty?")
+    talk.ask("how do I claim")
+    assert talk.ask(QUESTION)["suggestedFollowUps"] == [SUGGESTED[0], SUGGESTED[2], "And who pays?"]
+
+
 def test_what_a_model_thinks_before_it_answers_is_no_part_of_the_answer(alice: Api, models: Models) -> None:
     talk, _ = expert(alice, "scripted/thinking")
     reply = talk.ask(QUESTION)

@@ -143,3 +143,4 @@ def test_a_router_of_models_is_asked_in_its_own_way(
             assert desk(owner, f"scripted/{script}").ask("Hello")["response"].startswith("Shingle roofs")
         for fault in ("429", "401", "html", "broken", "tools", "silent"):
             denied(desk(owner, f"scripted/{fault}").post("Hello"), 503, UNAVAILABLE)
+        denied(desk(owner, "nobodys").post("Hello"), 503, UNAVAILABLE)

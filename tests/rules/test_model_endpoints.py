@@ -18,6 +18,9 @@ EVENTS = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n"
 HELLO = 'data: {"choices":[{"delta":{"content":"Hello"}}]}\n\n'
 END = 'data: {"choices":[{"delta":{},"finish_reason":"stop"}]}\n\ndata: [DONE]\n\n'
 
+THOUGHT = '"choices":[{"index":0,"delta":{"content":null,"reasoning":"Hm"}}]}\n\n'
+THINKING = 'data: {"id":"1","object":"chat.completion.chunk","created":1,"model":"m","provider":"p",' + THOUGHT
+
 Play = Callable[[asyncio.StreamWriter, int], Awaitable[None]]
 
 
@@ -62,7 +65,7 @@ class Endpoints:
 async def reply(provider: Provider) -> str:
     """What the model says, or why it says nothing."""
     try:
-        return "".join([piece async for piece in provider.reply("m", QUESTION) if not isinstance(piece, Spent)])
+        return "".join([piece async for piece in provider.reply("a/m", QUESTION) if not isinstance(piece, Spent)])
     except Unavailable as failure:
         return str(failure)
 
@@ -207,3 +210,34 @@ def test_many_chats_at_once_share_what_connections_there_are(monkeypatch: pytest
     assert endpoints.met == endpoints.left_open == 60
     monkeypatch.setattr(connections, "IDLE", 0.0)
     assert ask(saying(whole(HELLO + END)), 2, at_once=60)[1].left_open < 60
+
+
+@pytest.fixture
+def routed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("deskbell.agents.models.compatible.ROUTERS", ("127.0.0.1",))
+
+
+async def pieces(answer: str) -> list[str]:
+    """The pieces of an answer as they come; empty ones are signs of life."""
+    server = await asyncio.start_server(Endpoints(saying(whole(answer))).serve, "127.0.0.1", 0)
+    provider = Provider(Endpoint(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1", KEY, "m"))
+    found = [piece async for piece in provider.pieces("a/m", QUESTION) if isinstance(piece, str)]
+    await provider.close()
+    server.close()
+    return found
+
+
+def test_a_model_that_thinks_has_begun() -> None:
+    """It is then waited for as within an answer. Of what it thinks nothing is shown."""
+    assert asyncio.run(pieces(THINKING + HELLO + END)) == ["", "Hello"]
+
+
+@pytest.mark.usefixtures("routed")
+def test_a_model_of_a_router_that_thinks_has_begun() -> None:
+    assert asyncio.run(pieces(THINKING + HELLO + END)) == ["", "Hello"]
+
+
+@pytest.mark.usefixtures("routed")
+def test_an_event_that_is_none_of_a_routers_is_refused() -> None:
+    [said], _ = ask(saying(whole("data: {" + THOUGHT + END)))
+    assert "is none of Chat Completions" in said

@@ -60,4 +60,4 @@ def test_a_reply_that_is_made_to_be_slow_is_not(name: str) -> None:
     ],
 )
 def test_only_plain_questions_are_suggested(line: str, kept: list[str]) -> None:
-    assert questions(line, "How long is the warranty?") == kept
+    assert questions(line, ["How long is the warranty?"]) == kept

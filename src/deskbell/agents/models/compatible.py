@@ -16,7 +16,7 @@ from deskbell.agents.models.base import FIRST_WAIT, LONGEST_REPLY, Asked, Counte
 from deskbell.agents.models.settings import Endpoint
 from deskbell.agents.models.suggestions import SECONDS, Parted, questions
 from deskbell.agents.models.thoughts import Thoughts
-from deskbell.agents.models.transport import Line, Plain, Refused, text_in
+from deskbell.agents.models.transport import Line, Plain, Refused, text_in, thinks
 
 log = logging.getLogger(__name__)
 
@@ -93,7 +93,8 @@ class Provider:
         if not said:
             raise Unavailable("it answered without a word")
         spent = self.spent(name, asked, counted, written)
-        yield spent._replace(follow_ups=questions(parted.rest, asked.question))
+        already = [asked.question, *(turn.text for turn in asked.history if turn.role == "user")]
+        yield spent._replace(follow_ups=questions(parted.rest, already))
 
     def unavailable(self, failure: Exception) -> Unavailable:
         """What went wrong, in words for the log."""
@@ -104,7 +105,7 @@ class Provider:
         return Unavailable(self.without_key(str(failure)), getattr(failure, "again", None))
 
     async def direct(self, name: str, asked: Asked) -> AsyncGenerator[str | Counted, None]:
-        """The text of a reply as it comes, and what the endpoint counted."""
+        """The text of a reply as it comes, none of it while the model thinks, and what the endpoint counted."""
         body = {
             "model": name,
             "messages": messages(asked),
@@ -115,7 +116,8 @@ class Provider:
         try:
             async with aclosing(stream.events()) as events:
                 async for event in events:
-                    if text := event.text if isinstance(event, Plain) else text_in(event):
+                    text = event.text if isinstance(event, Plain) else text_in(event)
+                    if text or (isinstance(event, dict) and thinks(event)):
                         yield text
                     usage = event.usage if isinstance(event, Plain) else event.get("usage")
                     if isinstance(usage, dict):

@@ -15,6 +15,7 @@ from openai.resources.chat.completions import AsyncCompletions
 from openai.types import CompletionUsage
 from openai.types.chat import ChatCompletionChunk
 from openai.types.chat.chat_completion_chunk import Choice, ChoiceDelta
+from pydantic import ValidationError
 from pydantic_ai.exceptions import AgentRunError, ModelHTTPError, UserError
 from pydantic_ai.messages import (
     ModelMessage,
@@ -25,6 +26,8 @@ from pydantic_ai.messages import (
     SystemPromptPart,
     TextPart,
     TextPartDelta,
+    ThinkingPart,
+    ThinkingPartDelta,
     UserPromptPart,
 )
 from pydantic_ai.models import ModelRequestParameters
@@ -113,18 +116,23 @@ class Router:
         self.provider = OpenRouterProvider(openai_client=Client(line))
 
     async def pieces(self, name: str, asked: Asked) -> AsyncGenerator[str | Counted, None]:
-        """The text of a reply as it comes, then what the endpoint counted. Raises Refused and Unavailable."""
-        model = OpenRouterModel(name, provider=self.provider)
+        """The text of a reply as it comes, none of it while the model thinks, then what the endpoint counted. Raises Refused and Unavailable."""
         try:
+            model = OpenRouterModel(name, provider=self.provider)
             async with model.request_stream(mapped(asked), _settings, _parameters) as stream:
                 async for event in stream:
-                    if text := text_of(event):
+                    text = text_of(event)
+                    if text or thinks(event):
                         yield text
                 usage, cost = stream.usage, (stream.provider_details or {}).get("cost")
                 yield Counted(usage.input_tokens, usage.output_tokens, cost)
         except ModelHTTPError as error:
             raise Refused(error.status_code, error.headers or {}, str(error.body or error)) from error
-        except (AgentRunError, UserError) as error:
+        except UserError as error:  # such as a name that no model of a router can have
+            raise Unavailable(str(error)) from error
+        except ValidationError as error:
+            raise Unavailable(f"it sent an event that is none of Chat Completions: {error}") from error
+        except AgentRunError as error:
             raise Unavailable(str(error), FIRST_WAIT) from error
 
 
@@ -135,6 +143,13 @@ def text_of(event: object) -> str:
     if isinstance(event, PartStartEvent):
         return event.part.content if isinstance(event.part, TextPart) else ""
     return ""
+
+
+def thinks(event: object) -> bool:
+    part = (
+        event.delta if isinstance(event, PartDeltaEvent) else event.part if isinstance(event, PartStartEvent) else None
+    )
+    return isinstance(part, ThinkingPart | ThinkingPartDelta)
 
 
 def mapped(asked: Asked) -> list[ModelMessage]:

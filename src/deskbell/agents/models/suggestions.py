@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterable
 
 #: What a model writes on a line of its own between its answer and the questions.
 MARK = "<follow-ups>"
@@ -80,12 +81,13 @@ def unfinished(text: str) -> int:
     return max(len(text[:end].rstrip()) if text[:end][-1:].isspace() else end, end - HELD)
 
 
-def questions(text: str, asked: str) -> list[str]:
-    """The lines that are questions, none twice, not `asked` again, and none with links or markup."""
+def questions(text: str, asked: Iterable[str]) -> list[str]:
+    """The lines that are questions, none twice, none that was asked already, and none with links or markup."""
+    already = {folded(each) for each in asked}
     found: dict[str, str] = {}
     for line in _END.sub("\n", text).splitlines():
         question = plain(line)
-        if fit(question) and folded(question) != folded(asked):
+        if fit(question) and folded(question) not in already:
             found.setdefault(folded(question), question)
     return list(found.values())[:MOST]
 

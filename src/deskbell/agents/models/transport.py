@@ -18,6 +18,7 @@ LONGEST_ANSWER = 64 * 1024 * 1024  # bytes of all its events
 LONGEST_ERROR = 16 * 1024  # bytes of an error's body that are read
 AFTERWARDS = 0.5  # seconds for an answer that is done to end
 MOST_TOOL_CALLS = 100  # in one reply
+THOUGHTS = ("reasoning_content", "reasoning", "reasoning_details")
 
 _decode = msgspec.json.Decoder().decode
 
@@ -214,6 +215,12 @@ def text_in(event: dict[str, Any]) -> str:
         if not choice.get("index") and isinstance(content, str):
             found += content
     return found
+
+
+def thinks(event: dict[str, Any]) -> bool:
+    """Whether the model lets know that it thinks. Endpoints have names of their own for that."""
+    deltas = (choice.get("delta") for choice in event.get("choices") or [])
+    return any(isinstance(delta, dict) and any(delta.get(name) for name in THOUGHTS) for delta in deltas)
 
 
 class Plain:
