@@ -106,6 +106,7 @@ def script(name: str, asked: dict[str, Any]) -> Script:
         "lingering": Script(asking, stall_after=len(asking) - 5),
         "breaking": Script(asking, broken_after=len(asking) - 5),
         "thinking": Script([*cut("<think>\nIt is in [2].\n<follow-ups>\n</think>\n\n", 4), *asking]),
+        "terse": Script(["[1]"]),
         "musing": Script(["<think>", "Well, ", "who knows?"]),
         "wordless": Script(["<follow-ups>\nHow do I claim?"]),
         "nousage": Script(words, usage=None),

@@ -166,3 +166,12 @@ def test_checks_come_in_their_order(alice: Api) -> None:
     kind = talk.api.http.post("/chat", content=b"{}", headers={"content-type": "text/plain"})
     denied(kind, 415, "`Content-Type` must be application/json")
     assert talk.api.http.post("/chat", content=b"{").status_code == 400
+
+
+def test_a_reply_of_a_citation_alone_is_no_empty_message_later(alice: Api, models: Models) -> None:
+    talk, _ = expert(alice, "scripted/terse")
+    assert talk.ask("How long is the warranty on a metal roof?")["response"] == "[1]"
+    models.look()
+    talk.ask("How long is the warranty on a metal roof?")
+    [asked] = models.look()["requests"]
+    assert asked["body"]["messages"][2] == {"role": "assistant", "content": "[1]"}
