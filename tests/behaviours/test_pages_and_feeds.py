@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -98,6 +99,19 @@ def test_each_entry_of_a_feed_is_a_document(shelf: Library, site: Site) -> None:
     assert shelf.api.delete(f"/documents/{feed['id']}").status_code == 200
     assert shelf.search("news") == []
     assert shelf.api.get(f"/knowledge-bases/{shelf.id}/documents").json()["pagination"]["total"] == 0
+
+
+def test_a_feed_goes_with_its_entries_while_others_delete_these(shelf: Library, site: Site) -> None:
+    site.feed(*(f"hail-{place}" for place in range(12)))
+    feed = added(shelf, feed_url=f"{site.url}/feed")["id"]
+    listed = shelf.api.get(f"/knowledge-bases/{shelf.id}/documents").json()["documents"]
+    entries = [each["id"] for each in listed if each["id"] != feed]
+    assert len(entries) == 12
+    with ThreadPoolExecutor(5) as people:
+        gone = list(people.map(lambda id: shelf.api.delete(f"/documents/{id}"), [*entries[:4], feed, *entries[4:]]))
+    assert gone[4].status_code == 200
+    assert {each.status_code for each in gone} <= {200, 404}
+    assert names(shelf) == []
 
 
 def names(shelf: Library) -> list[str]:

@@ -80,8 +80,10 @@ async def delete_document(ctx: Context, id: PublicId) -> Document:
 
 
 async def remove(ctx: Context, id: str) -> None:
-    """Takes a document out of every answer; what is left of it is swept up by a job."""
-    held = await held_document(ctx, id)
+    """Takes a document out of every answer, unless somebody has just done so; what is left of it is swept up by a job."""
+    held = await ctx.db.one(store.held_document(ctx.organization_id, id))
+    if held is None:
+        return
     await ctx.db.run(store.delete_document(ctx.organization_id, id))
     await ctx.db.run(store.forget_dropped_entries(ctx.organization_id, id))
     if held.upload_id is not None:
