@@ -30,7 +30,7 @@ from deskbell.foundation.pages import Window
 from deskbell.knowledge import bases
 from deskbell.knowledge.documents import list_documents, put_document, store_part
 from deskbell.knowledge.model import DocumentWindow, Draft, NewKnowledgeBase
-from deskbell.knowledge.store import chunk_vectors, chunks, documents, knowledge_bases, upload_parts
+from deskbell.knowledge.store import chunk_vectors, chunks, documents, dropped_entries, knowledge_bases, upload_parts
 from deskbell.leads.operations import stored
 from deskbell.leads.store import leads, suppressions
 from deskbell.operation import Context
@@ -69,6 +69,7 @@ CLEARED = [
     (chunk_vectors, "document_id"),
     (chunks, "id"),
     (upload_parts, "upload_id"),
+    (dropped_entries, "feed_id"),
     (documents, "id"),
     (knowledge_bases, "id"),
     (agent_versions, "agent_id"),

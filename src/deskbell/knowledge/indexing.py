@@ -115,7 +115,7 @@ class Indexer:
 
     async def follow(self, work: Work, feed: DocumentState) -> None:
         """Makes a document of each entry of a feed, and looks again later."""
-        for draft, data in await self.reader.entries(feed):
+        for draft, data in await held(work, self.reader.entries(feed)):
             await work.hold(within(work, partial(steps.keep_entry, feed=feed, draft=draft, data=data)))
         await work.finish(within(work, partial(steps.followed, feed=feed, hours=self.reader.feed_hours)))
 
@@ -129,7 +129,7 @@ class Indexer:
             if time.monotonic() > deadline:
                 raise OutOfTime
             spent = Spent()
-            vectors = await self.vectors(embedder, batch, spent)
+            vectors = await held(work, self.vectors(embedder, batch, spent))
             position = batch[-1].position
             progress = steps.WAS_STORED + (99 - steps.WAS_STORED) * (position + 1) // max(total, 1)
             act = partial(steps.keep_vectors, place=place, embedder=name, vectors=vectors, progress=progress)
