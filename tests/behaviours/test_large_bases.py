@@ -267,10 +267,11 @@ def unprivileged(postgres_url: str) -> str:
     for role in ("deskbell_app", "deskbell_system"):
         if not ask(postgres_url, f"SELECT FROM pg_roles WHERE rolname = '{role}'"):
             ask(postgres_url, f"CREATE ROLE {role} NOLOGIN")
-    ask(postgres_url, f"CREATE ROLE {name} LOGIN IN ROLE deskbell_app, deskbell_system")
-    ask(postgres_url, f"ALTER DATABASE {name} OWNER TO {name}")
+    user = f"owner_of_{name}"
+    ask(postgres_url, f"CREATE ROLE {user} LOGIN IN ROLE deskbell_app, deskbell_system")
+    ask(postgres_url, f"ALTER DATABASE {name} OWNER TO {user}")
     host = urlsplit(url).netloc.rpartition("@")[2]
-    return urlunsplit(urlsplit(url)._replace(netloc=f"{name}@{host}"))
+    return urlunsplit(urlsplit(url)._replace(netloc=f"{user}@{host}"))
 
 
 def test_without_pgvector_memory_answers_and_its_graph_comes_when_it_is_there(
