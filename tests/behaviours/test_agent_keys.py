@@ -59,7 +59,7 @@ def test_an_applications_key_opens_no_other_door(website: AgentApi) -> None:
     assert (answer.status_code, answer.json()["error"]["code"]) == (401, "unauthorized")
 
 
-def test_a_revoked_key_ends_and_its_siblings_go_on(website: AgentApi) -> None:
+def test_a_revoked_key_ends_at_once_and_its_siblings_go_on(website: AgentApi) -> None:
     sibling, plaintext = website.server.do(
         lambda session: applications.create_application_key(session, website.application_id, "development")
     )

@@ -13,7 +13,7 @@ from tests.postgres import Cluster, cluster, fresh_database, stored
 
 def main(restarts: int, seconds: float) -> None:
     with cluster() as own, workers(fresh_database(own.url), 2) as server:
-        complaints = rounds(server, own, restarts, patience=2)
+        complaints = rounds(server, own, restarts)
         print(f"{restarts} restarts, {len(complaints)} complaints")
         complaints += silence(server, own, seconds)
     print(*complaints, sep="\n")

@@ -1,4 +1,4 @@
-"""When PostgreSQL is away, falls silent or comes back: answers in their envelope, nothing lost, and healing."""
+"""When PostgreSQL is away, falls silent or comes back: bounded answers in their envelope, nothing lost, and healing within two seconds."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ import time_machine
 
 from deskbell.foundation.postgres import connection as postgres_connection
 from deskbell.foundation.postgres.limits import PURGE
-from tests.desk import PATIENCE, Api, Server, eventually, refused, running
+from tests.desk import Api, Server, eventually, refused, running
 from tests.faults.test_crowds import crowd
 from tests.faults.workers import AWAY, Load, Workers, unharmed, workers
 from tests.mcp_client import Mcp, request
@@ -36,9 +36,9 @@ def own() -> Iterator[Cluster]:
 
 @pytest.fixture
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The patience with PostgreSQL is two seconds where it is several."""
-    monkeypatch.setattr(postgres_connection, "ANSWER", 2.0)
-    monkeypatch.setattr(postgres_connection, "CONNECT", 2.0)
+    """The patience with PostgreSQL is a second where it is several."""
+    monkeypatch.setattr(postgres_connection, "ANSWER", 1.0)
+    monkeypatch.setattr(postgres_connection, "CONNECT", 1.0)
 
 
 @pytest.fixture
@@ -47,18 +47,18 @@ def server(hasty: None, own: Cluster) -> Iterator[Server]:
         yield server
 
 
-def test_restarts_under_load_lose_nothing_and_heal(own: Cluster) -> None:
+def test_restarts_under_load_lose_nothing_and_heal_within_two_seconds(own: Cluster) -> None:
     with workers(fresh_database(own.url), 2) as server:
-        assert rounds(server, own, RESTARTS, PATIENCE) == []
+        assert rounds(server, own, RESTARTS) == []
 
 
-def rounds(server: Workers, own: Cluster, number: int, patience: float) -> list[str]:
-    """Restarts PostgreSQL under load, as after a loss of power; answers everything that was wrong, such as healing that takes longer."""
+def rounds(server: Workers, own: Cluster, number: int) -> list[str]:
+    """Restarts PostgreSQL under load, as after a loss of power; answers everything that was wrong."""
     api, complaints = server.api(server.organization()), []
     for turn in range(number):
         with Load(server, api, f"r{turn}") as load:
             own.restart()
-            if (took := load.healed(time.monotonic())) > patience:
+            if (took := load.healed(time.monotonic())) > 2:
                 complaints.append(f"restart {turn}: healed after {took:.1f} s")
             load.more()
         complaints += [f"restart {turn}: {answer}" for answer in load.wrong]
@@ -69,31 +69,38 @@ def rounds(server: Workers, own: Cluster, number: int, patience: float) -> list[
 def test_a_silent_server_is_answered_for_and_comes_back(own: Cluster, server: Server, alice: Api) -> None:
     lead = alice.lead()["id"]
     with own.frozen():
+        started = time.monotonic()
         answers = crowd(
             12, 2, lambda n: alice.get(f"/leads/{lead}") if n % 2 else alice.post("/leads", {"first_name": "A"})
         )
+        assert time.monotonic() - started < 12
         assert {answer.status_code for answer in answers} == {500}
         for answer in answers:
             refused(answer, 500, code_of(answer))
         assert (health(server, "healthz"), health(server, "readyz")) == (200, 503)
+    moment = time.monotonic()
     eventually(lambda: alice.get(f"/leads/{lead}").status_code == 200)
+    assert time.monotonic() - moment < 2
     assert health(server, "readyz") == 200
     assert alice.post("/leads", {"first_name": "Ada"}).status_code == 201
 
 
-def test_an_absent_server_is_told(own: Cluster, server: Server, alice: Api) -> None:
+def test_an_absent_server_is_told_at_once(own: Cluster, server: Server, alice: Api) -> None:
     lead = alice.lead()["id"]
     own.stop()
     try:
         refused(alice.get(f"/leads/{lead}"), 500, "query_failed")
         answer = alice.put(f"/leads/{lead}", {"city": "Austin"})
         refused(answer, 500, code_of(answer))
-        for answer in crowd(8, 3, lambda number: alice.get("/leads")):
-            refused(answer, 500, "query_failed")
+        started = time.monotonic()
+        crowd(8, 3, lambda number: alice.get("/leads"))
+        assert time.monotonic() - started < 2
         assert (health(server, "healthz"), health(server, "readyz")) == (200, 503)
     finally:
         own.start()
+    moment = time.monotonic()
     eventually(lambda: alice.get(f"/leads/{lead}").status_code == 200)
+    assert time.monotonic() - moment < 2
 
 
 def test_mcp_streams_end_quietly_without_a_database(
@@ -128,7 +135,7 @@ def test_a_worker_may_begin_while_the_database_is_away(own: Cluster) -> None:
         try:
             server.kill_one(victim)
             eventually(lambda: victim not in server.pids() and len(server.pids()) == 2)
-            eventually(server.answers)
+            eventually(server.answers, 20)
         finally:
             own.start()
         assert server.process.poll() is None
@@ -139,7 +146,9 @@ def test_a_worker_may_begin_while_the_database_is_away(own: Cluster) -> None:
 def test_waiting_for_a_connection_ends(own: Cluster, server: Server, alice: Api) -> None:
     lead = alice.lead()["id"]
     with held_row(server, lead):
+        started = time.monotonic()
         answers = crowd(40, 1, lambda number: alice.put(f"/leads/{lead}", {"city": "Austin"}))
+        assert time.monotonic() - started < 10
         for answer in answers:
             refused(
                 answer, 500, "create_failed" if answer.json()["error"]["code"] == "create_failed" else "query_failed"
@@ -166,7 +175,7 @@ class held_row:
 
     def __enter__(self) -> None:
         self.thread.start()
-        assert self.taken.wait(PATIENCE)
+        assert self.taken.wait(10)
 
     def __exit__(self, *_: Any) -> None:
         self.over.set()
@@ -199,7 +208,7 @@ def test_a_node_whose_clock_is_behind_counts_in_the_same_minute(server: Server, 
 def test_without_the_driver_a_clear_word_says_what_to_install() -> None:
     program = "import sys; sys.modules['asyncpg'] = None; from deskbell.surfaces.cli import main; main()"
     command = [sys.executable, "-c", program, "--database", "postgresql://nobody@localhost/x", "org", "list"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=30)
     assert done.returncode == 1
     assert "pip install 'deskbell[postgres]'" in done.stderr
     assert "Traceback" not in done.stderr
@@ -209,11 +218,11 @@ def test_many_nodes_may_migrate_at_once(own: Cluster) -> None:
     url = fresh_database(own.url)
     command = [sys.executable, "-m", "deskbell", "--database", url, "migrate"]
     running = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) for _ in range(4)]
-    said = [process.communicate(timeout=120)[0] for process in running]
+    said = [process.communicate(timeout=60)[0] for process in running]
     assert [process.returncode for process in running] == [0] * 4, said
     numbers = [row[0] for row in ask(url, "SELECT number FROM migrations ORDER BY number")]
     assert numbers == list(range(1, len(numbers) + 1))
 
 
 def health(server: Server, path: str) -> int:
-    return httpx2.get(f"{server.url}/{path}", trust_env=False, timeout=PATIENCE).status_code
+    return httpx2.get(f"{server.url}/{path}", trust_env=False, timeout=10).status_code

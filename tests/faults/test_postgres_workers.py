@@ -22,7 +22,7 @@ from deskbell.foundation.jobs import enqueue
 from deskbell.foundation.postgres import database
 from deskbell.foundation.postgres.database import PostgresDatabase
 from deskbell.organizations import operations as organizations
-from tests.desk import PATIENCE, SOON, Api, eventually
+from tests.desk import PATIENCE, Api, eventually
 from tests.faults.process import request
 from tests.faults.test_crowds import crowd, in_progress
 from tests.faults.workers import Load, Workers, behind, unharmed, workers
@@ -82,13 +82,19 @@ def test_parallel_changes_of_different_fields_all_stay(alice: Api) -> None:
         assert [found[name] for change in changes for name in change] == [v for each in changes for v in each.values()]
 
 
-def test_a_revoked_key_is_dead_on_every_worker(alice: Api, server: Workers) -> None:
+def test_a_revoked_key_is_dead_on_every_worker_within_a_second(alice: Api, server: Workers) -> None:
     revoked = server.api(alice.organization_id)
     assert {status for status, _ in everywhere(server, revoked, 8, each=1)} == {200}
     with server.each() as taken:
         server.do(lambda session: organizations.revoke_key(session, revoked.key_id))
-        eventually(lambda: {read(connection, revoked)[0] for connection in taken} == {401}, SOON)
-        assert {read(connection, revoked)[0] for connection in taken for _ in range(50)} == {401}
+        moment = time.monotonic()
+        last_pass = moment
+        while time.monotonic() < moment + 1.5:
+            for connection in taken:
+                asked = time.monotonic()
+                if read(connection, revoked)[0] == 200:
+                    last_pass = asked
+        assert last_pass < moment + 1
 
 
 def test_workers_tell_each_other_of_jobs_in_bulk(server: Workers, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -251,7 +251,7 @@ def test_a_newer_schema_is_refused(desk: Desk, tmp_path: Path) -> None:
     assert [(each["subject"], each["fix"]) for each in wrong] == [("schema", "Use the newer deskbell that wrote it.")]
 
 
-def test_a_key_holds_at_once_and_ends_soon(served: Any) -> None:
+def test_a_key_holds_at_once_and_ends_within_a_second(served: Any) -> None:
     server, desk = served
     org, _ = desk.business("Keys Inc")
     key = desk.json("key", "create", "--org", org, "--name", "k", "--scope", "org:read")
