@@ -13,8 +13,8 @@ from collections.abc import Callable
 import common
 
 from deskbell.demo.papers import Heading, Items, Part, Rows, docx, pdf
-from deskbell.knowledge.extract import extract, formats
-from deskbell.knowledge.extract.limits import LIMITS
+from deskbell.knowledge.extraction import extract, formats
+from deskbell.knowledge.extraction.limits import LIMITS
 
 TURNS = 7
 SENTENCE = (
@@ -108,7 +108,7 @@ async def read_many(count: int) -> None:
 
 
 def fresh_interpreter() -> None:
-    subprocess.run([sys.executable, "-c", "import deskbell.knowledge.extract.formats as f; f.load()"], check=True)
+    subprocess.run([sys.executable, "-c", "import deskbell.knowledge.extraction.formats as f; f.load()"], check=True)
 
 
 def bench(figures: common.Figures) -> None:

@@ -20,9 +20,9 @@ import httpx2
 
 from deskbell.foundation import databases
 from deskbell.foundation.db import Session
+from deskbell.identity import applications
 from deskbell.knowledge import bases
 from deskbell.knowledge.model import NewKnowledgeBase
-from deskbell.organizations import applications
 from deskbell.organizations.operations import context_of, create_organization
 
 FILES, SIZE = 16, 500_000  # characters of a file

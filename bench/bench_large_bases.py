@@ -22,13 +22,13 @@ from threadpoolctl import threadpool_limits
 from deskbell.app import settling_of
 from deskbell.foundation import databases
 from deskbell.foundation.ids import public_id
-from deskbell.knowledge import analysis
-from deskbell.knowledge.calibration import Calibration
 from deskbell.knowledge.embedders.minilm import MiniLM
-from deskbell.knowledge.large import settling
-from deskbell.knowledge.large import store as large_store
-from deskbell.knowledge.loading import Indexes
-from deskbell.knowledge.search import Knowledge, search_one
+from deskbell.knowledge.index.cache import Indexes
+from deskbell.knowledge.index.disk import build_job
+from deskbell.knowledge.index.disk import store as large_store
+from deskbell.knowledge.retrieval.score_calibration import Calibration
+from deskbell.knowledge.retrieval.search import Knowledge, search_one
+from deskbell.knowledge.text import analysis
 from deskbell.organizations import operations
 from deskbell.settings import Settings
 
@@ -145,7 +145,7 @@ class Base:
         """Seconds until the index is stored."""
         start = time.perf_counter()
         worker = settling_of(Settings(large_base_chunks=CHUNKS - 1), database)
-        await settling.catch_up(database, CHUNKS - 1)
+        await build_job.catch_up(database, CHUNKS - 1)
         running = asyncio.create_task(worker.run())
         while not await database.read(lambda session: session.all(large_store.segments(self.organization_id, self.id))):
             if time.perf_counter() - start > PATIENCE:

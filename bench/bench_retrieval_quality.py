@@ -22,10 +22,10 @@ from retrieval import Collection
 
 from deskbell.foundation import databases
 from deskbell.foundation.db import Session
-from deskbell.knowledge import answering
-from deskbell.knowledge.calibration import THRESHOLD
+from deskbell.identity import applications
+from deskbell.knowledge.answers import extractive
 from deskbell.knowledge.embedders import minilm
-from deskbell.organizations import applications
+from deskbell.knowledge.retrieval.score_calibration import THRESHOLD
 from deskbell.organizations.operations import context_of, create_organization
 
 BOUNDS = {"stackfaq": 0.93, "stackfaq_ans": 0.73, "cranfield": 0.42, "scifact_sub": 0.80, "squad": 0.91}
@@ -145,11 +145,11 @@ async def answers(figures: common.Figures, desk: Desk, base: Base) -> None:
 async def best_sentence(base: Base, embedder: Remembering, question: str, results: Sequence[Found]) -> str:
     """What an extract of a single sentence would be, from the same passages as that of three."""
     sources = [
-        answering.Source(each.text, titles(base)[each.id], each.score)
-        for each in results[: answering.PASSAGES]
+        extractive.Source(each.text, titles(base)[each.id], each.score)
+        for each in results[: extractive.PASSAGES]
         if each.score >= THRESHOLD
     ]
-    return " ".join(each.text for each in await answering.answer(question, sources, embedder, 1))
+    return " ".join(each.text for each in await extractive.answer(question, sources, embedder, 1))
 
 
 def titles(base: Base) -> dict[str, str]:

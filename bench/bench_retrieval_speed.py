@@ -17,12 +17,12 @@ import common
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from deskbell.knowledge import analysis
-from deskbell.knowledge.chunks import chunked
 from deskbell.knowledge.embedders import minilm
-from deskbell.knowledge.extract.document import Block, Document
-from deskbell.knowledge.index import Entry, Index
-from deskbell.knowledge.segments import Segment
+from deskbell.knowledge.extraction.document import Block, Document
+from deskbell.knowledge.index.memory import Entry, Index
+from deskbell.knowledge.index.segments import Segment
+from deskbell.knowledge.ingestion.chunks import chunked
+from deskbell.knowledge.text import analysis
 
 SIZES = 10_000, 100_000  # passages
 OVER_BARE, BRUTE = 1.5, 2.0

@@ -16,7 +16,7 @@ import common
 import httpx2
 from load import Load, Request, request
 
-from deskbell.knowledge import chunks
+from deskbell.knowledge.ingestion import chunks
 
 ROOT = Path(__file__).parent.parent
 KINDS = ("shingle", "metal", "slate", "tile", "cedar", "flat")

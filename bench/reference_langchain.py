@@ -28,8 +28,8 @@ from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 from langgraph.graph import START, MessagesState, StateGraph
 from pydantic import BaseModel
 
-from deskbell.knowledge import analysis
-from deskbell.knowledge.index import Entry, Index
+from deskbell.knowledge.index.memory import Entry, Index
+from deskbell.knowledge.text import analysis
 
 passages: dict[str, dict[str, Any]] = {
     each["id"]: each for each in json.loads(Path(os.environ["REFERENCE_PASSAGES"]).read_text())

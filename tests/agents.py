@@ -9,7 +9,7 @@ from typing import Any
 import httpx2
 
 from deskbell.foundation.db import Session
-from deskbell.organizations import applications
+from deskbell.identity import applications
 from deskbell.organizations.model import ApplicationType
 from deskbell.organizations.operations import context_of
 from tests.desk import KEPT, PATIENCE, Server, named

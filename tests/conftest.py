@@ -17,7 +17,7 @@ from deskbell.foundation import databases
 from deskbell.foundation.postgres import connection, guest
 from deskbell.foundation.postgres.copying import copy
 from deskbell.organizations import operations as organizations
-from deskbell.surfaces.protocol import Connection
+from deskbell.surfaces.http.http_server import Connection
 from tests.desk import PATIENCE, USUAL, Api, Server, free_port, running
 from tests.models import SCRIPTED, Models, address, provider
 from tests.postgres import fresh_database, postgres

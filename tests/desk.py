@@ -17,13 +17,13 @@ import uvicorn
 from msgspec.structs import replace
 
 from deskbell.app import Deskbell
+from deskbell.core.operation import Context
 from deskbell.errors import CATALOGUE
 from deskbell.foundation import databases
 from deskbell.foundation.db import Session
-from deskbell.operation import Context
 from deskbell.organizations import operations as organizations
 from deskbell.settings import Settings
-from deskbell.surfaces.protocol import configured
+from deskbell.surfaces.http.http_server import configured
 
 USUAL = Settings(access_log=False, embedder="none")
 FIRST, LAST = 10_000, 32_000  # ports below those that systems lend to whoever connects

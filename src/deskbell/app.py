@@ -12,53 +12,54 @@ import sys
 from typing import Any
 
 from deskbell import settings
+from deskbell.agents import chat
 from deskbell.agents import operations as agents
-from deskbell.agents import turns
+from deskbell.agents.change_summaries import Summarizer
+from deskbell.agents.chat import Turns
 from deskbell.agents.conversations import operations as agent_conversations
+from deskbell.agents.jobs import QUEUE as AGENTS
+from deskbell.agents.jobs import SUMMARIZE
 from deskbell.agents.models.catalogue import Models
 from deskbell.agents.models.extractive import Extractive
 from deskbell.agents.models.settings import Endpoint, prices
-from deskbell.agents.queueing import QUEUE as AGENTS
-from deskbell.agents.queueing import SUMMARIZE
-from deskbell.agents.summaries import Summarizer
-from deskbell.agents.turns import Turns
 from deskbell.appointments import operations as appointments
 from deskbell.conversations import operations as conversations
 from deskbell.conversations import sending
 from deskbell.conversations.carriers import simulator
+from deskbell.core import idempotency
+from deskbell.core.operation import Operation
 from deskbell.credits import operations as credits
 from deskbell.credits import reservations
 from deskbell.credits.metering import Meter
-from deskbell.foundation import clock, databases, idempotency, jobs
+from deskbell.foundation import clock, databases, jobs
 from deskbell.foundation.db import Database, DatabaseFailure, Session
-from deskbell.foundation.fairness import FairWorker
+from deskbell.foundation.fair_worker import FairWorker
 from deskbell.foundation.jobs import Work, Worker
+from deskbell.identity.api_keys import Keys
+from deskbell.identity.application_keys import ApplicationKeys
 from deskbell.knowledge import operations as knowledge
-from deskbell.knowledge.calibrating import Calibrator
 from deskbell.knowledge.documents import purge as purge_uploads
 from deskbell.knowledge.embedders import chosen
 from deskbell.knowledge.embedders.base import Embedder
-from deskbell.knowledge.indexing import Indexer, catch_up
-from deskbell.knowledge.large.settling import Settler
-from deskbell.knowledge.large.settling import catch_up as settle_large_bases
-from deskbell.knowledge.queueing import CALIBRATE, LARGE, QUEUE
-from deskbell.knowledge.reading import Reader
-from deskbell.knowledge.search import Knowledge
-from deskbell.knowledge.uploading import Uploads
+from deskbell.knowledge.index.disk.build_job import Settler
+from deskbell.knowledge.index.disk.build_job import catch_up as settle_large_bases
+from deskbell.knowledge.ingestion.indexing import Indexer, catch_up
+from deskbell.knowledge.ingestion.sources import Reader
+from deskbell.knowledge.jobs import CALIBRATE, LARGE, QUEUE
+from deskbell.knowledge.retrieval.calibration_job import Calibrator
+from deskbell.knowledge.retrieval.search import Knowledge
+from deskbell.knowledge.uploads import Uploads
 from deskbell.leads import operations as leads
-from deskbell.operation import Operation
 from deskbell.organizations import operations as organizations
-from deskbell.organizations.application_keys import ApplicationKeys
-from deskbell.organizations.keys import Keys
 from deskbell.settings import Settings
-from deskbell.surfaces import pages
-from deskbell.surfaces.access_log import AccessLog
-from deskbell.surfaces.dialects import Agent, Crm
-from deskbell.surfaces.http import Dispatcher, Receive, Scope, Send
-from deskbell.surfaces.mcp.front import Front
-from deskbell.surfaces.mcp.offers import Offer
+from deskbell.surfaces.docs import site
+from deskbell.surfaces.http.dialects import Agent, Crm
+from deskbell.surfaces.http.dispatcher import Dispatcher, Receive, Scope, Send
+from deskbell.surfaces.mcp.catalog import Offer
+from deskbell.surfaces.mcp.http import Front
 from deskbell.surfaces.mcp.sessions import Sessions
 from deskbell.surfaces.mcp.tools import offered
+from deskbell.surfaces.ops.access_log import AccessLog
 from deskbell.tasks import operations as tasks
 
 log = logging.getLogger(__name__)
@@ -74,7 +75,7 @@ OPERATIONS = [
 #: The agent API, `/v1`.
 AGENT_OPERATIONS: list[Operation] = [
     *agents.OPERATIONS,
-    *turns.OPERATIONS,
+    *chat.OPERATIONS,
     *agent_conversations.OPERATIONS,
     *knowledge.OPERATIONS,
     *credits.OPERATIONS,
@@ -140,7 +141,7 @@ class Deskbell:
         self.crm = self.crm_api()
         self.agent = self.agent_api(embedder)
         self.mcp = self.mcp_front()
-        self.pages = pages.build(OPERATIONS, AGENT_OPERATIONS, self.database, self.access_log, self.settings)
+        self.pages = site.build(OPERATIONS, AGENT_OPERATIONS, self.database, self.access_log, self.settings)
         sender = sending.Sender(simulator.Simulator(self.database))
         self.worker = Worker(self.database, {sending.SEND: sender.send, simulator.REPORT: sender.report, PURGE: purge})
         self.indexing = indexing_of(self.settings, self.database, embedder, self.knowledge)

@@ -7,8 +7,8 @@ import subprocess
 import httpx2
 import pytest
 
-from deskbell.organizations import applications
-from deskbell.organizations.application_keys import new_key
+from deskbell.identity import applications
+from deskbell.identity.application_keys import new_key
 from tests.agents import AgentApi, application, denied
 from tests.desk import PATIENCE, SOON, Api, Server, eventually
 from tests.promises.world import exchange

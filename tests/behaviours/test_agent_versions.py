@@ -9,10 +9,10 @@ import pytest
 
 from deskbell.agents import operations as agents
 from deskbell.agents import versions
+from deskbell.core.operation import Context
 from deskbell.credits import operations as credits
 from deskbell.credits.rules import CREDIT
 from deskbell.credits.store import reserved
-from deskbell.operation import Context
 from deskbell.organizations.operations import set_agent_approval
 from tests.agents import MOMENT, AgentApi, application, denied
 from tests.behaviours.test_agent_agents import PROMPT, agent

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from deskbell.organizations.applications import create_application_key, revoke_application, revoke_application_key
+from deskbell.identity.applications import create_application_key, revoke_application, revoke_application_key
 from tests.agents import AgentApi, application, denied
 from tests.desk import Api, eventually
 from tests.models import Models

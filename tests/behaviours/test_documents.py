@@ -9,11 +9,11 @@ from functools import partial
 
 import pytest
 
+from deskbell.core.operation import Context
 from deskbell.demo import papers
 from deskbell.knowledge.documents import held_document, put_document
+from deskbell.knowledge.ingestion.index_transactions import keep_entry
 from deskbell.knowledge.model import Draft
-from deskbell.knowledge.steps import keep_entry
-from deskbell.operation import Context
 from tests.agents import denied
 from tests.desk import Api, eventually
 from tests.library import PRICES, Library, library

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from deskbell.compliance import suppressions
 from deskbell.conversations.carriers import simulator
-from deskbell.leads import numbers
 from deskbell.privacy.operations import erase_lead
 from tests.behaviours.test_booking_appointments import book
 from tests.behaviours.test_conversations import hear, say
@@ -32,7 +32,7 @@ def erased(alice: Api) -> dict[str, Any]:
     hear(alice, PHONE, f"I am {SECRET}")
     say(alice, lead, "Goodbye")
     assert outcome(alice, lead) == "delivered"
-    alice.do(lambda ctx: numbers.opt_out(ctx, PHONE))
+    alice.do(lambda ctx: suppressions.opt_out(ctx, PHONE))
     alice.do(lambda ctx: erase_lead(ctx, lead["id"]))
     return {"lead": lead, "appointment": appointment, "task": duty}
 

@@ -10,8 +10,8 @@ from zlib import crc32
 import msgspec
 import pytest
 
-from deskbell.knowledge import analysis
 from deskbell.knowledge.store import base_state
+from deskbell.knowledge.text import analysis
 from deskbell.settings import Settings
 from tests.agents import AgentApi, application
 from tests.desk import Server, eventually, running

@@ -7,17 +7,17 @@ from typing import Any
 
 import pytest
 
-from deskbell.conversations import compliance, store
+from deskbell.compliance import gate, suppressions
+from deskbell.conversations import store
 from deskbell.conversations.sending import queue_text
-from deskbell.leads import numbers
-from deskbell.operation import Context
+from deskbell.core.operation import Context
 from tests.behaviours.test_conversations import hear, say
 from tests.behaviours.test_texting import haste, outcome
 from tests.desk import Api, eventually, refused
 
 __all__ = ["haste"]
 PHONE = "+15125550123"
-FLAGS = {"sms_opted_out": numbers.opt_out, "on_dnc_list": numbers.put_on_dnc}
+FLAGS = {"sms_opted_out": suppressions.opt_out, "on_dnc_list": suppressions.put_on_dnc}
 
 
 @pytest.fixture(params=FLAGS)
@@ -90,7 +90,7 @@ def test_start_undoes_an_opt_out_but_not_a_do_not_call_entry(alice: Api) -> None
     hear(alice, PHONE, "START")
     assert flags(alice, lead) == {"on_dnc_list": True}
     refused(texting(alice, lead), 422, "compliance_blocked", "on_dnc_list")
-    alice.do(lambda ctx: numbers.take_off_dnc(ctx, PHONE))
+    alice.do(lambda ctx: suppressions.take_off_dnc(ctx, PHONE))
     assert texting(alice, lead).status_code == 201
 
 
@@ -226,9 +226,9 @@ def test_help_is_answered_even_after_a_stop(alice: Api, word: str) -> None:
 
 
 def test_the_keywords_are_these() -> None:
-    assert set(STOPS) == compliance.STOP
-    assert {"start", "unstop"} == compliance.START
-    assert {"help"} == compliance.HELP
+    assert set(STOPS) == gate.STOP
+    assert {"start", "unstop"} == gate.START
+    assert {"help"} == gate.HELP
 
 
 def test_ordinary_texts_pass_after_an_opt_out_of_another_number(alice: Api) -> None:

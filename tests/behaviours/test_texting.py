@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from sqlalchemy import Update, update
 
+from deskbell.compliance import suppressions
 from deskbell.conversations.carriers import simulator
 from deskbell.foundation import clock, jobs
 from deskbell.foundation.db import command
-from deskbell.leads import numbers
 from tests.behaviours.test_conversations import NOBODY, say
 from tests.desk import Api, eventually, refused
 
@@ -83,7 +83,7 @@ def test_a_bad_body_is_refused_by_name(alice: Api, given: Any) -> None:
 
 def test_the_body_then_the_lead_then_compliance_then_the_phone(alice: Api, charlie: Api) -> None:
     blocked, silent = alice.lead(phone="+15125550123"), alice.lead()
-    alice.do(lambda ctx: numbers.opt_out(ctx, "+15125550123"))
+    alice.do(lambda ctx: suppressions.opt_out(ctx, "+15125550123"))
 
     def post(id: str, body: str) -> Any:
         return alice.post(f"/conversations/{id}/messages", {"body": body})

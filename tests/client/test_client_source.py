@@ -8,20 +8,20 @@ from pathlib import Path
 import pytest
 
 from deskbell.app import OPERATIONS
-from deskbell.surfaces import client_source
+from deskbell.surfaces.docs import client_codegen
 from deskbell_client import AsyncDesk, Desk
 
 ROOT = Path(__file__).parents[2]
 KEY = "brk_" + "0" * 48
 
 
-@pytest.mark.parametrize("path", client_source.outputs())
+@pytest.mark.parametrize("path", client_codegen.outputs())
 def test_generated_modules_are_current(path: str) -> None:
-    assert (ROOT / path).read_text() == client_source.outputs()[path], "run `make generate`"
+    assert (ROOT / path).read_text() == client_codegen.outputs()[path], "run `make generate`"
 
 
 def test_generated_modules_are_formatted_and_free_of_complaints() -> None:
-    paths = list(client_source.outputs())
+    paths = list(client_codegen.outputs())
     for command in (["format", "--check"], ["check"]):
         ruff = subprocess.run(
             [sys.executable, "-m", "ruff", *command, *paths], cwd=ROOT, capture_output=True, text=True
@@ -33,7 +33,7 @@ def test_both_clients_have_the_same_method_for_every_operation() -> None:
     with Desk(KEY) as desk:
         awaited = AsyncDesk(KEY)
         for operation in OPERATIONS:
-            resource, verb = client_source.resource(operation), operation.name.split(".")[1]
+            resource, verb = client_codegen.resource(operation), operation.name.split(".")[1]
             method = getattr(getattr(desk, resource), verb)
             twin = getattr(getattr(awaited, resource), verb)
             assert inspect.signature(method) == inspect.signature(twin)

@@ -8,7 +8,7 @@ from typing import Any
 
 import mcp_types as types
 
-from deskbell.surfaces.mcp.kernel import Context
+from deskbell.surfaces.mcp.sdk import Context
 from tests.conformance.words import SILENCE, Params, embedded, picture, said, text, tool
 
 

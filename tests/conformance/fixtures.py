@@ -11,8 +11,8 @@ from mcp.server.models import InitializationOptions
 from mcp.server.subscriptions import ListenHandler, PromptsListChanged, ServerEvent, ToolsListChanged
 from mcp.shared.exceptions import MCPError
 
-from deskbell.surfaces.mcp.exchange import Parts
-from deskbell.surfaces.mcp.kernel import Bus, Context, Kernel
+from deskbell.surfaces.mcp.request_context import Parts
+from deskbell.surfaces.mcp.sdk import Bus, Context, Kernel
 from tests.conformance import contents, questions  # noqa: F401  they register their tools
 from tests.conformance.words import (
     PIXEL,

@@ -59,8 +59,8 @@ def main(url: str, port: str, what: str = "") -> None:
 
     from deskbell.app import Deskbell
     from deskbell.settings import Settings
-    from deskbell.surfaces.mcp.front import Offer
-    from deskbell.surfaces.protocol import configured
+    from deskbell.surfaces.http.http_server import configured
+    from deskbell.surfaces.mcp.http import Offer
 
     class Fixed(Deskbell):
         def mcp_offers(self) -> dict[str, Offer]:

@@ -10,9 +10,9 @@ from collections import Counter
 
 import psutil
 
-from deskbell.knowledge.extract import Extract, Passage, Unreadable, extract
-from deskbell.knowledge.extract.limits import LIMITS
-from deskbell.knowledge.extract.process import READER
+from deskbell.knowledge.extraction import Extract, Passage, Unreadable, extract
+from deskbell.knowledge.extraction.client import READER
+from deskbell.knowledge.extraction.limits import LIMITS
 from tests.faults.hostile_documents import documents
 
 WELL = Extract("", "en", [Passage("All is well.", (), None, "", "well")])

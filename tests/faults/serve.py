@@ -22,7 +22,7 @@ from deskbell.conversations.carriers.simulator import Simulator
 from deskbell.foundation.sqlite import exclusive, prepare
 from deskbell.foundation.sqlite.writer import Writer
 from deskbell.settings import load
-from deskbell.surfaces.protocol import configured
+from deskbell.surfaces.http.http_server import configured
 
 
 def answer_early() -> None:

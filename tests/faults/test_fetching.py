@@ -10,8 +10,8 @@ import tracemalloc
 
 import pytest
 
-from deskbell.foundation.addresses import public
 from deskbell.foundation.fetching import Fetched, Unreachable, fetch
+from deskbell.foundation.public_addresses import public
 from tests.faults.listener import Listener, answering, listening
 
 

@@ -7,9 +7,9 @@ import asyncio
 import psutil
 import pytest
 
-from deskbell.knowledge.extract import Extract, Passage, Unreadable, extract, feed
-from deskbell.knowledge.extract.limits import LIMITS, Limits
-from deskbell.knowledge.extract.process import READER
+from deskbell.knowledge.extraction import Extract, Passage, Unreadable, extract, feed
+from deskbell.knowledge.extraction.client import READER
+from deskbell.knowledge.extraction.limits import LIMITS, Limits
 from tests.desk import eventually
 from tests.faults.hostile_documents import BILLION, SPY, Hostile, package, quick, word
 

@@ -17,9 +17,9 @@ from mcp_types import CallToolRequestParams, EmptyResult, PingRequest
 from deskbell.app import Deskbell
 from deskbell.organizations.operations import revoke_key
 from deskbell.settings import Settings
-from deskbell.surfaces.mcp.exchange import Parts
-from deskbell.surfaces.mcp.front import Offer
-from deskbell.surfaces.mcp.kernel import Kernel
+from deskbell.surfaces.mcp.http import Offer
+from deskbell.surfaces.mcp.request_context import Parts
+from deskbell.surfaces.mcp.sdk import Kernel
 from tests.desk import Api, Server, eventually, refused, running
 from tests.mcp_client import Mcp, initialize, request
 from tests.postgres import fresh_database

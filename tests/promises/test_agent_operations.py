@@ -11,10 +11,10 @@ import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from deskbell.app import AGENT_OPERATIONS
+from deskbell.core.operation import Operation
 from deskbell.errors import CATALOGUE
-from deskbell.operation import Operation
-from deskbell.organizations import applications
-from deskbell.organizations.application_keys import new_key
+from deskbell.identity import applications
+from deskbell.identity.application_keys import new_key
 from deskbell.organizations.model import USE
 from tests.agents import application
 from tests.desk import PATIENCE, Api, Server

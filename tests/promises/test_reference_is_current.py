@@ -13,8 +13,8 @@ import pytest
 from deskbell.app import AGENT_OPERATIONS, OPERATIONS
 from deskbell.errors import CATALOGUE
 from deskbell.settings import Settings
-from deskbell.surfaces import generate
 from deskbell.surfaces.cli import COMMANDS
+from deskbell.surfaces.docs import generate
 
 FOLDER = generate.ROOT / "docs" / "reference"
 
@@ -36,7 +36,7 @@ def test_check_names_a_file_that_has_changed(tmp_path: Path) -> None:
 
 
 def test_the_command_answers_by_its_status() -> None:
-    command = [sys.executable, "-m", "deskbell.surfaces.generate"]
+    command = [sys.executable, "-m", "deskbell.surfaces.docs.generate"]
     assert subprocess.run([*command, "--check"], capture_output=True).returncode == 0
     assert subprocess.run([*command, "--wrong"], capture_output=True).returncode == 2
 

@@ -12,11 +12,11 @@ import asyncpg
 import pytest
 from sqlalchemy import Table
 
+from deskbell.core.operation import Operation
 from deskbell.foundation.db import schema
 from deskbell.foundation.postgres import DIALECT
 from deskbell.foundation.postgres import database as postgres_database
 from deskbell.foundation.postgres.connection import BECOMING, Connection, identity, set_up
-from deskbell.operation import Operation
 from tests.desk import Api, Server, running
 from tests.postgres import ask, fresh_database
 from tests.promises import test_tenancy as tenancy

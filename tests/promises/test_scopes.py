@@ -7,7 +7,7 @@ import json
 import pytest
 
 from deskbell.app import OPERATIONS
-from deskbell.operation import Operation
+from deskbell.core.operation import Operation
 from deskbell.organizations.model import SCOPES
 from tests.desk import Api
 from tests.promises.world import World, exchange

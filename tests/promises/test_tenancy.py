@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from deskbell.app import AGENT_OPERATIONS, OPERATIONS
+from deskbell.core.operation import Operation
 from deskbell.foundation.sqlite import SqliteSession
-from deskbell.operation import Operation
 from tests.desk import Api
 from tests.promises.world import Answer, Place, World, of_agents, places
 

@@ -12,12 +12,12 @@ from typing import Any
 import apsw
 import pytest
 
+from deskbell.core.operation import Context
 from deskbell.foundation import sqlite
 from deskbell.foundation.sqlite import SqliteDatabase, session
 from deskbell.leads.model import NewLead
 from deskbell.leads.operations import create_lead
 from deskbell.leads.store import lead_list
-from deskbell.operation import Context
 from deskbell.organizations.operations import create_organization
 from tests.desk import Api
 from tests.faults.process import ROOT

@@ -12,11 +12,11 @@ from typing import Any
 import apsw
 import pytest
 
+from deskbell.core.operation import Context
 from deskbell.errors import Problem
 from deskbell.foundation import sqlite
 from deskbell.foundation.db import ForeignAwait, Session, Violation, insert
 from deskbell.foundation.sqlite import SqliteDatabase
-from deskbell.operation import Context
 from deskbell.organizations import store
 from deskbell.organizations.operations import create_organization, get_organization
 

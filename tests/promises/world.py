@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from deskbell.core.operation import AGENT_API, Operation
 from deskbell.foundation.ids import Id
 from deskbell.foundation.json import unwrapped
-from deskbell.operation import AGENT_API, Operation
 from deskbell.organizations.operations import add_person
 from tests.agents import AgentApi, application
 from tests.desk import PATIENCE, Api, eventually

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deskbell.knowledge.analysis import LONGEST, STEMMERS, language, terms
+from deskbell.knowledge.text.analysis import LONGEST, STEMMERS, language, terms
 
 LANGUAGES = [*STEMMERS, "zh", "ja", "ko", "th", "uk", "xx"]
 anything = st.text(max_size=300)

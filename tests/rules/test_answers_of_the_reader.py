@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from deskbell.knowledge.extract.answers import Distrusted, Extract, extract_in, first, items_in
-from deskbell.knowledge.extract.messages import FRAME, ROWS, Entries, Read, Refused, encode, framed
-from deskbell.knowledge.extract.process import Ended, exchange
+from deskbell.knowledge.extraction.client import Ended, exchange
+from deskbell.knowledge.extraction.protocol import FRAME, ROWS, Entries, Read, Refused, encode, framed
+from deskbell.knowledge.extraction.validation import Distrusted, Extract, extract_in, first, items_in
 
 GOOD = ["We repair roofs.", ["Roofs"], 3, "roof", "repair roof"]
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deskbell.knowledge.chunks import SIZE, SMALL, Chunk, chunked
-from deskbell.knowledge.extract.document import Block, Document
+from deskbell.knowledge.extraction.document import Block, Document
+from deskbell.knowledge.ingestion.chunks import SIZE, SMALL, Chunk, chunked
 
 
 def chunks(*blocks: Block) -> list[Chunk]:

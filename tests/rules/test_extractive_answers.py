@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deskbell.knowledge.answering import LONGEST, NOT_FOUND, Cited, Source, answer, split, worded
-from deskbell.knowledge.followups import Place, follow_ups
+from deskbell.knowledge.answers.extractive import LONGEST, NOT_FOUND, Cited, Source, answer, split, worded
+from deskbell.knowledge.answers.follow_ups import Place, follow_ups
 
 WARRANTY = Source(
     "We have worked in Austin since 1998. Our work is guaranteed for ten years. It covers leaks. Call us at any time.",

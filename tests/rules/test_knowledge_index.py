@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from deskbell.knowledge.analysis import terms
-from deskbell.knowledge.calibration import FEWEST, THRESHOLD, Calibration, between, fitted
-from deskbell.knowledge.index import Entry, Hit, Index
-from deskbell.knowledge.ranking import MOST_CORRECTED
-from deskbell.knowledge.spelling import Speller, edits
+from deskbell.knowledge.index.memory import Entry, Hit, Index
+from deskbell.knowledge.index.ranking import MOST_CORRECTED
+from deskbell.knowledge.retrieval.score_calibration import FEWEST, THRESHOLD, Calibration, between, fitted
+from deskbell.knowledge.text.analysis import terms
+from deskbell.knowledge.text.spelling import Speller, edits
 
 HALF = Calibration(0.5, 37.0, 10.6)
 WORDS = ["roof", "gutter", "price", "warranty", "storm", "tile", "leak", "invoice", "ladder", "copper"]

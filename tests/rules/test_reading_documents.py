@@ -8,10 +8,10 @@ import zipfile
 import pytest
 
 from deskbell.demo.papers import WORD, Heading, Items, Rows, docx, pdf
-from deskbell.knowledge.extract.document import Block, Document, Unreadable
-from deskbell.knowledge.extract.formats import entries, read
-from deskbell.knowledge.extract.limits import LIMITS, Limits
-from deskbell.knowledge.extract.lines import Line, blocks
+from deskbell.knowledge.extraction.document import Block, Document, Unreadable
+from deskbell.knowledge.extraction.formats import entries, read
+from deskbell.knowledge.extraction.layout import Line, blocks
+from deskbell.knowledge.extraction.limits import LIMITS, Limits
 
 PARTS = [
     Heading("Drain cleaning"),

@@ -8,16 +8,16 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from deskbell.knowledge.analysis import terms
-from deskbell.knowledge.calibration import Calibration
-from deskbell.knowledge.index import Entry, Hit, Index
-from deskbell.knowledge.large.blocks import Revision, names
-from deskbell.knowledge.large.model import Block, Graph
-from deskbell.knowledge.large.passages import Large, Passages, decoded
-from deskbell.knowledge.large.search import Ranked
-from deskbell.knowledge.large.settling import no_longer_awaited
-from deskbell.knowledge.large.writing import packed
-from deskbell.knowledge.spelling import Speller
+from deskbell.knowledge.index.disk.build_job import no_longer_awaited
+from deskbell.knowledge.index.disk.model import Block, Graph
+from deskbell.knowledge.index.disk.passages import Large, Passages, decoded
+from deskbell.knowledge.index.disk.posting_blocks import Revision, names
+from deskbell.knowledge.index.disk.search import Ranked
+from deskbell.knowledge.index.disk.segment_writer import packed
+from deskbell.knowledge.index.memory import Entry, Hit, Index
+from deskbell.knowledge.retrieval.score_calibration import Calibration
+from deskbell.knowledge.text.analysis import terms
+from deskbell.knowledge.text.spelling import Speller
 
 HALF = Calibration(0.5, 37.0, 10.6)
 WORDS = [f"{first}{second}" for first in ("roof", "tile", "leak", "storm", "ladder") for second in "abcdefghij"]

@@ -9,7 +9,7 @@ import threading
 import httpx2
 import pytest
 
-from deskbell.surfaces.protocol import Connection
+from deskbell.surfaces.http.http_server import Connection
 from tests.behaviours.wire import exchange, head, send
 from tests.desk import PATIENCE, Api, eventually, refused
 

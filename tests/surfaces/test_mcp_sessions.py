@@ -17,7 +17,7 @@ import pytest
 from deskbell.organizations.operations import revoke_key
 from deskbell.settings import Settings
 from deskbell.surfaces.mcp import store
-from deskbell.surfaces.mcp.events import Change
+from deskbell.surfaces.mcp.broadcasts import Change
 from tests.desk import PATIENCE, Api, eventually, refused, running
 from tests.mcp_client import LEGACY, MODERN, Mcp, ending, enveloped, initialize, request
 

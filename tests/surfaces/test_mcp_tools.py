@@ -11,7 +11,7 @@ from jsonschema import Draft202012Validator
 
 from deskbell.app import OPERATIONS
 from deskbell.foundation.ids import new_id
-from deskbell.surfaces import generate
+from deskbell.surfaces.docs import generate
 from deskbell.surfaces.mcp.tools import offered
 from tests.desk import Api, refused
 from tests.mcp_client import LEGACY, Mcp, request
@@ -253,7 +253,7 @@ def test_what_is_booked_by_a_tool_says_so(world: World, client: Mcp) -> None:
 
 
 def test_texts_go_through_the_one_gate(world: World, client: Mcp) -> None:
-    from deskbell.leads.numbers import opt_out
+    from deskbell.compliance.suppressions import opt_out
 
     world.api.do(lambda ctx: opt_out(ctx, "+15125550100"))
     before = world.api.get(f"/conversations/{world.lead}").json()["meta"]["total"]

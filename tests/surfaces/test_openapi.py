@@ -10,8 +10,8 @@ import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from deskbell.app import OPERATIONS
+from deskbell.core.operation import Operation
 from deskbell.errors import CATALOGUE
-from deskbell.operation import Operation
 from tests.desk import PATIENCE, Api, Server
 
 

@@ -10,7 +10,7 @@ from msgspec import UNSET, Meta, UnsetType
 from deskbell.foundation.clock import Precise
 from deskbell.foundation.ids import Uuid
 from deskbell.foundation.json import Object
-from deskbell.foundation.pages import Pagination
+from deskbell.foundation.pagination import Pagination
 
 Name = Annotated[str, Meta(min_length=1, max_length=200, pattern=r"\S", examples=["Front desk"])]
 Description = Annotated[str, Meta(max_length=2000)]

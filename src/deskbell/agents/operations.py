@@ -10,15 +10,15 @@ from msgspec import UNSET
 from deskbell.agents import rules, store, versions
 from deskbell.agents.model import Agent, AgentChanges, Bots, NewAgent, PublicAgent
 from deskbell.agents.records import agent_row, edited, knowledge_bases, set_columns
+from deskbell.core.operation import Context, Operation
 from deskbell.credits import operations as credits
 from deskbell.credits import reservations
 from deskbell.credits.rules import NANO
 from deskbell.errors import Problem
 from deskbell.foundation.db import Session, insert
 from deskbell.foundation.ids import new_id, organization_public_id
-from deskbell.foundation.pages import Pagination, Window
+from deskbell.foundation.pagination import Pagination, Window
 from deskbell.knowledge.bases import names_of_bases
-from deskbell.operation import Context, Operation
 from deskbell.organizations.model import MANAGE, USE
 
 

@@ -6,11 +6,11 @@ from typing import Any
 
 from deskbell.agents import store
 from deskbell.agents.model import Agent, AgentRow, LinkedBase
+from deskbell.core.operation import Context
 from deskbell.errors import Problem
 from deskbell.foundation.db import update
 from deskbell.foundation.ids import organization_public_id
 from deskbell.knowledge.bases import names_of_bases
-from deskbell.operation import Context
 
 
 async def agent_row(ctx: Context, id: str, *, hold: bool = False) -> AgentRow:

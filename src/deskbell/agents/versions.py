@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import msgspec
 
-from deskbell.agents import queueing, rules, store
+from deskbell.agents import jobs, rules, store
 from deskbell.agents.model import AgentRow, Configuration, Version, VersionRow, Versions, VersionSummary
 from deskbell.agents.records import agent_row, set_columns
+from deskbell.core.operation import Context
 from deskbell.errors import Problem
 from deskbell.foundation.db import insert
-from deskbell.foundation.pages import Pagination, Window
-from deskbell.operation import Context
+from deskbell.foundation.pagination import Pagination, Window
 from deskbell.organizations.operations import approves_agents, must_ask
 
 _variables = msgspec.json.Decoder(dict[str, str]).decode
@@ -70,7 +70,7 @@ async def save(ctx: Context, row: AgentRow) -> None:
     before = configuration(await version_row(ctx, row.id, row.last_version))
     number = await append(ctx, row, after, rules.summary(before, after))
     if after != before:
-        await queueing.summarize(ctx, row.id, number)
+        await jobs.summarize(ctx, row.id, number)
     if after == await live_configuration(ctx, row):
         await go_live(ctx, row.id, number, after)
     else:
@@ -106,7 +106,7 @@ async def revert(ctx: Context, id: str, number: int) -> Version:
     restoring = f"Restored version {number}. "
     newest = await append(ctx, row, held, restoring + rules.summary(before, held))
     if held != before:
-        await queueing.summarize(ctx, id, newest, restoring)
+        await jobs.summarize(ctx, id, newest, restoring)
     stored = bytes(restored.variables).decode()
     await set_columns(ctx, id, model=held.model, system_prompt=held.system_prompt, variables=stored)
     if waits:

@@ -7,12 +7,12 @@ from msgspec import UNSET
 
 from deskbell.appointments import rules, store
 from deskbell.appointments.model import Appointment, AppointmentChanges, AppointmentFilter, NewAppointment
+from deskbell.core.operation import Context, Operation, Tool
 from deskbell.errors import Problem
 from deskbell.foundation.db import insert, update
 from deskbell.foundation.ids import new_id
-from deskbell.foundation.pages import Page, sent
+from deskbell.foundation.pagination import Page, sent
 from deskbell.leads.operations import get_lead
-from deskbell.operation import Context, Operation, Tool
 
 MISSING = "No appointment of your organization has this id"
 

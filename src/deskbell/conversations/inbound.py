@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from deskbell.conversations import compliance
+from deskbell.compliance import gate, suppressions
 from deskbell.conversations.model import Message
 from deskbell.conversations.sending import add_message, queue_text, stop_texts
+from deskbell.core.operation import Context
 from deskbell.foundation.ids import new_id
-from deskbell.leads import numbers
 from deskbell.leads.model import NewLead
 from deskbell.leads.operations import add_lead, find_lead_by_phone
-from deskbell.operation import Context
 from deskbell.organizations.operations import get_organization
 from deskbell.organizations.rules import e164
 
@@ -30,12 +29,12 @@ async def receive_text(ctx: Context, sender: str, body: str) -> Message:
         "exempt": False,
     }
     message = await add_message(ctx, {**row, "sent_at": ctx.now})
-    match compliance.keyword(body):
+    match gate.keyword(body):
         case "stop":
             if await stop_texts(ctx, phone):
                 await queue_text(ctx, lead.id, phone, await stop_confirmation(ctx), exempt=True)
         case "start":
-            await numbers.opt_in(ctx, phone)
+            await suppressions.opt_in(ctx, phone)
         case "help":
             await queue_text(ctx, lead.id, phone, await help_answer(ctx), exempt=True)
         case None:

@@ -9,7 +9,7 @@ from msgspec import Meta
 
 from deskbell.foundation.clock import Timestamp
 from deskbell.foundation.ids import Uuid
-from deskbell.foundation.pages import Paging
+from deskbell.foundation.pagination import Paging
 
 ThreadStatus = Literal["active", "closed"]
 Sentiment = Literal["positive", "neutral", "negative"]

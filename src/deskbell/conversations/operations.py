@@ -6,12 +6,12 @@ from deskbell.conversations import store
 from deskbell.conversations.carriers import simulator
 from deskbell.conversations.model import Message, MessageFilter, NewMessage, Thread, ThreadFilter
 from deskbell.conversations.sending import SEND, queue_text
+from deskbell.core.operation import Context, Operation, Tool
 from deskbell.errors import Problem
 from deskbell.foundation import clock, jobs
 from deskbell.foundation.db import Session
-from deskbell.foundation.pages import Page
+from deskbell.foundation.pagination import Page
 from deskbell.leads.operations import get_lead
-from deskbell.operation import Context, Operation, Tool
 
 
 async def list_threads(ctx: Context, filter: ThreadFilter) -> Page[Thread]:

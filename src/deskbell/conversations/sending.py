@@ -13,17 +13,17 @@ from typing import Any
 
 import msgspec
 
+from deskbell.compliance import suppressions
+from deskbell.compliance.gate import gate
 from deskbell.conversations import store
 from deskbell.conversations.carriers.base import Carrier, Receipt, Refused, Text, Unavailable, Unsure
-from deskbell.conversations.compliance import gate
 from deskbell.conversations.model import Message, MessageStatus, Outgoing
+from deskbell.core.operation import Context
 from deskbell.errors import Problem
 from deskbell.foundation import jobs
 from deskbell.foundation.db import DatabaseFailure, Session, insert, update
 from deskbell.foundation.ids import new_id
 from deskbell.foundation.jobs import Again, Work
-from deskbell.leads import numbers
-from deskbell.operation import Context
 from deskbell.organizations.operations import context_of
 
 log = logging.getLogger(__name__)
@@ -144,12 +144,12 @@ async def record_refusal(ctx: Context, message: Outgoing, refusal: Refused) -> N
     if refusal.opted_out:
         await stop_texts(ctx, message.phone)
         if await is_erased(ctx, message.id):
-            await numbers.forget_number(ctx, message.phone)
+            await suppressions.forget_number(ctx, message.phone)
 
 
 async def stop_texts(ctx: Context, phone: str) -> bool:
     """Honours an opt-out: records it and cancels what is queued for the number. Answers whether it is news."""
-    news = await numbers.opt_out(ctx, phone)
+    news = await suppressions.opt_out(ctx, phone)
     await ctx.db.run(store.cancel_queued(ctx.organization_id, phone, ctx.now))
     return news
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from functools import partial
 
+from deskbell.core.operation import Context, Outside
 from deskbell.credits import operations
 from deskbell.credits.model import Activity
 from deskbell.foundation.db import Database, Session
-from deskbell.operation import Context, Outside
 
 
 class Meter:

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any
 
+from deskbell.core.operation import Context
 from deskbell.credits import operations, store
 from deskbell.credits.model import Activity
 from deskbell.credits.rules import CREDIT, NANO
@@ -17,7 +18,6 @@ from deskbell.errors import Problem
 from deskbell.foundation import clock
 from deskbell.foundation.db import DatabaseFailure, Session, insert
 from deskbell.foundation.ids import NO_ID, new_id
-from deskbell.operation import Context
 
 log = logging.getLogger(__name__)
 

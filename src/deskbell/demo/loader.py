@@ -16,6 +16,8 @@ from deskbell.agents.store import agent_knowledge_bases, agent_versions, agents
 from deskbell.appointments.store import appointments
 from deskbell.conversations.carriers.simulator import ledger
 from deskbell.conversations.store import messages, threads
+from deskbell.core.idempotency import answers
+from deskbell.core.operation import Context
 from deskbell.credits.store import budgets, reservations, usage_days, wallets
 from deskbell.demo import library
 from deskbell.demo.data import NAME, Demo
@@ -23,19 +25,17 @@ from deskbell.demo.library import Paper
 from deskbell.demo.making import ORGANIZATION
 from deskbell.foundation.databases import Guest
 from deskbell.foundation.db import Session, command, insert, update
-from deskbell.foundation.idempotency import answers
 from deskbell.foundation.ids import PublicId, new_id
 from deskbell.foundation.jobs import jobs
-from deskbell.foundation.pages import Window
+from deskbell.foundation.pagination import Window
+from deskbell.identity.applications import create_application, create_application_key
 from deskbell.knowledge import bases
 from deskbell.knowledge.documents import list_documents, put_document, store_part
 from deskbell.knowledge.model import DocumentWindow, Draft, NewKnowledgeBase
 from deskbell.knowledge.store import chunk_vectors, chunks, documents, dropped_entries, knowledge_bases, upload_parts
 from deskbell.leads.operations import stored
 from deskbell.leads.store import leads, suppressions
-from deskbell.operation import Context
 from deskbell.organizations import operations
-from deskbell.organizations.applications import create_application, create_application_key
 from deskbell.organizations.model import ApiKey
 from deskbell.organizations.store import (
     api_keys,

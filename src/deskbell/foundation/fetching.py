@@ -19,7 +19,7 @@ from urllib.parse import urljoin
 import httpcore2
 import httpx2
 
-from deskbell.foundation.addresses import public
+from deskbell.foundation.public_addresses import public
 
 AGENT: Final = "Deskbell/1.0 (documents for a knowledge base)"
 ACCEPT: Final = "text/html, application/xhtml+xml, application/pdf, text/*;q=0.9, application/xml;q=0.9, */*;q=0.5"

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from deskbell.core.operation import Context
 from deskbell.foundation.db import insert
 from deskbell.foundation.ids import PublicId, public_id
-from deskbell.foundation.pages import Pagination, Window
-from deskbell.knowledge import queueing, rules, store
+from deskbell.foundation.pagination import Pagination, Window
+from deskbell.knowledge import jobs, rules, store
 from deskbell.knowledge.model import BaseState, KnowledgeBase, KnowledgeBases, NewKnowledgeBase
-from deskbell.operation import Context
 
 
 async def list_bases(ctx: Context, window: Window) -> KnowledgeBases:
@@ -37,7 +37,7 @@ async def delete_base(ctx: Context, id: PublicId) -> KnowledgeBase:
     """Delete a knowledge base with everything in it. Agents that used it go on without it; no answer shows it from now on."""
     base = await get_base(ctx, id)
     await ctx.db.run(store.delete_base(ctx.organization_id, id))
-    await queueing.sweep(ctx, id)
+    await jobs.sweep(ctx, id)
     return base
 
 

@@ -6,12 +6,12 @@ from typing import Any
 
 import msgspec
 
+from deskbell.core.operation import Context
 from deskbell.foundation.db import Session, insert, update
 from deskbell.foundation.ids import PublicId, public_id
-from deskbell.foundation.pages import Pagination, sent
-from deskbell.knowledge import bases, queueing, rules, store
+from deskbell.foundation.pagination import Pagination, sent
+from deskbell.knowledge import bases, jobs, rules, store
 from deskbell.knowledge.model import Document, Documents, DocumentState, DocumentWindow, Draft
-from deskbell.operation import Context
 
 
 async def list_documents(ctx: Context, id: PublicId, window: DocumentWindow) -> Documents:
@@ -50,7 +50,7 @@ async def put_document(ctx: Context, base_id: str, draft: Draft) -> Document:
         await ctx.db.run(store.forget_dropped_entries(ctx.organization_id, id))
         if present.upload_id is not None:
             await ctx.db.run(store.delete_upload(ctx.organization_id, present.upload_id))
-    await queueing.index(ctx, base_id, id)
+    await jobs.index(ctx, base_id, id)
     return await get_document(ctx, PublicId(id))
 
 
@@ -58,7 +58,7 @@ async def reindex_document(ctx: Context, id: PublicId) -> Document:
     """Read a document anew: a web page or feed is fetched again, a file is split and embedded again."""
     held = await held_document(ctx, id)
     await change(ctx, id, revision=held.revision + 1, status="queued", progress=0, error=None)
-    await queueing.index(ctx, held.knowledge_base_id, id)
+    await jobs.index(ctx, held.knowledge_base_id, id)
     return await get_document(ctx, id)
 
 
@@ -88,7 +88,7 @@ async def remove(ctx: Context, id: str) -> None:
     await ctx.db.run(store.forget_dropped_entries(ctx.organization_id, id))
     if held.upload_id is not None:
         await ctx.db.run(store.delete_upload(ctx.organization_id, held.upload_id))
-    await queueing.sweep(ctx, held.knowledge_base_id, id)
+    await jobs.sweep(ctx, held.knowledge_base_id, id)
 
 
 async def held_document(ctx: Context, id: str) -> DocumentState:

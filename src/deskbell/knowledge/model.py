@@ -8,7 +8,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from deskbell.foundation.clock import Precise
-from deskbell.foundation.pages import Pagination, Window
+from deskbell.foundation.pagination import Pagination, Window
 
 Status = Literal["queued", "processing", "ready", "failed"]
 Kind = Literal["file", "text", "url", "feed", "entry"]

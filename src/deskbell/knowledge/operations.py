@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from deskbell.core.operation import Operation, Outside
 from deskbell.credits import metering
 from deskbell.knowledge import rules
 from deskbell.knowledge.bases import create_base, delete_base, get_base, list_bases
 from deskbell.knowledge.documents import delete_document, get_document, list_documents, reindex_document
 from deskbell.knowledge.model import NewDocument, SearchAnswer, SearchQuery
-from deskbell.knowledge.search import Knowledge, explained, next_questions, search_one
-from deskbell.knowledge.uploading import add_document
-from deskbell.operation import Operation, Outside
+from deskbell.knowledge.retrieval.search import Knowledge, explained, next_questions, search_one
+from deskbell.knowledge.uploads import add_document
 from deskbell.organizations.model import MANAGE, USE
 
 

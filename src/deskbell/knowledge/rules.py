@@ -5,8 +5,8 @@ from __future__ import annotations
 from urllib.parse import urlsplit
 
 from deskbell.errors import Problem, invalid
-from deskbell.knowledge.calibration import THRESHOLD
 from deskbell.knowledge.model import Draft, Method, NewDocument
+from deskbell.knowledge.retrieval.score_calibration import THRESHOLD
 
 PASSAGES = 5  # the most that a chat answers from
 NAME_LENGTH = 500  # characters of a file name or an address that are kept

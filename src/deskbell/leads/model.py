@@ -10,7 +10,7 @@ from msgspec import UNSET, Meta, UnsetType
 from deskbell.foundation.clock import Instant, Timestamp
 from deskbell.foundation.ids import Uuid
 from deskbell.foundation.json import Object, Strings
-from deskbell.foundation.pages import Paging, SortDir
+from deskbell.foundation.pagination import Paging, SortDir
 from deskbell.organizations.rules import Email
 
 Temperature = Literal["cold", "warm", "hot"]

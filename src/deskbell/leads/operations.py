@@ -7,13 +7,13 @@ from typing import Any
 import msgspec
 from msgspec import UNSET
 
+from deskbell.core.operation import Context, Operation, Tool
 from deskbell.errors import Problem
 from deskbell.foundation.db import Violation, insert, update
 from deskbell.foundation.ids import new_id
-from deskbell.foundation.pages import Page, sent
+from deskbell.foundation.pagination import Page, sent
 from deskbell.leads import rules, store
 from deskbell.leads.model import Lead, LeadChanges, LeadFilter, NewLead
-from deskbell.operation import Context, Operation, Tool
 from deskbell.organizations.rules import e164, number_hash
 
 

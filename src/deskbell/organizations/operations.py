@@ -7,13 +7,14 @@ from typing import Any
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from deskbell.core.operation import Context, Operation, Tool
 from deskbell.errors import Problem, invalid
 from deskbell.foundation import clock
 from deskbell.foundation.clock import Instant
 from deskbell.foundation.db import Session, Violation, insert, update
 from deskbell.foundation.ids import NO_ID, new_id
-from deskbell.operation import Context, Operation, Tool
-from deskbell.organizations import keys, rules, store
+from deskbell.identity import api_keys
+from deskbell.organizations import rules, store
 from deskbell.organizations.model import (
     READS_PER_MINUTE,
     WRITES_PER_MINUTE,
@@ -163,12 +164,12 @@ async def create_key(
     """A new API key and, this once, its plaintext. No scopes means full access."""
     if person_id is not None:
         await get_person(ctx, person_id)
-    plaintext = keys.new_key()
+    plaintext = api_keys.new_key()
     row = {
         "organization_id": ctx.organization_id,
         "id": new_id(),
         "name": rules.not_blank("name", name),
-        "key_hash": keys.key_hash(plaintext),
+        "key_hash": api_keys.key_hash(plaintext),
         "prefix": plaintext[:12],
         "scopes": msgspec.json.encode(rules.checked_scopes(scopes)).decode(),
         "person_id": person_id,

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from deskbell.appointments import operations as appointments_operations
+from deskbell.compliance import suppressions
 from deskbell.conversations import operations as conversations_operations
-from deskbell.foundation import idempotency
-from deskbell.leads import numbers
+from deskbell.core import idempotency
+from deskbell.core.operation import Context
 from deskbell.leads import operations as leads_operations
-from deskbell.operation import Context
 from deskbell.tasks import operations as tasks_operations
 
 
@@ -15,7 +15,7 @@ async def erase_lead(ctx: Context, lead_id: str) -> None:
     """Erases what is known of a lead, archived or not. Appointments and tasks stay as facts without words."""
     phone = await leads_operations.forget_lead(ctx, lead_id)
     for number in {phone, *await conversations_operations.forget_lead(ctx, lead_id)} - {None}:
-        await numbers.forget_number(ctx, str(number))
+        await suppressions.forget_number(ctx, str(number))
     await appointments_operations.forget_lead(ctx, lead_id)
     await tasks_operations.forget_lead(ctx, lead_id)
     await ctx.db.run(idempotency.forget_answers_about(ctx.organization_id, lead_id))

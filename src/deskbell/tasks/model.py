@@ -9,7 +9,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from deskbell.foundation.clock import Instant, Timestamp
 from deskbell.foundation.ids import Id, Uuid
-from deskbell.foundation.pages import Paging, SortDir
+from deskbell.foundation.pagination import Paging, SortDir
 
 Priority = Literal["low", "medium", "high", "urgent"]
 Status = Literal["open", "in_progress", "completed", "cancelled"]

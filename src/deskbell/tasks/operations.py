@@ -7,12 +7,12 @@ from typing import Any
 import msgspec
 from msgspec import UNSET
 
+from deskbell.core.operation import Context, Operation, Tool
 from deskbell.errors import Problem
 from deskbell.foundation.db import insert, update
 from deskbell.foundation.ids import new_id
-from deskbell.foundation.pages import Page, sent
+from deskbell.foundation.pagination import Page, sent
 from deskbell.leads.operations import get_lead
-from deskbell.operation import Context, Operation, Tool
 from deskbell.organizations.operations import get_person
 from deskbell.tasks import rules, store
 from deskbell.tasks.model import NewTask, Task, TaskChanges, TaskFilter

@@ -9,7 +9,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from deskbell.foundation.clock import Precise
 from deskbell.foundation.ids import Uuid
-from deskbell.foundation.pages import Pagination, Window
+from deskbell.foundation.pagination import Pagination, Window
 
 
 class ChatMessage(msgspec.Struct):

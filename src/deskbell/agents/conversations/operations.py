@@ -14,10 +14,10 @@ from deskbell.agents.conversations.model import (
     Usage,
     WholeConversation,
 )
+from deskbell.core.operation import Context, Operation
 from deskbell.errors import Problem
 from deskbell.foundation.ids import PublicId, canonical
-from deskbell.foundation.pages import Pagination, sent
-from deskbell.operation import Context, Operation
+from deskbell.foundation.pagination import Pagination, sent
 from deskbell.organizations.model import MANAGE
 
 NANO = 1_000_000_000

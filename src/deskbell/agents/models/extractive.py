@@ -41,7 +41,7 @@ class Extractive:
         yield Spent(into, out, 0.0, OFFLINE, grounded=True)
 
     async def sentences(self, asked: Asked) -> AsyncGenerator[str, None]:
-        answering = import_module("deskbell.knowledge.answering")  # its analysis takes a while to load
+        answering = import_module("deskbell.knowledge.answers.extractive")  # its analysis takes a while to load
         sources = [
             answering.Source(each.text, " ".join([each.title, *each.headings]), each.score) for each in asked.passages
         ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
-from deskbell.knowledge.calibration import Calibration
+from deskbell.knowledge.retrieval.score_calibration import Calibration
 
 if TYPE_CHECKING:
     import numpy as np

@@ -18,9 +18,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from deskbell.knowledge import analysis
-from deskbell.knowledge.calibration import Calibration
 from deskbell.knowledge.embedders.base import Unavailable
+from deskbell.knowledge.retrieval.score_calibration import Calibration
+from deskbell.knowledge.text import analysis
 
 if TYPE_CHECKING:
     from deskbell.knowledge.embedders.base import Matrix, Spent

@@ -10,8 +10,8 @@ import httpx2
 import msgspec
 from msgspec import Meta
 
-from deskbell.knowledge.calibration import Calibration
 from deskbell.knowledge.embedders.base import Unavailable
+from deskbell.knowledge.retrieval.score_calibration import Calibration
 
 if TYPE_CHECKING:
     from deskbell.knowledge.embedders.base import Matrix, Spent

@@ -11,10 +11,10 @@ import msgspec
 from deskbell.agents import operations, versions
 from deskbell.agents.model import Agent, Bot, NewAgent, Version, VersionSummary
 from deskbell.agents.records import edited
+from deskbell.core.operation import Context
 from deskbell.foundation.db import Session
 from deskbell.foundation.json import explained
-from deskbell.foundation.pages import Window
-from deskbell.operation import Context
+from deskbell.foundation.pagination import Window
 from deskbell.organizations.operations import context_of
 from deskbell.settings import Settings
 from deskbell.surfaces.cli import lookups

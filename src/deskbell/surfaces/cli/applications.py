@@ -8,7 +8,7 @@ import click
 import msgspec
 
 from deskbell.foundation.db import Session
-from deskbell.organizations import applications
+from deskbell.identity import applications
 from deskbell.organizations.model import Application, ApplicationKey, ApplicationType
 from deskbell.settings import Settings
 from deskbell.surfaces.cli import lookups

@@ -12,16 +12,16 @@ from importlib import import_module
 
 import click
 
-from deskbell.agents import operations, turns
+from deskbell.agents import chat, operations
 from deskbell.agents.conversations.model import ChatMessage, Delta, Done, Source, Sources
 from deskbell.agents.models.catalogue import Models
 from deskbell.agents.models.extractive import Extractive
 from deskbell.app import embedder_of, endpoint, knowledge_of
+from deskbell.core.operation import Caller, Outside
 from deskbell.errors import Problem
 from deskbell.foundation.databases import Guest
-from deskbell.operation import Caller, Outside
 from deskbell.settings import Settings
-from deskbell.surfaces.cli.beside import Beside
+from deskbell.surfaces.cli.command_database import Beside
 from deskbell.surfaces.cli.database import guest
 
 PROMPT = "> "
@@ -84,11 +84,11 @@ class Talk:
         embedder = embedder_of(self.settings)
         self.models = Models(endpoint(self.settings), Extractive(embedder))
         knowledge = knowledge_of(self.settings, database, embedder)
-        shared = turns.Turns(
+        shared = chat.Turns(
             self.models, knowledge, self.settings.history_tokens, follow_ups=self.settings.llm_follow_ups
         )
         caller = Caller(organization_id, "", "", frozenset(), None, "US", 0, 0)
-        self.outside = Outside(database, caller, "user", {turns.Turns: shared})
+        self.outside = Outside(database, caller, "user", {chat.Turns: shared})
         speaker = await self.outside.read(lambda ctx: operations.speaker(ctx, self.agent_id))
         if speaker.welcome_message:
             click.echo(printable(speaker.welcome_message))
@@ -98,7 +98,7 @@ class Talk:
         asked = ChatMessage(self.agent_id, message, self.conversation_id)
         begun = False
         try:
-            async with aclosing(turns.events(self.outside, asked)) as events:
+            async with aclosing(chat.events(self.outside, asked)) as events:
                 async for event in events:
                     begun = True
                     self.show(event)
@@ -107,7 +107,7 @@ class Talk:
                 click.echo()
             raise
 
-    def show(self, event: turns.Event) -> None:
+    def show(self, event: chat.Event) -> None:
         match event:
             case Delta():
                 click.echo(printable(event.text), nl=False)

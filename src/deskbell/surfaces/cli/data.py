@@ -13,12 +13,12 @@ from typing import Any
 
 import click
 
+from deskbell.compliance import suppressions
 from deskbell.conversations import operations as conversations
 from deskbell.foundation import clock, databases, sqlite
 from deskbell.foundation.db import DatabaseFailure
 from deskbell.foundation.migrations import SchemaTooNew, latest
-from deskbell.leads import numbers
-from deskbell.organizations import applications
+from deskbell.identity import applications
 from deskbell.organizations import operations as organizations
 from deskbell.settings import Settings
 from deskbell.surfaces.cli.database import file_of, is_empty
@@ -91,7 +91,7 @@ def make_lawful(path: str, kept: str | None) -> None:
         if ended := restored.write(conversations.end_unsent):
             click.echo(f"{ended} texts that were waiting are marked unknown and will not be sent.")
         if kept:
-            carry(kept, restored, numbers.noted_after, numbers.carry_over, "opt-outs and do-not-call entries")
+            carry(kept, restored, suppressions.noted_after, suppressions.carry_over, "opt-outs and do-not-call entries")
             carry(kept, restored, organizations.key_ends_after, organizations.carry_over_ends, "ends of API keys")
             of_keys = (applications.key_ends_after, applications.carry_over_key_ends)
             carry(kept, restored, *of_keys, "ends of applications' keys")

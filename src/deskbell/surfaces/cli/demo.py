@@ -8,6 +8,7 @@ from datetime import timedelta
 
 import click
 
+from deskbell.core.operation import Context
 from deskbell.demo import loader
 from deskbell.demo.data import NAME, generate, today
 from deskbell.demo.making import ORGANIZATION
@@ -15,10 +16,9 @@ from deskbell.foundation.databases import Guest
 from deskbell.foundation.db import Session
 from deskbell.leads.model import Lead, LeadFilter
 from deskbell.leads.operations import list_leads
-from deskbell.operation import Context
 from deskbell.settings import Settings
-from deskbell.surfaces.cli.addresses import address_of
 from deskbell.surfaces.cli.database import guest, program
+from deskbell.surfaces.cli.loopback import address_of
 
 
 @click.command()

@@ -9,10 +9,10 @@ from functools import partial
 
 import click
 
+from deskbell.compliance import suppressions
+from deskbell.core.operation import Context
 from deskbell.errors import Problem
 from deskbell.foundation.db import Session
-from deskbell.leads import numbers
-from deskbell.operation import Context
 from deskbell.organizations.rules import e164
 from deskbell.settings import Settings
 from deskbell.surfaces.cli import lookups
@@ -42,7 +42,7 @@ def dnc() -> None:
 @click.pass_obj
 def add(settings: Settings, organization: str, given: str, as_json: bool) -> None:
     """Put a number, or every number of a file, on the list."""
-    change(settings, organization, given, numbers.put_on_dnc, True, ("added", "already there"), as_json)
+    change(settings, organization, given, suppressions.put_on_dnc, True, ("added", "already there"), as_json)
 
 
 @dnc.command()
@@ -52,7 +52,7 @@ def add(settings: Settings, organization: str, given: str, as_json: bool) -> Non
 @click.pass_obj
 def remove(settings: Settings, organization: str, given: str, as_json: bool) -> None:
     """Take a number, or every number of a file, off the list. Opt-outs by STOP stay."""
-    change(settings, organization, given, numbers.take_off_dnc, False, ("removed", "not there"), as_json)
+    change(settings, organization, given, suppressions.take_off_dnc, False, ("removed", "not there"), as_json)
 
 
 def change(
@@ -95,7 +95,7 @@ async def work(
             )
             bad.append(f"{place}{written!r} {known}")
             continue
-        if ((await numbers.standing(ctx, phone)).on_dnc_at is not None) != listed:
+        if ((await suppressions.standing(ctx, phone)).on_dnc_at is not None) != listed:
             await act(ctx, phone)
             changed += 1
     return changed, bad

@@ -17,7 +17,7 @@ from deskbell.foundation import clock, databases, sqlite
 from deskbell.foundation.migrations import latest
 from deskbell.knowledge.embedders import minilm
 from deskbell.knowledge.embedders.base import Unavailable
-from deskbell.knowledge.large.steps import unsettled
+from deskbell.knowledge.index.disk.build_transactions import unsettled
 from deskbell.settings import Settings
 from deskbell.surfaces.cli import lookups
 from deskbell.surfaces.cli.database import explained, file_of

@@ -9,11 +9,11 @@ from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from functools import partial
 
 from deskbell.app import embedder_of, indexing_of, knowledge_of
+from deskbell.core.operation import Context
 from deskbell.foundation import databases, jobs, sqlite
 from deskbell.foundation.db import Database, Session, T, Work
 from deskbell.knowledge.documents import get_document
 from deskbell.knowledge.model import Document
-from deskbell.operation import Context
 from deskbell.settings import Settings
 from deskbell.surfaces.cli.database import file_of
 

@@ -15,14 +15,14 @@ from typing import Any, cast
 import click
 import msgspec
 
+from deskbell.core.operation import Context
 from deskbell.foundation import databases
 from deskbell.foundation.db import Session
 from deskbell.foundation.ids import PublicId, new_id
-from deskbell.foundation.pages import Window
+from deskbell.foundation.pagination import Window
 from deskbell.knowledge import bases, documents, rules
-from deskbell.knowledge.calibration import Fitted
 from deskbell.knowledge.model import BaseState, Document, DocumentWindow, Draft, KnowledgeBase, NewKnowledgeBase
-from deskbell.operation import Context
+from deskbell.knowledge.retrieval.score_calibration import Fitted
 from deskbell.organizations.operations import context_of
 from deskbell.settings import Settings
 from deskbell.surfaces.cli import lookups
@@ -153,7 +153,7 @@ def search(settings: Settings, base: str, query: str, top_k: int, explain: bool,
         raise click.BadParameter("must not be blank", param_hint="QUERY")
     found, next_ones = asyncio_search(settings, base, query, top_k)
     if as_json:
-        from deskbell.knowledge.search import explained
+        from deskbell.knowledge.retrieval.search import explained
 
         results = [explained(place, each, with_ranks=explain) for place, each in enumerate(found)]
         show_json({"id": base, "results": results, "suggestedFollowUps": next_ones})
@@ -174,8 +174,8 @@ def search(settings: Settings, base: str, query: str, top_k: int, explain: bool,
 def asyncio_search(settings: Settings, base: str, query: str, top_k: int) -> tuple[list[Any], list[str]]:
     """The passages, and what could be asked next."""
     from deskbell.app import embedder_of, knowledge_of
-    from deskbell.knowledge.search import next_questions
-    from deskbell.knowledge.search import search as searched
+    from deskbell.knowledge.retrieval.search import next_questions
+    from deskbell.knowledge.retrieval.search import search as searched
     from deskbell.surfaces.cli.indexing import Borrowed, opened
 
     owner = read(settings, partial(lookups.organization_of_base, id=base))

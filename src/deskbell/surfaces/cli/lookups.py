@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy import Select, func, select
 
+from deskbell.core.operation import Context
 from deskbell.errors import Problem
 from deskbell.foundation import clock
 from deskbell.foundation.db import Session, query
@@ -13,7 +14,6 @@ from deskbell.foundation.ids import NO_ID, canonical
 from deskbell.foundation.jobs import jobs
 from deskbell.knowledge import store as knowledge_store
 from deskbell.leads import store as leads_store
-from deskbell.operation import Context
 from deskbell.organizations import operations, store
 from deskbell.organizations.model import ApiKey, Organization, Person
 

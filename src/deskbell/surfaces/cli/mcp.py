@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 import click
 
 from deskbell.settings import Settings
-from deskbell.surfaces.cli.addresses import address_of
+from deskbell.surfaces.cli.loopback import address_of
 
 if TYPE_CHECKING:
-    from deskbell.surfaces.mcp.forwarding import Link
+    from deskbell.surfaces.mcp.remote import Link
 
 PLACEHOLDER = "brk_YOUR_API_KEY"
 
@@ -43,7 +43,7 @@ def run() -> None:
     """Serves until the client closes standard input."""
     import asyncio
 
-    from deskbell.surfaces.mcp.forwarding import Link
+    from deskbell.surfaces.mcp.remote import Link
 
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="deskbell mcp: %(message)s")
     try:

@@ -21,9 +21,9 @@ from deskbell.app import Deskbell
 from deskbell.foundation import databases, sqlite
 from deskbell.settings import Settings, pass_on
 from deskbell.surfaces.cli import lookups
-from deskbell.surfaces.cli.addresses import address_of
 from deskbell.surfaces.cli.database import file_of, is_empty, program
-from deskbell.surfaces.protocol import configured
+from deskbell.surfaces.cli.loopback import address_of
+from deskbell.surfaces.http.http_server import configured
 
 
 class Server(uvicorn.Server):

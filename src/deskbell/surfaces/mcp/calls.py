@@ -6,12 +6,12 @@ import time
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
+from deskbell.core.operation import Caller
 from deskbell.errors import Problem
 from deskbell.foundation.ids import short_id
 from deskbell.foundation.limits import Allowance, Bucket
-from deskbell.operation import Caller
-from deskbell.surfaces.http import Scope, well_formed
-from deskbell.surfaces.mcp import frames
+from deskbell.surfaces.http.dispatcher import Scope, well_formed
+from deskbell.surfaces.mcp import jsonrpc
 
 READ = frozenset(
     {
@@ -72,7 +72,7 @@ class Call:
 
     @property
     def modern(self) -> bool:
-        return self.version is not None and self.version not in frames.HANDSHAKE
+        return self.version is not None and self.version not in jsonrpc.HANDSHAKE
 
 
 def check_origin(call: Call, allowed: frozenset[str]) -> None:

@@ -6,9 +6,9 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from deskbell.core.operation import Caller
 from deskbell.errors import Problem
 from deskbell.foundation.db import Database
-from deskbell.operation import Caller
 from deskbell.surfaces.mcp.tools import AnyTool, Outcome
 
 MEDIA_TYPE = "application/json"

@@ -13,11 +13,11 @@ from typing import Any
 
 import msgspec
 
+from deskbell.core.operation import Caller
 from deskbell.errors import Problem
 from deskbell.foundation import clock
 from deskbell.foundation.db import Database, DatabaseFailure, insert
 from deskbell.foundation.db import Session as Transaction
-from deskbell.operation import Caller
 from deskbell.surfaces.mcp import store
 from deskbell.surfaces.mcp.store import Session
 

@@ -16,12 +16,12 @@ from typing import Any, BinaryIO, cast
 
 import msgspec
 
+from deskbell.core.operation import Caller
 from deskbell.foundation.db import Database
-from deskbell.operation import Caller
-from deskbell.surfaces.mcp import frames, kernel
-from deskbell.surfaces.mcp.events import Events
-from deskbell.surfaces.mcp.exchange import Exchange, Parts
-from deskbell.surfaces.mcp.frames import Frame, Refused
+from deskbell.surfaces.mcp import jsonrpc, sdk
+from deskbell.surfaces.mcp.broadcasts import Events
+from deskbell.surfaces.mcp.jsonrpc import Frame, Refused
+from deskbell.surfaces.mcp.request_context import Exchange, Parts
 from deskbell.surfaces.mcp.sessions import Client
 from deskbell.surfaces.mcp.store import Session
 from deskbell.surfaces.mcp.streams import Outbox
@@ -56,7 +56,7 @@ class Stdio:
     def __init__(self, tools: Mapping[str, AnyTool], source: int, target: BinaryIO) -> None:
         """`source` is a file descriptor."""
         nowhere = cast(Database, Nothing())
-        self.kernel = kernel.build(Parts(tools, nowhere, Events(nowhere)))
+        self.kernel = sdk.build(Parts(tools, nowhere, Events(nowhere)))
         self.source = source
         self.target = target
         self.lines: asyncio.Queue[bytes | None] = asyncio.Queue()
@@ -90,9 +90,9 @@ class Stdio:
         """One line of the client."""
         try:
             if len(line) > MOST:
-                raise Refused(frames.INVALID_REQUEST, "The message is longer than 1 MiB")
-            frame = frames.read(line)
-            frames.checked(frame)
+                raise Refused(jsonrpc.INVALID_REQUEST, "The message is longer than 1 MiB")
+            frame = jsonrpc.read(line)
+            jsonrpc.checked(frame)
         except Refused as refused:
             await self.write(refused.body)
             return
@@ -152,7 +152,7 @@ class Stdio:
             self.kernel.refuse_envelope(frame)
             return None
         if self.session is None and frame.method != "ping":
-            raise Refused(frames.INVALID_REQUEST, "Send `initialize` first", id=frame.id)
+            raise Refused(jsonrpc.INVALID_REQUEST, "Send `initialize` first", id=frame.id)
         return self.session or Session("", "", "", "2025-11-25", "")
 
     async def write(self, message: bytes) -> None:

@@ -8,14 +8,14 @@ from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
+from deskbell.core.operation import Caller, Operation
 from deskbell.errors import Problem, invalid
 from deskbell.foundation import json
 from deskbell.foundation.db import Database, DatabaseFailure
 from deskbell.foundation.ids import canonical
 from deskbell.foundation.json import integer
-from deskbell.foundation.pages import Page
-from deskbell.operation import Caller, Operation
-from deskbell.surfaces import schemas
+from deskbell.foundation.pagination import Page
+from deskbell.surfaces.docs import schemas
 
 log = logging.getLogger(__name__)
 

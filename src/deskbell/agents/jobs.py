@@ -1,0 +1,25 @@
+"""The jobs of agents, as they are queued."""
+
+from __future__ import annotations
+
+import msgspec
+
+from deskbell.core.operation import Context
+from deskbell.foundation import jobs
+
+QUEUE = "agents"  # a model is slow: its jobs have workers of their own
+SUMMARIZE = "agents.summarize"
+
+
+class SummaryJob(msgspec.Struct):
+    """`prefix` stands before the summary."""
+
+    agent_id: str
+    number: int
+    prefix: str = ""
+
+
+async def summarize(ctx: Context, agent_id: str, number: int, prefix: str = "") -> None:
+    """Asks for a model's words for a version, in the transaction that stores it."""
+    job = msgspec.structs.asdict(SummaryJob(agent_id, number, prefix))
+    await jobs.enqueue(ctx.db, SUMMARIZE, job, organization_id=ctx.organization_id, queue=QUEUE)

@@ -1,0 +1,119 @@
+"""Who calls, by key. Of a key only the SHA-256 is stored; a change holds within a second. Here are the CRM API's: `brk_` and 48 hex digits."""
+
+from __future__ import annotations
+
+import re
+import secrets
+import time
+from abc import ABC, abstractmethod
+from hashlib import sha256
+from zlib import crc32
+
+import msgspec
+
+from deskbell.core.operation import Caller
+from deskbell.foundation import clock
+from deskbell.foundation.db import Bound, Database, Session
+from deskbell.organizations.store import credential, mark_used
+
+FRESH = 0.5  # seconds that a look-up is believed; revocation holds within 1 s
+MOST_CACHED = 10_000
+LONGEST = 100  # bytes of a header that is looked at: a key fills 59, and the cache keeps whole headers
+_well_formed = re.compile(rb"brk_[0-9a-f]{48}\Z").match
+
+
+def new_key() -> str:
+    """A fresh key: 20 random bytes and their CRC32, so that a scanner can tell a real key from a look-alike."""
+    random = secrets.token_bytes(20)
+    return f"brk_{random.hex()}{crc32(random):08x}"
+
+
+def key_hash(key: str) -> str:
+    return sha256(key.encode()).hexdigest()
+
+
+class Authenticator(ABC):
+    """Look-ups are believed for half a second; last use is noted in memory and written now and then."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+        self.cache: dict[bytes, tuple[float, Caller | None]] = {}
+        self.used: dict[str, str] = {}
+
+    async def caller(self, authorization: bytes) -> Caller | None:
+        """The key's caller, or None for a key that is malformed, unknown, inactive or expired."""
+        kept = self.cache.get(authorization)
+        if kept is None or kept[0] < time.monotonic():
+            if len(authorization) > LONGEST:
+                return None
+            kept = (time.monotonic() + FRESH, await self.look_up(authorization))
+            if len(self.cache) >= MOST_CACHED:
+                self.cache.clear()
+            if kept[1] is not None:
+                self.cache[authorization] = kept
+        caller = kept[1]
+        return None if caller is None or caller.has_expired() else caller
+
+    async def look_up(self, authorization: bytes) -> Caller | None:
+        scheme, _, token = authorization.partition(b" ")
+        token = token.strip(b" ")
+        if scheme.lower() != b"bearer":
+            return None
+        found = await self.identify(token)
+        if found is not None:
+            self.used[found.key_id] = clock.now()
+        return found
+
+    @abstractmethod
+    async def identify(self, token: bytes) -> Caller | None:
+        """Whose key this is; None where it is nobody's or has ended."""
+
+    @abstractmethod
+    def marked_used(self, key_id: str, moment: str) -> Bound[None]:
+        """The statement that notes a key's last use."""
+
+    async def welcomes(self, origin: str) -> bool:
+        """Whether web pages of this origin may call."""
+        return False
+
+    def forget(self) -> None:
+        """Another process may have changed a key."""
+        self.cache.clear()
+
+    async def note_use(self) -> None:
+        """Writes when each key was last used, for those used since the last call."""
+        used, self.used = self.used, {}
+        if not used:
+            return
+
+        async def unit(session: Session) -> None:
+            for id, moment in used.items():
+                await session.run(self.marked_used(id, moment))
+
+        await self.database.write(unit)
+
+
+class Keys(Authenticator):
+    """The keys of the CRM API."""
+
+    async def identify(self, token: bytes) -> Caller | None:
+        if _well_formed(token) is None:
+            return None
+        digest = sha256(token).hexdigest()
+        found = await self.database.read(lambda session: session.one(credential(digest)))
+        if found is None or not found.active:
+            return None
+        return Caller(
+            organization_id=found.organization_id,
+            key_id=found.key_id,
+            key_prefix=found.prefix,
+            scopes=frozenset(msgspec.json.decode(found.scopes)),
+            person_id=found.person_id,
+            country=found.country,
+            reads_per_minute=found.reads_per_minute,
+            writes_per_minute=found.writes_per_minute,
+            expires_at=found.expires_at,
+        )
+
+    def marked_used(self, key_id: str, moment: str) -> Bound[None]:
+        return mark_used(key_id, moment)

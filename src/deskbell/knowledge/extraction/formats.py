@@ -1,0 +1,66 @@
+"""Which reader a file goes to, and what no reader may give back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib import import_module
+from typing import Final
+
+from deskbell.knowledge.extraction.detection import format_of
+from deskbell.knowledge.extraction.document import Block, Document, Item, Unreadable
+from deskbell.knowledge.extraction.limits import Limits
+from deskbell.knowledge.extraction.normalize import clean
+
+Reader = Callable[[bytes, str | None, Limits], Document]
+"""`read(data, media_type, limits)` of a format's module. It raises Unreadable, or anything else on a damaged file."""
+
+READERS: Final = {
+    "pdf": "pdf",
+    "docx": "docx",
+    "text": "text",
+    "markdown": "markdown",
+    "html": "html",
+    "csv": "csv_table",
+    "feed": "feeds",
+}
+
+
+def load() -> None:
+    """Imports every parser, so that a fork has it already."""
+    for module in READERS.values():
+        import_module(f"deskbell.knowledge.extraction.{module}")
+
+
+def read(data: bytes, file_name: str, media_type: str | None, limits: Limits) -> Document:
+    module = import_module(f"deskbell.knowledge.extraction.{READERS[format_of(data, file_name, media_type)]}")
+    reader: Reader = module.read
+    found = reader(data, media_type, limits)
+    blocks = cleaned(found.blocks, limits)
+    if not blocks:
+        raise Unreadable("The file has no text.")
+    return Document(clean(found.title or "")[:500] or None, blocks)
+
+
+def entries(data: bytes, limits: Limits) -> list[Item]:
+    from deskbell.knowledge.extraction import feeds
+
+    items = feeds.items(data, limits)
+    cleaned([block for item in items for block in item.blocks], limits)
+    for item in items:
+        item.blocks = cleaned(item.blocks, limits)
+        item.title = clean(item.title or "")[:500] or None
+    return [item for item in items if item.blocks or item.title]
+
+
+def cleaned(blocks: list[Block], limits: Limits) -> list[Block]:
+    """Blocks with text in them, all together within the limits."""
+    kept, size = [], 0
+    for block in blocks:
+        if text := clean(block.text):
+            size += len(text.encode())
+            kept.append(Block(text, block.level, block.page))
+    if size > limits.text:
+        raise Unreadable(f"The file holds more than {limits.text >> 20} MB of text. Split it into smaller files.")
+    if len(kept) > limits.blocks:
+        raise Unreadable(f"The file has more than {limits.blocks:,} paragraphs. Split it into smaller files.")
+    return kept

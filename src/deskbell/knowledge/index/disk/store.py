@@ -1,0 +1,208 @@
+"""The tables of stored indexes, and every query on them.
+
+A segment holds some tens of thousands of chunks and never changes; its blocks hold the postings of its terms. A graph is a table
+of an embedder's vectors. What is here can be made again from documents and chunks at any time.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Delete,
+    ForeignKeyConstraint,
+    Integer,
+    LargeBinary,
+    Select,
+    Table,
+    Text,
+    Update,
+    and_,
+    cast,
+    delete,
+    exists,
+    func,
+    literal_column,
+    select,
+    update,
+)
+
+from deskbell.foundation.db import FLAG, ID, Among, Nearest, command, query, schema
+from deskbell.knowledge.index.disk.model import Block, Graph, LargeBase, Stored, Vector
+from deskbell.knowledge.store import PLACE, chunk_vectors, chunks, documents, knowledge_bases
+
+knowledge_segments = Table(
+    "knowledge_segments",
+    schema,
+    Column("organization_id", ID, primary_key=True),
+    Column("knowledge_base_id", Text, primary_key=True),
+    Column("id", Text, primary_key=True),
+    Column("chunk_count", Integer, nullable=False),
+    Column("data", LargeBinary, nullable=False),
+    Column("words", LargeBinary, nullable=False),
+    ForeignKeyConstraint(["organization_id"], ["organizations.id"]),
+    info={"copied_at_once": 8},
+)
+
+knowledge_blocks = Table(
+    "knowledge_blocks",
+    schema,
+    Column("organization_id", ID, primary_key=True),
+    Column("knowledge_base_id", Text, primary_key=True),
+    Column("name", Text, primary_key=True),
+    Column("segment_id", Text, primary_key=True),
+    Column("data", LargeBinary, nullable=False),
+    ForeignKeyConstraint(["organization_id"], ["organizations.id"]),
+    info={"copied_at_once": 64},
+)
+
+knowledge_graphs = Table(
+    "knowledge_graphs",
+    schema,
+    Column("organization_id", ID, primary_key=True),
+    Column("knowledge_base_id", Text, primary_key=True),
+    Column("embedder", Text, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("ready", FLAG, nullable=False),
+    Column("adopted", FLAG, nullable=False),
+    ForeignKeyConstraint(["organization_id"], ["organizations.id"]),
+)
+
+
+def _of(table: Table, organization_id: Any, knowledge_base_id: Any) -> tuple[Any, Any]:
+    return table.c.organization_id == organization_id, table.c.knowledge_base_id == knowledge_base_id
+
+
+_chunk_sum: Any = cast(func.coalesce(func.sum(documents.c.chunk_count), 0), BigInteger)
+
+
+@query(LargeBase)
+def large_bases(most: int) -> Select[Any]:
+    """Of all organizations: knowledge bases with more than `most` chunks, by their ids."""
+    own = and_(
+        documents.c.organization_id == knowledge_bases.c.organization_id,
+        documents.c.knowledge_base_id == knowledge_bases.c.id,
+    )
+    columns = (knowledge_bases.c.organization_id, knowledge_bases.c.id, knowledge_bases.c.name)
+    rows = select(*columns, _chunk_sum.label("chunk_count")).select_from(knowledge_bases.join(documents, own))
+    return rows.where(documents.c.live_revision > 0).group_by(*columns).having(_chunk_sum > most).order_by(*columns[:2])
+
+
+@query(str)
+def held_base(organization_id: str, id: str) -> Select[Any]:
+    """Locked until the transaction ends, where the database has row locks."""
+    own = (knowledge_bases.c.organization_id == organization_id, knowledge_bases.c.id == id)
+    return select(knowledge_bases.c.id).where(*own).with_for_update()
+
+
+@query(Stored)
+def segments(organization_id: str, knowledge_base_id: str) -> Select[Any]:
+    own = _of(knowledge_segments, organization_id, knowledge_base_id)
+    return select(knowledge_segments.c.id, knowledge_segments.c.chunk_count).where(*own)
+
+
+@query(bytes)
+def segment_data(organization_id: str, knowledge_base_id: str, id: str) -> Select[Any]:
+    own = _of(knowledge_segments, organization_id, knowledge_base_id)
+    return select(knowledge_segments.c.data).where(*own, knowledge_segments.c.id == id)
+
+
+@query(bytes)
+def segment_words(organization_id: str, knowledge_base_id: str, id: str) -> Select[Any]:
+    own = _of(knowledge_segments, organization_id, knowledge_base_id)
+    return select(knowledge_segments.c.words).where(*own, knowledge_segments.c.id == id)
+
+
+@command
+def delete_segment(organization_id: str, knowledge_base_id: str, id: str) -> Delete:
+    own = _of(knowledge_segments, organization_id, knowledge_base_id)
+    return delete(knowledge_segments).where(*own, knowledge_segments.c.id == id)
+
+
+@query(Block)
+def blocks(organization_id: str, knowledge_base_id: str, names: str) -> Select[Any]:
+    """The blocks of these names (a JSON list) of all segments."""
+    own = _of(knowledge_blocks, organization_id, knowledge_base_id)
+    columns = (knowledge_blocks.c.segment_id, knowledge_blocks.c.data)
+    return select(*columns).where(*own, Among(knowledge_blocks.c.name, names))
+
+
+@query(str)
+def stray_block(organization_id: str, knowledge_base_id: str) -> Select[Any]:
+    """Some segment that has blocks and is not, or no longer, one of the knowledge base."""
+    stands: Select[Any] = select(literal_column("1")).where(
+        knowledge_segments.c.organization_id == knowledge_blocks.c.organization_id,
+        knowledge_segments.c.knowledge_base_id == knowledge_blocks.c.knowledge_base_id,
+        knowledge_segments.c.id == knowledge_blocks.c.segment_id,
+    )
+    own = _of(knowledge_blocks, organization_id, knowledge_base_id)
+    return select(knowledge_blocks.c.segment_id).where(*own, ~exists(stands.select_from(knowledge_segments))).limit(1)
+
+
+@command
+def delete_blocks(organization_id: str, knowledge_base_id: str, segment_id: str) -> Delete:
+    own = _of(knowledge_blocks, organization_id, knowledge_base_id)
+    return delete(knowledge_blocks).where(*own, knowledge_blocks.c.segment_id == segment_id)
+
+
+@query(Graph)
+def graphs(organization_id: str, knowledge_base_id: str) -> Select[Any]:
+    columns = (knowledge_graphs.c[name] for name in Graph.__struct_fields__)
+    return select(*columns).where(*_of(knowledge_graphs, organization_id, knowledge_base_id))
+
+
+@command
+def open_graph(organization_id: str, knowledge_base_id: str, embedder: str, ready: bool) -> Update:
+    """Says whether searches use a graph."""
+    own = _of(knowledge_graphs, organization_id, knowledge_base_id)
+    return update(knowledge_graphs).where(*own, knowledge_graphs.c.embedder == embedder).values(ready=ready)
+
+
+@command
+def adopt_graph(organization_id: str, knowledge_base_id: str, embedder: str, adopted: bool) -> Update:
+    """Says whether a graph is to take over, or has, or need not any more."""
+    own = _of(knowledge_graphs, organization_id, knowledge_base_id)
+    return update(knowledge_graphs).where(*own, knowledge_graphs.c.embedder == embedder).values(adopted=adopted)
+
+
+@command
+def delete_graph(organization_id: str, knowledge_base_id: str, embedder: str) -> Delete:
+    own = _of(knowledge_graphs, organization_id, knowledge_base_id)
+    return delete(knowledge_graphs).where(*own, knowledge_graphs.c.embedder == embedder)
+
+
+@query(bytes)
+def any_vector(organization_id: str, knowledge_base_id: str, embedder: str) -> Select[Any]:
+    own = (*_of(chunk_vectors, organization_id, knowledge_base_id), chunk_vectors.c.embedder == embedder)
+    return select(chunk_vectors.c.vector).where(*own).limit(1)
+
+
+_same_place = and_(*(chunk_vectors.c[name] == chunks.c[name] for name in PLACE))
+_vectors = chunks.join(chunk_vectors, _same_place)
+
+
+@query(Vector)
+def vectors_of_document(
+    organization_id: str, knowledge_base_id: str, document_id: str, revision: int, embedder: str
+) -> Select[Any]:
+    place = (organization_id, knowledge_base_id, document_id, revision)
+    own = [chunks.c[name] == value for name, value in zip(PLACE, place, strict=False)]
+    rows = select(chunks.c.id, chunk_vectors.c.vector).select_from(_vectors)
+    return rows.where(*own, chunk_vectors.c.embedder == embedder)
+
+
+@query(Vector)
+def vectors_of(organization_id: str, embedder: str, ids: str) -> Select[Any]:
+    """The vectors of these chunks (a JSON list of ids)."""
+    rows = select(chunks.c.id, chunk_vectors.c.vector).select_from(_vectors)
+    own = (chunks.c.organization_id == organization_id, chunk_vectors.c.embedder == embedder)
+    return rows.where(*own, Among(chunks.c.id, ids))
+
+
+@query(Vector)
+def nearest(organization_id: str, knowledge_base_id: str, embedder: str, question: str, most: int) -> Select[Any]:
+    """About the nearest chunks that searches see, in the form that `Nearest` tells."""
+    found = Nearest(organization_id, knowledge_base_id, embedder, question, most).table_valued("id", "vector")
+    return select(found.c.id, found.c.vector)

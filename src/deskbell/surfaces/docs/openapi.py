@@ -1,0 +1,234 @@
+"""The OpenAPI 3.1 description of the CRM API, made from the operation table and the records' types. Nothing is said twice."""
+
+from __future__ import annotations
+
+import inspect
+import re
+import sys
+from collections.abc import Sequence
+from http import HTTPStatus
+from typing import Any
+
+import msgspec
+
+import deskbell
+from deskbell.core import idempotency
+from deskbell.core.operation import Operation
+from deskbell.errors import CATALOGUE, Problem
+from deskbell.foundation.ids import UUID_PATTERN
+from deskbell.foundation.json import MAX_BODY, MAX_INTEGER, MOST_CONTAINERS
+from deskbell.foundation.pagination import Meta
+from deskbell.surfaces.docs import examples, schemas
+from deskbell.surfaces.docs.schemas import Schema, reference
+from deskbell.surfaces.http.dialects import Crm
+
+INTRODUCTION = f"""Leads, appointments, tasks and conversations of one organization, which the API key decides.
+
+Send `Authorization: Bearer brk_...` with every request. A key with scopes may do only what they name; write does not imply read.
+Bodies and answers are JSON in UTF-8, at most {MAX_BODY // 2**20} MiB with {MOST_CONTAINERS:,} lists and objects. Unknown fields and query
+parameters are ignored. No string may hold the character NUL, and no integer may need more than 64 bits. Times are ISO 8601; one
+without an offset is read as UTC.
+Updates are PUT with a partial body: absent fields stay, null clears a nullable one.
+
+Requests are counted per key and minute, reads (GET) and writes apart; the `RateLimit-*` headers of every answer say what is left.
+Errors have one shape, `{{"error": {{"code", "message", "retryable"}}}}`: rely on `code`, obey `retryable`.
+A write with an `Idempotency-Key` can be repeated safely for {idempotency.KEPT // 3600} hours. HEAD works wherever GET does."""
+
+_count: Schema = {"type": "integer", "format": "int64", "minimum": 0}
+
+HEADERS: dict[str, dict[str, Any]] = {
+    "X-Request-Id": {
+        "description": "The request's name in the server's log: the caller's own, if it sent one, else a new one",
+        "schema": {"type": "string", "pattern": "^[A-Za-z0-9_-]{1,64}$"},
+    },
+    "RateLimit-Limit": {"description": "Requests per minute that the key may make", "schema": _count},
+    "RateLimit-Remaining": {"description": "Requests left in this minute", "schema": _count},
+    "RateLimit-Reset": {"description": "When the next minute begins, in Unix seconds", "schema": _count},
+    "Retry-After": {"description": "Seconds to wait before another try", "schema": _count},
+    "WWW-Authenticate": {"description": "How to authenticate", "schema": {"const": Crm.challenge.decode()}},
+    "Idempotency-Replayed": {
+        "description": "Present when this is the stored answer of an earlier request",
+        "schema": {"const": "true"},
+    },
+}
+ALWAYS = ("X-Request-Id", "RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset")
+SOMETIMES = {401: ("WWW-Authenticate",), 429: ("Retry-After",), 503: ("Retry-After",)}
+
+IDEMPOTENCY_KEY = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "description": "Any text of your own that is new for each write. A repeat with the same key and body gets the stored answer.",
+    "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
+}
+
+
+def build(operations: Sequence[Operation]) -> dict[str, Any]:
+    """The document, as `/openapi.json` serves it."""
+    components = schemas.components(operations)
+    components["Error"] = error_schema()
+    paths: dict[str, dict[str, Any]] = {}
+    refusals: dict[str, Any] = {}
+    for operation in operations:
+        for status, codes in errors(operation).items():
+            refusals[refusal_name(status, codes)] = refusal(status, codes)
+        paths.setdefault(operation.path, {})[operation.method.lower()] = described(operation, components)
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Deskbell CRM API",
+            "version": deskbell.__version__,
+            "description": INTRODUCTION,
+            "license": {"name": "Apache 2.0", "identifier": "Apache-2.0"},
+        },
+        "servers": [{"url": "/", "description": "This server"}],
+        "security": [{"key": []}],
+        "tags": tags(operations),
+        "paths": paths,
+        "components": {
+            "schemas": components,
+            "responses": dict(sorted(refusals.items())),
+            "parameters": {"IdempotencyKey": IDEMPOTENCY_KEY},
+            "headers": HEADERS,
+            "examples": {code: error_example(code) for code in CATALOGUE},
+            "securitySchemes": {
+                "key": {"type": "http", "scheme": "bearer", "bearerFormat": "brk_ and 48 hexadecimal digits"}
+            },
+        },
+    }
+
+
+def tag(operation: Operation) -> str:
+    """The slice that an operation belongs to: its package's name."""
+    return operation.handler.__module__.split(".")[1]
+
+
+def tags(operations: Sequence[Operation]) -> list[dict[str, str]]:
+    """Each slice once, with the first line of its model as description."""
+    found = {tag(each): sys.modules[each.record.__module__].__doc__ or "" for each in operations}
+    return [{"name": name, "description": slice_summary(text)} for name, text in found.items()]
+
+
+def slice_summary(text: str) -> str:
+    first = text.split("\n")[0].split(": ", 1)[-1]
+    return first[:1].upper() + first[1:]
+
+
+def described(operation: Operation, components: dict[str, Schema]) -> dict[str, Any]:
+    """One operation object."""
+    text = inspect.cleandoc(operation.description)
+    made: dict[str, Any] = {
+        "operationId": operation.name,
+        "tags": [tag(operation)],
+        "summary": re.split(r"[.:](?:\s|$)", text)[0],
+        "description": f"{text}\n\nScope: `{operation.scope}`.",
+        "security": [{"key": [operation.scope]}],
+    }
+    if given := parameters(operation):
+        made["parameters"] = given
+    if operation.from_body and operation.input:
+        made["requestBody"] = body(operation, operation.input.__name__, components)
+    made["responses"] = {str(operation.status): success(operation, components)} | {
+        str(status): {"$ref": f"#/components/responses/{refusal_name(status, codes)}"}
+        for status, codes in errors(operation).items()
+    }
+    return made
+
+
+def parameters(operation: Operation) -> list[dict[str, Any]]:
+    """Those of the path, the query, and the headers."""
+    made = [identifier(name) for name in operation.path_parameters]
+    if operation.from_query and operation.input:
+        for name, schema in schemas.of(operation.input)["properties"].items():
+            given = {"name": name, "in": "query", "description": schema.pop("description", ""), "schema": schema}
+            if schema.get("type") == "integer":
+                schema.setdefault("maximum", MAX_INTEGER - 1)
+            made.append(given)
+    return made if operation.reads else [*made, {"$ref": "#/components/parameters/IdempotencyKey"}]
+
+
+def identifier(name: str) -> dict[str, Any]:
+    whose = "record" if name == "id" else name.removesuffix("_id")
+    schema = {"type": "string", "format": "uuid", "pattern": UUID_PATTERN, "examples": [examples.identifier(name)]}
+    return {"name": name, "in": "path", "required": True, "description": f"The {whose}'s id", "schema": schema}
+
+
+def body(operation: Operation, name: str, components: dict[str, Schema]) -> dict[str, Any]:
+    content = {"schema": reference(name), "example": examples.sent(operation, components)}
+    return {"required": True, "content": {"application/json": content}}
+
+
+def success(operation: Operation, components: dict[str, Schema]) -> dict[str, Any]:
+    """The answer when all is well: one record in `data`, or a list with `meta`."""
+    name = operation.record.__name__
+    record = examples.answer(operation, components)
+    data: Schema = reference(name)
+    properties: dict[str, Schema] = {"data": data}
+    example: dict[str, Any] = {"data": record}
+    if operation.lists:
+        properties = {"data": {"type": "array", "items": data}, "meta": reference(Meta.__name__)}
+        example = {"data": [record], "meta": msgspec.to_builtins(Meta(1, 50, 1, 1))}
+    schema = {"type": "object", "properties": properties, "required": list(properties)}
+    names = ALWAYS if operation.reads else (*ALWAYS, "Idempotency-Replayed")
+    return {
+        "description": HTTPStatus(operation.status).phrase,
+        "headers": headers(names),
+        "content": {"application/json": {"schema": schema, "example": example}},
+    }
+
+
+def headers(names: Sequence[str]) -> dict[str, Any]:
+    return {name: {"$ref": f"#/components/headers/{name}"} for name in names}
+
+
+def errors(operation: Operation) -> dict[int, list[str]]:
+    """Every status other than success that an operation can answer with, and its codes."""
+    codes = ["unauthorized", "insufficient_scope", *operation.errors]
+    if operation.input or not operation.reads:
+        codes.append("validation_error")
+    if operation.path_parameters:
+        codes.append("not_found")
+    if not operation.reads:
+        codes += ["payload_too_large", "create_failed"]
+        codes += [] if operation.outside else ["idempotency_mismatch", "idempotency_in_progress"]
+    found: dict[int, list[str]] = {415: ["validation_error"]} if operation.from_body else {}
+    for code in dict.fromkeys([*codes, "rate_limit_exceeded", "query_failed", "internal_error"]):
+        found.setdefault(CATALOGUE[code].status, []).append(code)
+    return dict(sorted(found.items()))
+
+
+def refusal_name(status: int, codes: list[str]) -> str:
+    return ".".join([str(status), *codes])
+
+
+def refusal(status: int, codes: list[str]) -> dict[str, Any]:
+    """An error response: the envelope with these codes and no others."""
+    narrowed = {"properties": {"error": {"properties": {"code": {"enum": codes}}}}}
+    content = {
+        "schema": {"allOf": [reference("Error"), narrowed]},
+        "examples": {code: {"$ref": f"#/components/examples/{code}"} for code in codes},
+    }
+    return {
+        "description": HTTPStatus(status).phrase,
+        "headers": headers([*ALWAYS, *SOMETIMES.get(status, ())]),
+        "content": {"application/json": content},
+    }
+
+
+def error_example(code: str) -> dict[str, Any]:
+    entry = CATALOGUE[code]
+    return {
+        "summary": entry.happened,
+        "description": entry.fix,
+        "value": msgspec.json.decode(Crm.envelope(Problem(code))),
+    }
+
+
+def error_schema() -> Schema:
+    """The envelope. New codes may be added, so the list of today's is not part of it."""
+    members: dict[str, Schema] = {
+        "code": {"type": "string", "description": "What happened, for programs. Stable; described at /docs/errors"},
+        "message": {"type": "string", "description": "What happened, for people. May change"},
+        "retryable": {"type": "boolean", "description": "Whether the same request may succeed later"},
+    }
+    inner = {"type": "object", "properties": members, "required": list(members), "additionalProperties": False}
+    return {"type": "object", "properties": {"error": inner}, "required": ["error"], "additionalProperties": False}

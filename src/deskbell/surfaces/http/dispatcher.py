@@ -1,0 +1,345 @@
+"""The ASGI dispatcher: from a request to an operation and back, in one dialect. Nothing under its prefix ever answers otherwise.
+
+Order of checks: 401, 404 and 405 of the route, 429, 403, idempotency, 413, 415 and 400, then the operation's own.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import re
+import time
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
+from functools import partial
+from typing import Any, Protocol
+
+from deskbell.core import idempotency
+from deskbell.core.operation import Answer, Caller, Incoming, Operation, Outside
+from deskbell.errors import Problem
+from deskbell.foundation.db import Database, DatabaseFailure
+from deskbell.foundation.ids import short_id
+from deskbell.foundation.json import MAX_BODY
+from deskbell.foundation.limits import Allowance, Bucket, Limits
+from deskbell.surfaces.http import cors, sse
+from deskbell.surfaces.http.dialects import Dialect
+from deskbell.surfaces.ops.access_log import AccessLog
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+log = logging.getLogger(__name__)
+
+_request_id = re.compile(rb"[A-Za-z0-9_-]{1,64}\Z").match
+_json_type = re.compile(rb"\s*application/([a-z0-9.+-]+\+)?json\s*(;|\Z)", re.IGNORECASE).match
+
+#: By this header `deskbell mcp` says on whose behalf it calls; what it books is stored as booked by MCP.
+VIA, BY_MCP = b"x-deskbell-via", b"mcp"
+READ = frozenset(
+    {b"authorization", b"content-type", b"content-length", b"idempotency-key", b"origin", b"x-request-id", VIA}
+)
+
+# Keys of the route tree that no part of a path can be.
+PARAMETER, METHODS = "/", "//"
+
+
+class Authenticator(Protocol):
+    async def caller(self, authorization: bytes) -> Caller | None: ...
+
+    async def welcomes(self, origin: str) -> bool:
+        """Whether somebody's web pages of this origin may call."""
+
+
+def well_formed(request_id: bytes) -> str:
+    """A caller's own id for a request, or nothing where it is not of the allowed form."""
+    return str(request_id, "ascii") if _request_id(request_id) else ""
+
+
+def request_id(scope: Scope) -> str:
+    """The caller's own id for a request, or a new one."""
+    given = (well_formed(value) for name, value in scope["headers"] if name == b"x-request-id")
+    return next(filter(None, given), None) or short_id()
+
+
+class Call:
+    """One request: the headers that matter, and what is found out about it on the way."""
+
+    __slots__ = (
+        "allowance",
+        "authorization",
+        "caller",
+        "idempotency_key",
+        "length",
+        "media_type",
+        "method",
+        "operation",
+        "origin",
+        "request_id",
+        "started",
+        "via",
+    )
+
+    def __init__(self, scope: Scope) -> None:
+        self.started = time.perf_counter()
+        self.method: str = scope["method"]
+        self.authorization: list[bytes] = []
+        self.idempotency_key: list[bytes] = []
+        self.media_type: bytes | None = None
+        self.length = 0
+        self.origin = ""
+        self.request_id = ""
+        self.via = "api"
+        self.caller: Caller | None = None
+        self.operation: Operation | None = None
+        self.allowance: Allowance | None = None
+        for name, value in scope["headers"]:
+            if name not in READ:
+                continue
+            if name == b"authorization":
+                self.authorization.append(value)
+            elif name == b"content-type":
+                self.media_type = value
+            elif name == b"content-length":
+                self.length = int(value)
+            elif name == b"idempotency-key":
+                self.idempotency_key.append(value)
+            elif name == b"origin":
+                self.origin = value.decode("latin-1")
+            elif name == VIA:
+                self.via = "mcp" if value == BY_MCP else "api"
+            elif not self.request_id:
+                self.request_id = well_formed(value)
+        if not self.request_id:
+            self.request_id = short_id()
+
+
+class Dispatcher:
+    """Serves a table of operations under one prefix."""
+
+    def __init__(
+        self,
+        dialect: Dialect,
+        operations: Sequence[Operation],
+        *,
+        authenticator: Authenticator,
+        limits: Limits,
+        database: Database,
+        access_log: AccessLog,
+        parts: Mapping[type, Any] | None = None,
+    ) -> None:
+        self.dialect = dialect
+        self.parts = parts or {}
+        self.authenticator = authenticator
+        self.limits = limits
+        self.database = database
+        self.access_log = access_log
+        self.depth = dialect.prefix.count("/") + 1
+        self.tree: dict[str, Any] = {}
+        for operation in operations:
+            node = self.tree
+            for part in operation.path.split("/")[self.depth :]:
+                node = node.setdefault(PARAMETER if part.startswith("{") else part, {})
+            methods = node.setdefault(METHODS, {})
+            methods[operation.method] = operation
+            if operation.reads:
+                methods["HEAD"] = operation
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        call = Call(scope)
+        extra: list[tuple[bytes, bytes]] = []
+        try:
+            answer = await self.answer(call, scope, receive)
+        except sse.Disconnected:
+            return
+        except Exception as error:
+            answer = self.refusal(call, self.problem(call, error), extra)
+        status, body, replayed, events = answer
+        if call.origin and await self.welcomes(call):
+            extra += cors.headers(call.origin, preflight=call.method == "OPTIONS")
+        limit, remaining, reset, _ = call.allowance or await self.allowance(call)
+        headers = [
+            *(sse.HEADERS if events else plain_headers(body) if status != 204 else ()),
+            (b"x-request-id", call.request_id.encode()),
+            (b"ratelimit-limit", b"%d" % limit),
+            (b"ratelimit-remaining", b"%d" % remaining),
+            (b"ratelimit-reset", b"%d" % reset),
+        ]
+        if replayed:
+            headers.append((b"idempotency-replayed", b"true"))
+        await send({"type": "http.response.start", "status": status, "headers": headers + extra})
+        if events:
+            problem = partial(self.problem, call)
+            await sse.send(events, self.dialect, problem, receive, send, partial(self.still_welcome, call))
+        else:
+            await send({"type": "http.response.body", "body": b"" if call.method == "HEAD" else body})
+        self.access_log.add(
+            call.request_id, call.operation.name if call.operation else "-", call.caller, status, call.started
+        )
+
+    async def answer(self, call: Call, scope: Scope, receive: Receive) -> Answer:
+        """The way of a request through the checks, in the order above."""
+        if call.method == "OPTIONS" and call.origin and await self.authenticator.welcomes(call.origin):
+            return Answer(204, b"")
+        if len(call.authorization) == 1:
+            call.caller = await self.authenticator.caller(call.authorization[0])
+        caller = call.caller
+        if caller is None:
+            raise self.dialect.unauthorized()
+        operation, path = self.match(scope["path"], call.method)
+        call.operation = operation
+        bucket, limit = self.bucket(call)
+        call.allowance = await self.limits.take(caller.key_id, bucket, limit)
+        if not call.allowance.granted:
+            raise self.dialect.exhausted(bucket, limit)
+        operation.authorize(caller)
+        if operation.outside:
+            return await self.outside(call, operation, caller, path, scope, receive)
+        if operation.reads:
+            arguments = operation.arguments(path, scope["query_string"], b"")
+            return await operation.run(self.database, caller, call.via, arguments, self.dialect.render)
+        return await self.write(call, operation, caller, path, scope, receive)
+
+    async def write(
+        self, call: Call, operation: Operation, caller: Caller, path: list[str], scope: Scope, receive: Receive
+    ) -> Answer:
+        repeatable = None
+        key = idempotency.checked_key(call.idempotency_key)
+        body = await read_body(call, receive)
+        if key is not None:
+            request = idempotency.repeatable(
+                caller.organization_id, call.method, canonical_path(operation, path), key, body
+            )
+            earlier = await self.database.read(
+                lambda session: idempotency.replay(session, request), caller.organization_id
+            )
+            if earlier:
+                return Answer(*earlier, replayed=True)
+            repeatable = request
+        check_media_type(operation, call)
+        arguments = operation.arguments(path, b"", body)
+        return await operation.run(self.database, caller, call.via, arguments, self.dialect.render, repeatable)
+
+    async def outside(
+        self, call: Call, operation: Operation, caller: Caller, path: list[Any], scope: Scope, receive: Receive
+    ) -> Answer:
+        """An operation that makes its own transactions. One whose body is a command is cancelled when its client hangs up."""
+        incoming = None
+        if operation.from_body:
+            body = await read_body(call, receive)
+            check_media_type(operation, call)
+            arguments = operation.arguments(path, b"", body)
+        else:
+            arguments = operation.arguments(path, scope["query_string"], b"")
+            incoming = Incoming((call.media_type or b"").decode("latin-1"), call.length, receive)
+        work = operation.run_outside(
+            Outside(self.database, caller, "api", self.parts, incoming), arguments, self.dialect.render
+        )
+        if not operation.from_body:
+            return await work
+        return await sse.unless_gone(work, receive, partial(self.still_welcome, call))
+
+    async def still_welcome(self, call: Call) -> None:
+        """Refuses a caller whose key was good when the request came and has ended since. A database that is away ends none."""
+        with contextlib.suppress(DatabaseFailure):
+            if await self.authenticator.caller(call.authorization[0]) is None:
+                raise self.dialect.unauthorized()
+
+    async def welcomes(self, call: Call) -> bool:
+        """Whether a web page may read this answer: one of the key's own origins; without a good key, of anybody's."""
+        if call.caller:
+            return call.origin in call.caller.origins
+        try:
+            return await self.authenticator.welcomes(call.origin)
+        except DatabaseFailure:
+            return False
+
+    def problem(self, call: Call, error: Exception) -> Problem:
+        """What the client is told of what went wrong; what it is not told goes to the log."""
+        if isinstance(error, Problem):
+            return error
+        if isinstance(error, DatabaseFailure):
+            log.error("%s: %s", call.request_id, error)
+            return self.dialect.database_failure(reads=call.caller is None or call.method in ("GET", "HEAD"))
+        log.error("request %s failed", call.request_id, exc_info=error)
+        return Problem("internal_error")
+
+    def bucket(self, call: Call) -> tuple[Bucket, int]:
+        """What a request counts as, and its key's limit for that; without a key, the usual one."""
+        limits = call.caller or self.dialect
+        reads = call.method in ("GET", "HEAD")
+        return self.dialect.bucket(reads=reads), limits.reads_per_minute if reads else limits.writes_per_minute
+
+    async def allowance(self, call: Call) -> Allowance:
+        """What the caller has left, for an answer that was given before anything was counted."""
+        return await self.limits.look(call.caller.key_id if call.caller else "", *self.bucket(call))
+
+    def match(self, path: str, method: str) -> tuple[Operation, list[Any]]:
+        """The operation of a route and the ids in its path; a malformed id becomes one that no record has."""
+        node = self.tree
+        values: list[str] = []
+        for part in path.split("/")[self.depth :]:
+            below = node.get(part)
+            if below is None:
+                below = node.get(PARAMETER) if part else None
+                if below is None:
+                    raise Problem("not_found", "There is no such route")
+                values.append(part)
+            node = below
+        methods: dict[str, Operation] | None = node.get(METHODS)
+        if methods is None:
+            raise Problem("not_found", "There is no such route")
+        operation = methods.get(method)
+        if operation is None:
+            problem = Problem("method_not_allowed", f"{method} is not allowed here; use {', '.join(methods)}")
+            problem.add_note(", ".join(methods))
+            raise problem
+        return operation, [read(part) for read, part in zip(operation.path_readers, values, strict=True)]
+
+    def refusal(self, call: Call, problem: Problem, extra: list[tuple[bytes, bytes]]) -> Answer:
+        """A problem in this dialect, with the headers that go with its status."""
+        if problem.status == 401:
+            extra.append((b"www-authenticate", self.dialect.challenge))
+        elif problem.status == 405:
+            extra.append((b"allow", problem.__notes__[0].encode()))
+        elif problem.status == 413:
+            extra.append((b"connection", b"close"))
+        elif problem.status == 429:
+            extra.append(
+                (b"retry-after", b"%d" % max(1, (call.allowance.reset if call.allowance else 0) - int(time.time())))
+            )
+        elif problem.status == 503:
+            extra.append((b"retry-after", b"1"))
+        return Answer(problem.status, self.dialect.envelope(problem))
+
+
+def canonical_path(operation: Operation, ids: list[str]) -> str:
+    """The path of a request with its ids in the one form that is stored."""
+    return operation.path.format(**dict(zip(operation.path_parameters, ids, strict=True)))
+
+
+def plain_headers(body: bytes) -> list[tuple[bytes, bytes]]:
+    return [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
+
+
+def check_media_type(operation: Operation, call: Call) -> None:
+    if operation.from_body and call.media_type is not None and not _json_type(call.media_type):
+        raise Problem("validation_error", "`Content-Type` must be application/json", status=415)
+
+
+async def read_body(call: Call, receive: Receive) -> bytes:
+    """The whole body; one that is too large is refused before it is read."""
+    if call.length > MAX_BODY:
+        raise Problem("payload_too_large")
+    chunks: list[bytes] = []
+    size = 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise sse.Disconnected
+        chunk = message.get("body", b"")
+        size += len(chunk)
+        if size > MAX_BODY:
+            raise Problem("payload_too_large")
+        chunks.append(chunk)
+        if not message.get("more_body", False):
+            return chunks[0] if len(chunks) == 1 else b"".join(chunks)
