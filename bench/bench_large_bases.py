@@ -23,11 +23,11 @@ from deskbell.app import settling_of
 from deskbell.foundation import databases
 from deskbell.foundation.ids import public_id
 from deskbell.knowledge.embedders.minilm import MiniLM
-from deskbell.knowledge.index.cache import Indexes
+from deskbell.knowledge.index.cache import IndexCache
 from deskbell.knowledge.index.disk import build_job
 from deskbell.knowledge.index.disk import store as large_store
 from deskbell.knowledge.retrieval.score_calibration import Calibration
-from deskbell.knowledge.retrieval.search import Knowledge, search_one
+from deskbell.knowledge.retrieval.search import SearchService, search_one
 from deskbell.knowledge.text import analysis
 from deskbell.organizations import operations
 from deskbell.settings import Settings
@@ -82,7 +82,7 @@ class Given:
         return MiniLM().calibration(language)
 
 
-class InMemory(Indexes):
+class InMemory(IndexCache):
     """Does as if nothing was stored."""
 
     async def passages(self, *_: Any) -> None:
@@ -159,9 +159,9 @@ class Base:
 
 async def measured(figures: common.Figures, base: Base) -> None:
     await base.fill()
-    database = databases.opened(base.url)
+    database = databases.open_database(base.url)
     await database.start()
-    memory, disk = (Knowledge(database, base.embedder, BUDGET, CHUNKS) for _ in range(2))
+    memory, disk = (SearchService(database, base.embedder, BUDGET, CHUNKS) for _ in range(2))
     memory.indexes = InMemory(database, BUDGET, CHUNKS)
     start = time.perf_counter()
     await search_one(memory, base.organization_id, base.id, next(iter(base.embedder.known)), TOP)
@@ -187,7 +187,7 @@ async def measured(figures: common.Figures, base: Base) -> None:
     await database.stop()
 
 
-async def in_turns(base: Base, *ways: Knowledge) -> tuple[list[list[str]], list[list[str]], float, float]:
+async def in_turns(base: Base, *ways: SearchService) -> tuple[list[list[str]], list[list[str]], float, float]:
     """Ids that both find for each question, and median milliseconds."""
     found: list[list[list[str]]] = [[] for _ in ways]
     taken: list[list[float]] = [[] for _ in ways]

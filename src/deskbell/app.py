@@ -15,7 +15,7 @@ from deskbell import settings
 from deskbell.agents import chat
 from deskbell.agents import operations as agents
 from deskbell.agents.change_summaries import Summarizer
-from deskbell.agents.chat import Turns
+from deskbell.agents.chat import ChatService
 from deskbell.agents.conversations import operations as agent_conversations
 from deskbell.agents.jobs import QUEUE as AGENTS
 from deskbell.agents.jobs import SUMMARIZE
@@ -47,7 +47,7 @@ from deskbell.knowledge.ingestion.indexing import Indexer, catch_up
 from deskbell.knowledge.ingestion.sources import Reader
 from deskbell.knowledge.jobs import CALIBRATE, LARGE, QUEUE
 from deskbell.knowledge.retrieval.calibration_job import Calibrator
-from deskbell.knowledge.retrieval.search import Knowledge
+from deskbell.knowledge.retrieval.search import SearchService
 from deskbell.knowledge.uploads import Uploads
 from deskbell.leads import operations as leads
 from deskbell.organizations import operations as organizations
@@ -134,7 +134,7 @@ class Deskbell:
         """Opens the database and puts the parts together."""
         gc.freeze()  # what is loaded by now stays; looking at it over and over costs some percent of every request
         gc.set_threshold(10_000, 20, 50)
-        self.database = databases.opened(self.settings.database)
+        self.database = databases.open_database(self.settings.database)
         await self.database.start()
         embedder = embedder_of(self.settings)
         self.common = {"limits": self.database.limits, "database": self.database, "access_log": self.access_log}
@@ -149,14 +149,14 @@ class Deskbell:
         self.summing = Worker(self.database, handlers, queue=AGENTS, at_once=SUMMARIZED_AT_ONCE)
         self.settling = settling_of(self.settings, self.database)
         for worker in (self.worker, self.indexing, self.summing, self.settling):
-            self.database.follow("jobs", worker.wake)
+            self.database.on_change("jobs", worker.wake)
         try:
             await self.database.write(self.opening)
             await self.mcp.say_hello()
             await catch_up(self.database, embedder)
             await settle_large_bases(self.database, self.settings.large_base_chunks)
         except DatabaseFailure as failure:
-            if self.database.alone:
+            if self.database.single_process:
                 raise
             log.warning("this worker starts without the database: %s", failure)
         chores = (
@@ -175,7 +175,7 @@ class Deskbell:
     def crm_api(self) -> Dispatcher:
         """`/api/v1` and its keys, which MCP takes too."""
         self.keys = Keys(self.database)
-        self.database.follow("api_keys", self.keys.forget)
+        self.database.on_change("api_keys", self.keys.forget)
         return Dispatcher(Crm(), OPERATIONS, authenticator=self.keys, **self.common)
 
     def agent_api(self, embedder: Embedder | None) -> Dispatcher:
@@ -184,15 +184,15 @@ class Deskbell:
         full_access = frozenset(name.strip() for name in self.settings.full_access_types.split(","))
         self.application_keys = ApplicationKeys(self.database, per_minute, full_access)
         for table in ("application_keys", "application_origins"):
-            self.database.follow(table, self.application_keys.forget)
+            self.database.on_change(table, self.application_keys.forget)
         self.knowledge = knowledge_of(self.settings, self.database, embedder)
         self.meter = Meter(self.database)
         self.models = Models(endpoint(self.settings), Extractive(embedder))
         self.models.warm()
         parts: dict[type, Any] = {
             Meter: self.meter,
-            Knowledge: self.knowledge,
-            Turns: Turns(
+            SearchService: self.knowledge,
+            ChatService: ChatService(
                 self.models, self.knowledge, self.settings.history_tokens, follow_ups=self.settings.llm_follow_ups
             ),
             Uploads: Uploads(self.settings.upload_mib * MIB),
@@ -220,7 +220,7 @@ class Deskbell:
     def mcp_offers(self) -> dict[str, Offer]:
         """What MCP serves, by path. Tests put other tools behind the same front."""
         tools = offered(OPERATIONS)
-        reading = {name: tool for name, tool in tools.items() if tool.operation.reads}
+        reading = {name: tool for name, tool in tools.items() if tool.operation.is_read}
         return {"/mcp": Offer(tools), "/mcp/readonly": Offer(reading)}
 
     async def stop(self) -> None:
@@ -262,7 +262,7 @@ class Deskbell:
 
     async def opening(self, session: Session) -> None:
         """Where no other process serves the same data, claims and reservations of one that died are free; and the purge is due."""
-        if self.database.alone:
+        if self.database.single_process:
             await jobs.release(session)
             await reservations.release(session)
         await jobs.enqueue(session, PURGE, {}, dedupe=PURGE)
@@ -290,12 +290,12 @@ def embedder_of(settings: Settings) -> Embedder | None:
     return chosen(settings.embedder, *endpoint, settings.embedder_dimensions, price.into if price else 0.0)
 
 
-def knowledge_of(settings: Settings, database: Database, embedder: Embedder | None) -> Knowledge:
+def knowledge_of(settings: Settings, database: Database, embedder: Embedder | None) -> SearchService:
     """What searches."""
-    return Knowledge(database, embedder, settings.index_mib * MIB, settings.large_base_chunks)
+    return SearchService(database, embedder, settings.index_mib * MIB, settings.large_base_chunks)
 
 
-def indexing_of(settings: Settings, database: Database, embedder: Embedder | None, knowledge: Knowledge) -> Worker:
+def indexing_of(settings: Settings, database: Database, embedder: Embedder | None, knowledge: SearchService) -> Worker:
     """What makes documents findable, in a server or in a command that has no server beside it."""
     reader = Reader(settings.upload_mib * MIB, settings.feed_hours)
     handlers = Indexer(database, reader, embedder).handlers | {CALIBRATE: Calibrator(knowledge).calibrate}

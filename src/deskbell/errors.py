@@ -10,7 +10,7 @@ class Entry(NamedTuple):
 
     status: int
     retryable: bool
-    happened: str
+    summary: str
     fix: str
 
 
@@ -165,9 +165,9 @@ class Problem(Exception):
 
     def __init__(self, code: str, message: str | None = None, *, status: int | None = None) -> None:
         entry = CATALOGUE[code]
-        super().__init__(message or entry.happened)
+        super().__init__(message or entry.summary)
         self.code = code
-        self.message = message or entry.happened
+        self.message = message or entry.summary
         self.status = status or entry.status
         self.retryable = entry.retryable
 

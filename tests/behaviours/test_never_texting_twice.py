@@ -22,7 +22,7 @@ from deskbell.organizations import operations as organizations
 from tests.desk import PATIENCE, eventually
 
 PHONE = "+15125550123"
-Attempt = Callable[[simulator.Simulator, base.Text], Awaitable[base.Receipt]]
+Attempt = Callable[[simulator.Simulator, base.Text], Awaitable[base.Accepted]]
 
 
 class Faulty(simulator.Simulator):
@@ -34,43 +34,43 @@ class Faulty(simulator.Simulator):
         self.faults: Iterator[Attempt] = iter(faults)
         self.knows = knows
 
-    async def send(self, text: base.Text) -> base.Receipt:
+    async def send(self, text: base.Text) -> base.Accepted:
         fault = next(self.faults, None)
         return await (fault(self, text) if fault else super().send(text))
 
-    async def find(self, text: base.Text) -> base.Receipt | None:
+    async def find(self, text: base.Text) -> base.Accepted | None:
         if not self.knows:
-            raise base.Unsure
+            raise base.OutcomeUnknown
         if (failure := next(self.lost, None)) is not None:
             raise failure
         return await super().find(text)
 
 
-async def crash_after(carrier: simulator.Simulator, text: base.Text) -> base.Receipt:
+async def crash_after(carrier: simulator.Simulator, text: base.Text) -> base.Accepted:
     await simulator.Simulator.send(carrier, text)
     raise asyncio.CancelledError
 
 
-async def crash_before(carrier: simulator.Simulator, text: base.Text) -> base.Receipt:
+async def crash_before(carrier: simulator.Simulator, text: base.Text) -> base.Accepted:
     raise asyncio.CancelledError
 
 
-async def unsure_after(carrier: simulator.Simulator, text: base.Text) -> base.Receipt:
+async def unsure_after(carrier: simulator.Simulator, text: base.Text) -> base.Accepted:
     await simulator.Simulator.send(carrier, text)
-    raise base.Unsure
+    raise base.OutcomeUnknown
 
 
-async def broken_after(carrier: simulator.Simulator, text: base.Text) -> base.Receipt:
+async def broken_after(carrier: simulator.Simulator, text: base.Text) -> base.Accepted:
     await simulator.Simulator.send(carrier, text)
     raise KeyError("a field that the carrier used to send")
 
 
-async def broken_before(carrier: simulator.Simulator, text: base.Text) -> base.Receipt:
+async def broken_before(carrier: simulator.Simulator, text: base.Text) -> base.Accepted:
     raise ConnectionResetError
 
 
-async def unsure_before(carrier: simulator.Simulator, text: base.Text) -> base.Receipt:
-    raise base.Unsure
+async def unsure_before(carrier: simulator.Simulator, text: base.Text) -> base.Accepted:
+    raise base.OutcomeUnknown
 
 
 @pytest.fixture(autouse=True)
@@ -215,7 +215,7 @@ def test_the_simulator_cannot_tell_of_a_text_on_its_way_and_sends_a_repeated_one
         carrier = simulator.Simulator(database)
         underway = asyncio.create_task(carrier.send(text))
         await asyncio.to_thread(eventually, lambda: text.reference in carrier.under_way)
-        with pytest.raises(base.Unsure):
+        with pytest.raises(base.OutcomeUnknown):
             await carrier.find(text)
         receipt = await underway
         assert await carrier.send(text) == await carrier.find(text) == receipt

@@ -108,13 +108,13 @@ async def told_of(url: str, jobs: int) -> int:
     here, there = PostgresDatabase(url), PostgresDatabase(url)
     listening, over = asyncio.Event(), asyncio.Event()
     told: list[None] = []
-    there.follow("jobs", lambda: told.append(None) or listening.set())
-    there.hear(lambda news: over.set())
+    there.on_change("jobs", lambda: told.append(None) or listening.set())
+    there.on_broadcast(lambda news: over.set())
     await asyncio.gather(here.start(), there.start(), listening.wait())  # it is told once when it begins to listen
     later = partial(enqueue, kind="none", payload={}, delay=3600)
     await asyncio.gather(*(here.write(later) for _ in range(jobs)))
     await here.spread_now()
-    await here.announce("over")
+    await here.broadcast("over")
     await over.wait()
     await asyncio.gather(here.stop(), there.stop())
     return len(told) - 1

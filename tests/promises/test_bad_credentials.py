@@ -112,7 +112,7 @@ def assert_refused(world: World, operation, headers: Headers, query: str = "", e
     path = world.path(operation) + query
     began = time.time()
     answer = exchange(world.api.server.port, operation.method, path, headers, world.body(operation), extra)
-    allowance = "60" if operation.reads else "30"
+    allowance = "60" if operation.is_read else "30"
     assert (answer.status, answer.body) == (401, REFUSAL), operation.name
     assert answer.headers["www-authenticate"] == 'Bearer realm="brightly"'
     assert answer.headers["content-type"] == "application/json"

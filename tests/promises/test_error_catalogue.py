@@ -37,12 +37,12 @@ def test_the_codes_that_clients_know_keep_their_status(code: str, status: int, r
 
 def test_every_code_says_what_happened_and_how_to_fix_it() -> None:
     for code, entry in CATALOGUE.items():
-        assert entry.happened.endswith("."), code
+        assert entry.summary.endswith("."), code
         assert entry.fix.endswith("."), code
         assert 400 <= entry.status < 600, code
 
 
-DESCRIBES = {"surfaces.openapi", "surfaces.openapi_agents"}  # word every code of the catalogue, one after the other
+DESCRIBES = {"surfaces.docs.openapi", "surfaces.docs.openapi_agents"}  # word every code of the catalogue, one after the other
 
 
 def raised() -> dict[str, str]:

@@ -51,4 +51,4 @@ def test_there_are_the_nine_scopes_of_the_brightly_api_and_all_are_used() -> Non
 
 def test_reading_takes_read_scopes_and_writing_takes_write_scopes() -> None:
     for operation in OPERATIONS:
-        assert operation.scope.endswith(":read" if operation.reads else ":write"), operation.name
+        assert operation.scope.endswith(":read" if operation.is_read else ":write"), operation.name

@@ -15,7 +15,7 @@ import pytest
 from deskbell.core.operation import Context
 from deskbell.errors import Problem
 from deskbell.foundation import sqlite
-from deskbell.foundation.db import ForeignAwait, Session, Violation, insert
+from deskbell.foundation.db import AwaitInTransaction, ConstraintViolation, Session, insert
 from deskbell.foundation.sqlite import SqliteDatabase
 from deskbell.organizations import store
 from deskbell.organizations.operations import create_organization, get_organization
@@ -124,7 +124,7 @@ def test_a_foreign_await_is_stopped_and_said(tmp_path: Path, bad: Unit) -> None:
         async with database(tmp_path) as db:
             with pytest.raises(RuntimeError, match=rf"ForeignAwait: {bad.__name__} "):
                 await db.write(bad)
-            with pytest.raises(ForeignAwait):
+            with pytest.raises(AwaitInTransaction):
                 await db.read(lambda session: asyncio.sleep(0))
 
     asyncio.run(scenario())
@@ -207,7 +207,7 @@ def test_what_a_refused_row_leaves_is_the_name_of_its_index(tmp_path: Path) -> N
                 for id in ("1", "2"):
                     await session.run(insert(store.people, {**person, "id": id, "created_at": made.created_at}))
 
-            with pytest.raises(Violation, match="people_email"):
+            with pytest.raises(ConstraintViolation, match="people_email"):
                 await db.write(again)
             await db.read(lambda session: get_organization(Context(session, made.id)))
 

@@ -176,7 +176,7 @@ def places(operation: Operation) -> Iterator[Place]:
             yield Place("path", name)
     for field in msgspec.structs.fields(operation.input) if operation.input else ():
         if Id in unwrapped(field.type) or field.encode_name in AGENT_IDS:
-            yield Place("query" if operation.reads else "body", field.encode_name)
+            yield Place("query" if operation.is_read else "body", field.encode_name)
 
 
 def exchange(

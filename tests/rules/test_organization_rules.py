@@ -15,7 +15,7 @@ OPEN = {"start": "08:00", "end": "17:00"}
 
 
 def test_hours_name_every_day() -> None:
-    assert json.loads(rules.checked_hours({"monday": OPEN})) == {**dict.fromkeys(DAYS), "monday": OPEN}
+    assert json.loads(rules.validate_hours({"monday": OPEN})) == {**dict.fromkeys(DAYS), "monday": OPEN}
 
 
 @pytest.mark.parametrize(
@@ -25,31 +25,31 @@ def test_hours_name_every_day() -> None:
 )  # fmt: skip
 def test_hours_that_are_none_are_refused_by_their_day(day: Any) -> None:
     with pytest.raises(Problem, match="monday"):
-        rules.checked_hours({"monday": day})
+        rules.validate_hours({"monday": day})
 
 
 @pytest.mark.parametrize("hours", [[], "x", {"Monday": OPEN}, {"funday": None}])
 def test_unknown_days_are_refused(hours: Any) -> None:
     with pytest.raises(Problem, match="business_hours"):
-        rules.checked_hours(hours)
+        rules.validate_hours(hours)
 
 
 def test_time_zones_and_countries_are_known_ones() -> None:
-    assert rules.checked_timezone("Europe/Berlin") == "Europe/Berlin"
-    assert rules.checked_country("de") == "DE"
+    assert rules.validate_timezone("Europe/Berlin") == "Europe/Berlin"
+    assert rules.validate_country("de") == "DE"
     for check, wrong in (
-        (rules.checked_timezone, "Mars/Base"),
-        (rules.checked_timezone, "../etc/passwd"),
-        (rules.checked_country, "XX"),
+        (rules.validate_timezone, "Mars/Base"),
+        (rules.validate_timezone, "../etc/passwd"),
+        (rules.validate_country, "XX"),
     ):
         with pytest.raises(Problem, match="must be"):
             check(wrong)
 
 
 def test_scopes_are_known_ones() -> None:
-    assert rules.checked_scopes(["org:read", "leads:read", "org:read"]) == ["leads:read", "org:read"]
+    assert rules.validate_scopes(["org:read", "leads:read", "org:read"]) == ["leads:read", "org:read"]
     with pytest.raises(Problem, match="conversations:write"):
-        rules.checked_scopes(["conversations:write"])
+        rules.validate_scopes(["conversations:write"])
 
 
 def test_the_hash_of_a_number_differs_between_organizations() -> None:

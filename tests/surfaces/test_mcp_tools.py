@@ -199,7 +199,7 @@ def test_bad_arguments_fail_with_the_code_that_rest_has(
     rest = {name: value for name, value in given.items() if name not in ids}
     answer = (
         world.api.get(path.format(**ids), **rest)
-        if operation.reads
+        if operation.is_read
         else world.api.http.request(operation.method, path.format(**ids), json=rest)
     )
     assert answer.status_code >= 400

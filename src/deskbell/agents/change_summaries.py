@@ -19,7 +19,7 @@ from deskbell.credits import reservations
 from deskbell.credits.reservations import reserved
 from deskbell.errors import Problem
 from deskbell.foundation.db import Session, update
-from deskbell.foundation.jobs import Again, Work
+from deskbell.foundation.jobs import Retry, Work
 from deskbell.organizations.operations import context_of
 
 T = TypeVar("T")
@@ -69,7 +69,7 @@ class Summarizer:
             return
         except (Unavailable, TimeoutError) as failure:
             if work.job.attempts < PATIENCE and not (isinstance(failure, Unavailable) and failure.again is None):
-                raise Again(f"no summary: {failure}") from None
+                raise Retry(f"no summary: {failure}") from None
 
     def paid(
         self, work: Work, change: Change, name: str, asked: Asked, agent_id: str

@@ -17,14 +17,14 @@ from deskbell.agents.conversations.operations import NANO, found, usage
 from deskbell.agents.models.base import Asked, Material, Spent, Turn, Unavailable
 from deskbell.agents.models.catalogue import Models
 from deskbell.agents.rules import filled
-from deskbell.agents.stream_buffer import Pump
-from deskbell.core.operation import Context, Events, Operation, Outside
+from deskbell.agents.stream_buffer import StreamBuffer
+from deskbell.core.operation import Context, EventStream, ExternalContext, Operation
 from deskbell.credits.reservations import reserved
 from deskbell.errors import Problem
 from deskbell.foundation.db import insert
 from deskbell.foundation.ids import canonical, new_id, public_id
 from deskbell.knowledge.retrieval.score_calibration import THRESHOLD
-from deskbell.knowledge.retrieval.search import DIGITS, Knowledge, Passage, next_questions, search
+from deskbell.knowledge.retrieval.search import DIGITS, Passage, SearchService, next_questions, search
 from deskbell.knowledge.rules import PASSAGES
 from deskbell.organizations.model import USE
 
@@ -40,28 +40,28 @@ BUSY = "This conversation is answering another message; wait for its reply"
 Event = Delta | Sources | Usage | Done
 
 
-class Turns:
+class ChatService:
     """What the turns of this process share.
 
     `history_tokens` bounds how much of a conversation goes into a prompt; `follow_ups` says that models suggest what to ask next.
     """
 
-    def __init__(self, models: Models, knowledge: Knowledge, history_tokens: int, *, follow_ups: bool) -> None:
+    def __init__(self, models: Models, knowledge: SearchService, history_tokens: int, *, follow_ups: bool) -> None:
         self.models = models
         self.knowledge = knowledge
         self.history_tokens = history_tokens
         self.follow_ups = follow_ups
         self.busy: set[tuple[str, str]] = set()
 
-    def suggests(self, speaker: operations.Speaker) -> bool:
+    def suggests(self, speaker: operations.LiveAgent) -> bool:
         """Whether the agent's model is to suggest what to ask next: of an agent with documents, which the questions are about."""
         return self.follow_ups and bool(speaker.kb_ids)
 
 
-class Opening(NamedTuple):
+class TurnStart(NamedTuple):
     """What a turn begins with. `messages` is how many the conversation has."""
 
-    speaker: operations.Speaker
+    speaker: operations.LiveAgent
     conversation_id: str
     new: bool
     messages: int
@@ -69,7 +69,7 @@ class Opening(NamedTuple):
     began: str
 
 
-async def chat(outside: Outside, message: ChatMessage) -> ChatReply | Events:
+async def chat(outside: ExternalContext, message: ChatMessage) -> ChatReply | EventStream:
     """Ask an agent. It looks at its knowledge bases before each reply, and cites what it found as `[n]`.
 
     Without `conversation_id` a new conversation begins; with it the agent knows the earlier exchange. With `stream` the answer comes
@@ -80,9 +80,9 @@ async def chat(outside: Outside, message: ChatMessage) -> ChatReply | Events:
         raise Problem("payload_too_large", f"`message` may have at most {LONGEST_MESSAGE} characters")
     if not message.stream:
         return await whole(events(outside, message))
-    pump = Pump(events(outside, message), joined)
+    pump = StreamBuffer(events(outside, message), joined)
     await pump.begin()
-    return Events((type(event).__name__.lower(), event) async for event in pump.rest())
+    return EventStream((type(event).__name__.lower(), event) async for event in pump.rest())
 
 
 def joined(event: Event, after: Event) -> Event | None:
@@ -110,9 +110,9 @@ async def whole(source: AsyncGenerator[Event, None]) -> ChatReply:
     return reply
 
 
-async def events(outside: Outside, message: ChatMessage) -> AsyncGenerator[Event, None]:
+async def events(outside: ExternalContext, message: ChatMessage) -> AsyncGenerator[Event, None]:
     """The turn itself. When `Usage` comes it is saved."""
-    turns = outside.part(Turns)
+    turns = outside.part(ChatService)
     opening = await outside.read(lambda ctx: opened(ctx, message, turns.history_tokens))
     place = (outside.organization_id, opening.conversation_id)
     if place in turns.busy:
@@ -126,22 +126,24 @@ async def events(outside: Outside, message: ChatMessage) -> AsyncGenerator[Event
         turns.busy.discard(place)
 
 
-async def opened(ctx: Context, message: ChatMessage, budget: int) -> Opening:
+async def opened(ctx: Context, message: ChatMessage, budget: int) -> TurnStart:
     """Finds the agent and the conversation, and checks that the agent can answer and may."""
     speaker = await operations.speaker(ctx, canonical(message.agent_id))
     began = ctx.now
     if message.conversation_id is None:
         said = [Turn("assistant", speaker.welcome_message)] if speaker.welcome_message else []
-        return Opening(speaker, public_id("conv"), True, 0, said, began)
+        return TurnStart(speaker, public_id("conv"), True, 0, said, began)
     talk = await found(ctx, message.conversation_id)
     if talk.agent_id != speaker.id:
         raise Problem("not_found", "Conversation not found")
     latest = await ctx.db.all(store.latest_messages(ctx.organization_id, talk.id, MOST_MESSAGES))
     said = history.recent(((each.role, each.content) for each in latest), budget)
-    return Opening(speaker, talk.id, False, talk.messages, said, began)
+    return TurnStart(speaker, talk.id, False, talk.messages, said, began)
 
 
-async def answered(outside: Outside, turns: Turns, opening: Opening, question: str) -> AsyncGenerator[Event, None]:
+async def answered(
+    outside: ExternalContext, turns: ChatService, opening: TurnStart, question: str
+) -> AsyncGenerator[Event, None]:
     speaker = opening.speaker
     passages = await retrieved(outside, turns.knowledge, opening, question)
     materials = [
@@ -173,7 +175,7 @@ async def answered(outside: Outside, turns: Turns, opening: Opening, question: s
 
 
 def paid(
-    outside: Outside, turns: Turns, speaker: operations.Speaker, asked: Asked
+    outside: ExternalContext, turns: ChatService, speaker: operations.LiveAgent, asked: Asked
 ) -> AbstractAsyncContextManager[str | None]:
     """Holds back what the reply may cost where a wallet or a budget pays for it; gives the reservation's id."""
     cost = turns.models.most(speaker.model, asked) if speaker.limited else 0.0
@@ -181,7 +183,7 @@ def paid(
 
 
 async def said(
-    turns: Turns, speaker: operations.Speaker, asked: Asked, citations: Citations
+    turns: ChatService, speaker: operations.LiveAgent, asked: Asked, citations: Citations
 ) -> AsyncGenerator[str | Spent, None]:
     """The pieces of the reply as they may be shown, then what it took. A reply without a word is none."""
     spent, silent = None, True
@@ -206,7 +208,9 @@ async def said(
     yield spent
 
 
-async def retrieved(outside: Outside, knowledge: Knowledge, opening: Opening, question: str) -> list[Passage]:
+async def retrieved(
+    outside: ExternalContext, knowledge: SearchService, opening: TurnStart, question: str
+) -> list[Passage]:
     """The passages that have to do with the question. One that means nothing by itself is searched with the one before it."""
     if not opening.speaker.kb_ids:
         return []
@@ -217,7 +221,7 @@ async def retrieved(outside: Outside, knowledge: Knowledge, opening: Opening, qu
     return []
 
 
-async def relevant(outside: Outside, knowledge: Knowledge, opening: Opening, query: str) -> list[Passage]:
+async def relevant(outside: ExternalContext, knowledge: SearchService, opening: TurnStart, query: str) -> list[Passage]:
     hits = await search(knowledge, outside.organization_id, opening.speaker.kb_ids, query, PASSAGES)
     return [each for each in hits if each.score >= THRESHOLD]
 
@@ -243,7 +247,7 @@ class Reply(NamedTuple):
     reservation: str | None
 
 
-async def save(ctx: Context, opening: Opening, reply: Reply) -> None:
+async def save(ctx: Context, opening: TurnStart, reply: Reply) -> None:
     """The messages, the conversation and the debit, all or nothing. Another turn that was quicker is not overwritten."""
     moment = ctx.now
     cost = round(reply.took.cost * NANO)
@@ -277,7 +281,7 @@ async def save(ctx: Context, opening: Opening, reply: Reply) -> None:
 
 
 async def add_message(
-    ctx: Context, opening: Opening, position: int, role: str, content: str, moment: str, reply: Reply | None = None
+    ctx: Context, opening: TurnStart, position: int, role: str, content: str, moment: str, reply: Reply | None = None
 ) -> None:
     row = {
         "organization_id": ctx.organization_id,

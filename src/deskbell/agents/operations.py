@@ -22,7 +22,7 @@ from deskbell.knowledge.bases import names_of_bases
 from deskbell.organizations.model import MANAGE, USE
 
 
-class Speaker(msgspec.Struct):
+class LiveAgent(msgspec.Struct):
     """An agent as it answers: its live version, or the draft of one that was never published.
 
     `limited` says that a wallet or a budget pays for its replies.
@@ -64,7 +64,7 @@ async def get_agent(ctx: Context, id: str) -> PublicAgent:
 async def create_agent(ctx: Context, new: NewAgent) -> Agent:
     """Create an agent. It is a draft until it is published; only its name is required."""
     moment = ctx.now
-    rules.checked_names(new.variables)
+    rules.validate_names(new.variables)
     given = msgspec.structs.asdict(new)
     bases: list[str] = given.pop("kb_ids")
     row = {
@@ -106,7 +106,7 @@ async def update_agent(ctx: Context, id: str, changes: AgentChanges) -> Agent:
     if "kb_ids" in given:
         await link(ctx, id, given.pop("kb_ids"))
     if "variables" in given:
-        rules.checked_names(given["variables"])
+        rules.validate_names(given["variables"])
         given["variables"] = msgspec.json.encode(given["variables"]).decode()
     await set_columns(ctx, id, **given)
     if row.live_version is not None:
@@ -125,7 +125,7 @@ async def publish_agent(ctx: Context, id: str) -> Agent:
     return await edited(ctx, id)
 
 
-async def speaker(ctx: Context, id: str) -> Speaker:
+async def speaker(ctx: Context, id: str) -> LiveAgent:
     """The agent as it answers now, after a look at wallet and budgets; 400 for a draft that lacks model or prompt."""
     row = await agent_row(ctx, id)
     if row.live_version is None:
@@ -134,11 +134,11 @@ async def speaker(ctx: Context, id: str) -> Speaker:
         held = versions.configuration(await versions.version_row(ctx, id, row.live_version))
     limited = await credits.check(ctx, id)
     bases = [base.id for base in await knowledge_bases(ctx, id)]
-    return Speaker(id, held.model, held.system_prompt, held.variables, row.welcome_message, bases, limited)
+    return LiveAgent(id, held.model, held.system_prompt, held.variables, row.welcome_message, bases, limited)
 
 
 async def debit_chat(
-    ctx: Context, who: Speaker, reservation: str | None, input_tokens: int, output_tokens: int, cost: int
+    ctx: Context, who: LiveAgent, reservation: str | None, input_tokens: int, output_tokens: int, cost: int
 ) -> None:
     """Takes what a reply has cost, in billionths of a US dollar, in the transaction that saves it, and ends its reservation."""
     if reservation:

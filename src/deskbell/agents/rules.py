@@ -16,7 +16,7 @@ FIRST = "First version"
 UNCHANGED = "Saved with the same model, prompt and variables"
 
 
-def checked_names(variables: Mapping[str, str]) -> None:
+def validate_names(variables: Mapping[str, str]) -> None:
     """Refuses names that no prompt could use."""
     for name in variables:
         if _name(name) is None:

@@ -19,7 +19,7 @@ from sqlalchemy import (
 )
 
 from deskbell.agents.model import AgentRow, Bot, VersionRow
-from deskbell.foundation.db import FLAG, ID, INSTANT, JSON, command, query, schema
+from deskbell.foundation.db import BOOLEAN, ID, JSON, TIMESTAMP, command, query, schema
 
 agents = Table(
     "agents",
@@ -35,9 +35,9 @@ agents = Table(
     Column("live_model", Text),
     Column("live_version", Integer),
     Column("last_version", Integer, nullable=False),
-    Column("awaiting_approval", FLAG, nullable=False),
-    Column("created_at", INSTANT, nullable=False),
-    Column("updated_at", INSTANT, nullable=False),
+    Column("awaiting_approval", BOOLEAN, nullable=False),
+    Column("created_at", TIMESTAMP, nullable=False),
+    Column("updated_at", TIMESTAMP, nullable=False),
     ForeignKeyConstraint(["organization_id"], ["organizations.id"]),
 )
 Index("agents_id", agents.c.id, unique=True)
@@ -57,7 +57,7 @@ agent_versions = Table(
     Column("system_prompt", Text, nullable=False),
     Column("variables", JSON, nullable=False),
     Column("change_summary", Text, nullable=False),
-    Column("created_at", INSTANT, nullable=False),
+    Column("created_at", TIMESTAMP, nullable=False),
     _of_agent(),
 )
 

@@ -9,7 +9,7 @@ from typing import Any, Generic, TypeVar
 T = TypeVar("T")
 
 
-class Pump(Generic[T]):
+class StreamBuffer(Generic[T]):
     """Runs an iterator in one task, whoever reads it: what a model's client has open belongs to the task that opened it.
 
     `joined` makes one item of two that both wait, or None where they stay apart: a reader that is late gets fewer and larger ones.

@@ -11,7 +11,7 @@ from deskbell.core.operation import Context
 from deskbell.errors import Problem
 from deskbell.foundation.db import insert
 from deskbell.foundation.pagination import Pagination, Window
-from deskbell.organizations.operations import approves_agents, must_ask
+from deskbell.organizations.operations import approves_agents, needs_approval
 
 _variables = msgspec.json.Decoder(dict[str, str]).decode
 
@@ -93,7 +93,7 @@ async def must_wait(ctx: Context, row: AgentRow, after: Configuration) -> bool:
     """Whether an owner or admin has to see this first: another model or prompt, from somebody who is neither."""
     live = await live_configuration(ctx, row)
     same = live is not None and (live.model, live.system_prompt) == (after.model, after.system_prompt)
-    return not same and await approves_agents(ctx) and await must_ask(ctx)
+    return not same and await approves_agents(ctx) and await needs_approval(ctx)
 
 
 async def revert(ctx: Context, id: str, number: int) -> Version:

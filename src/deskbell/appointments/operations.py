@@ -91,7 +91,7 @@ async def cancel_appointment(ctx: Context, id: str) -> Appointment:
     return await get_appointment(ctx, id)
 
 
-async def forget_lead(ctx: Context, lead_id: str) -> None:
+async def erase_lead(ctx: Context, lead_id: str) -> None:
     """Takes what people wrote out of a lead's appointments, for good; the times stay."""
     await ctx.db.run(store.forget_words(ctx.organization_id, lead_id))
 

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Column, ForeignKeyConstraint, Select, Table, Text, Update, select, update
 
 from deskbell.appointments.model import Appointment, SortBy, Times
-from deskbell.foundation.db import ID, INSTANT, command, query, schema
+from deskbell.foundation.db import ID, TIMESTAMP, command, query, schema
 
 appointments = Table(
     "appointments",
@@ -15,8 +15,8 @@ appointments = Table(
     Column("organization_id", ID, primary_key=True),
     Column("id", ID, primary_key=True),
     Column("lead_id", ID, nullable=False),
-    Column("start_time", INSTANT, nullable=False),
-    Column("end_time", INSTANT, nullable=False),
+    Column("start_time", TIMESTAMP, nullable=False),
+    Column("end_time", TIMESTAMP, nullable=False),
     Column("status", Text, nullable=False),
     Column("type", Text),
     Column("location", Text),
@@ -24,8 +24,8 @@ appointments = Table(
     Column("booked_by", Text, nullable=False),
     Column("outcome", Text),
     Column("outcome_notes", Text),
-    Column("created_at", INSTANT, nullable=False),
-    Column("updated_at", INSTANT, nullable=False),
+    Column("created_at", TIMESTAMP, nullable=False),
+    Column("updated_at", TIMESTAMP, nullable=False),
     ForeignKeyConstraint(["organization_id", "lead_id"], ["leads.organization_id", "leads.id"]),
 )
 _appointment = [appointments.c[name] for name in Appointment.__struct_fields__]

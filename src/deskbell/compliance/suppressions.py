@@ -11,7 +11,7 @@ from deskbell.foundation.db import Session, insert, update
 from deskbell.foundation.ids import NO_ID
 from deskbell.leads import store
 from deskbell.leads.model import Standing, Suppression
-from deskbell.organizations.operations import is_known
+from deskbell.organizations.operations import exists
 from deskbell.organizations.rules import number_hash
 
 
@@ -65,7 +65,7 @@ async def carry_over(session: Session, entries: list[Suppression]) -> int:
     """Puts entries of a later state into an earlier one, whose own they replace. How many; organizations that it lacks are left out."""
     carried = 0
     for entry in entries:
-        if not await is_known(session, entry.organization_id):
+        if not await exists(session, entry.organization_id):
             continue
         row = msgspec.structs.asdict(entry)
         key = {name: row.pop(name) for name in ("organization_id", "number_hash")}
@@ -75,7 +75,7 @@ async def carry_over(session: Session, entries: list[Suppression]) -> int:
     return carried
 
 
-async def forget_number(ctx: Context, phone: str) -> None:
+async def erase_number(ctx: Context, phone: str) -> None:
     """Leaves of a number only the hash that an opt-out needs."""
     key = {"organization_id": ctx.organization_id, "number_hash": number_hash(ctx.organization_id, phone)}
     await ctx.db.run(update(store.suppressions, key, {"phone": None}))

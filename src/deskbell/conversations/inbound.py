@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from deskbell.compliance import gate, suppressions
 from deskbell.conversations.model import Message
-from deskbell.conversations.sending import add_message, queue_text, stop_texts
+from deskbell.conversations.sending import add_message, queue_text, record_opt_out
 from deskbell.core.operation import Context
 from deskbell.foundation.ids import new_id
 from deskbell.leads.model import NewLead
@@ -31,7 +31,7 @@ async def receive_text(ctx: Context, sender: str, body: str) -> Message:
     message = await add_message(ctx, {**row, "sent_at": ctx.now})
     match gate.keyword(body):
         case "stop":
-            if await stop_texts(ctx, phone):
+            if await record_opt_out(ctx, phone):
                 await queue_text(ctx, lead.id, phone, await stop_confirmation(ctx), exempt=True)
         case "start":
             await suppressions.opt_in(ctx, phone)

@@ -45,13 +45,13 @@ async def send_message(ctx: Context, lead_id: str, new: NewMessage) -> Message:
     return await queue_text(ctx, lead.id, lead.phone, new.body)
 
 
-async def forget_lead(ctx: Context, lead_id: str) -> list[str]:
+async def erase_lead(ctx: Context, lead_id: str) -> list[str]:
     """Deletes a lead's thread and messages, for good. Answers the numbers that were written to or from."""
     phones = await ctx.db.all(store.phones_of(ctx.organization_id, lead_id))
-    await ctx.db.run(store.forget_messages(ctx.organization_id, lead_id))
-    await ctx.db.run(store.forget_thread(ctx.organization_id, lead_id))
+    await ctx.db.run(store.erase_messages(ctx.organization_id, lead_id))
+    await ctx.db.run(store.erase_thread(ctx.organization_id, lead_id))
     for phone in phones:
-        await ctx.db.run(simulator.forget_recipient(ctx.organization_id, phone))
+        await ctx.db.run(simulator.erase_recipient(ctx.organization_id, phone))
     return phones
 
 

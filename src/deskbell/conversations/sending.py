@@ -16,14 +16,14 @@ import msgspec
 from deskbell.compliance import suppressions
 from deskbell.compliance.gate import gate
 from deskbell.conversations import store
-from deskbell.conversations.carriers.base import Carrier, Receipt, Refused, Text, Unavailable, Unsure
+from deskbell.conversations.carriers.base import Accepted, Carrier, OutcomeUnknown, Refused, Text, Unavailable
 from deskbell.conversations.model import Message, MessageStatus, Outgoing
 from deskbell.core.operation import Context
 from deskbell.errors import Problem
 from deskbell.foundation import jobs
 from deskbell.foundation.db import DatabaseFailure, Session, insert, update
 from deskbell.foundation.ids import new_id
-from deskbell.foundation.jobs import Again, Work
+from deskbell.foundation.jobs import Retry, Work
 from deskbell.organizations.operations import context_of
 
 log = logging.getLogger(__name__)
@@ -129,11 +129,11 @@ async def record_report(ctx: Context, report: Report) -> None:
     await set_status(ctx, message.id, report.status, carrier_id=report.carrier_id, **more)
 
 
-async def record_receipt(ctx: Context, message: Outgoing, receipt: Receipt) -> None:
+async def record_receipt(ctx: Context, message: Outgoing, receipt: Accepted) -> None:
     """The carrier has the text. If its report was faster than this, the report stands."""
     present = await ctx.db.one(store.outgoing(ctx.organization_id, message.id))
     if present is None:
-        raise Again("its person was erased meanwhile: the carrier must forget it")
+        raise Retry("its person was erased meanwhile: the carrier must forget it")
     if present.status == "sending":
         await set_status(ctx, message.id, "sent", carrier_id=receipt.carrier_id, sent_at=ctx.now)
 
@@ -142,12 +142,12 @@ async def record_refusal(ctx: Context, message: Outgoing, refusal: Refused) -> N
     """The carrier will not take the text. If the person has told the carrier STOP, so have they told us."""
     await set_status(ctx, message.id, "failed", failure=refusal.reason)
     if refusal.opted_out:
-        await stop_texts(ctx, message.phone)
+        await record_opt_out(ctx, message.phone)
         if await is_erased(ctx, message.id):
-            await suppressions.forget_number(ctx, message.phone)
+            await suppressions.erase_number(ctx, message.phone)
 
 
-async def stop_texts(ctx: Context, phone: str) -> bool:
+async def record_opt_out(ctx: Context, phone: str) -> bool:
     """Honours an opt-out: records it and cancels what is queued for the number. Answers whether it is news."""
     news = await suppressions.opt_out(ctx, phone)
     await ctx.db.run(store.cancel_queued(ctx.organization_id, phone, ctx.now))
@@ -183,45 +183,45 @@ class Sender:
         try:
             receipt = await self.ask(message, text)
         except Unavailable as down:
-            await self.put_off(work, message, "carrier_down", str(down))
+            await self.requeue(work, message, "carrier_down", str(down))
             return
         except Refused as refused:
             refusal = refused  # the lambda outlives the except clause's own name
             await work.finish(within(work, lambda ctx: record_refusal(ctx, message, refusal)))
             return
-        except Unsure:
+        except OutcomeUnknown:
             if message.status == "sending" and work.job.attempts >= ATTEMPTS:
                 await work.finish(within(work, lambda ctx: set_status(ctx, message.id, "unknown", failure="no_answer")))
                 return
-            raise Again("the carrier has not answered") from None
+            raise Retry("the carrier has not answered") from None
         if receipt is None:
-            await self.put_off(work, message, "never_taken", "the carrier never had it")
+            await self.requeue(work, message, "never_taken", "the carrier never had it")
             return
         await work.finish(within(work, lambda ctx: record_receipt(ctx, message, receipt)))
 
-    async def ask(self, message: Outgoing, text: Text) -> Receipt | None:
+    async def ask(self, message: Outgoing, text: Text) -> Accepted | None:
         """Hands a text over, or looks up one that the carrier may have. Only the carrier's clear word about handing over counts:
         any other failure, and every one of a look-up, is Unsure.
         """
         try:
             async with asyncio.timeout(PATIENCE):
                 return await (self.carrier.find(text) if message.status == "sending" else self.carrier.send(text))
-        except (Unsure, DatabaseFailure):
+        except (OutcomeUnknown, DatabaseFailure):
             raise
         except Exception as failure:
             clear = isinstance(failure, Unavailable | Refused)
             if clear and message.status == "queued":
                 raise
             log.warning("text %s: %s", message.id, failure or type(failure).__name__, exc_info=not clear)
-            raise Unsure from failure
+            raise OutcomeUnknown from failure
 
-    async def put_off(self, work: Work, message: Outgoing, failure: str, reason: str) -> None:
+    async def requeue(self, work: Work, message: Outgoing, failure: str, reason: str) -> None:
         """Back into the queue for another attempt, through the gate again; or failed, after the last one."""
         if work.job.attempts >= ATTEMPTS:
             await work.finish(within(work, lambda ctx: set_status(ctx, message.id, "failed", failure=failure)))
             return
         await work.record(within(work, lambda ctx: set_status(ctx, message.id, "queued")))
-        raise Again(reason)
+        raise Retry(reason)
 
     async def report(self, work: Work) -> None:
         """The simulator's report, by the path that every carrier's report takes."""

@@ -21,7 +21,7 @@ from sqlalchemy import (
 )
 
 from deskbell.conversations.model import Message, Outgoing, Thread
-from deskbell.foundation.db import FLAG, ID, INSTANT, command, query, schema
+from deskbell.foundation.db import BOOLEAN, ID, TIMESTAMP, command, query, schema
 
 threads = Table(
     "threads",
@@ -33,9 +33,9 @@ threads = Table(
     Column("ai_summary", Text),
     Column("sentiment", Text),
     Column("interest_level", Text),
-    Column("requires_human", FLAG, nullable=False),
-    Column("created_at", INSTANT, nullable=False),
-    Column("updated_at", INSTANT, nullable=False),
+    Column("requires_human", BOOLEAN, nullable=False),
+    Column("created_at", TIMESTAMP, nullable=False),
+    Column("updated_at", TIMESTAMP, nullable=False),
     ForeignKeyConstraint(["organization_id", "lead_id"], ["leads.organization_id", "leads.id"]),
 )
 Index("threads_lead", threads.c.organization_id, threads.c.lead_id, unique=True)
@@ -51,12 +51,12 @@ messages = Table(
     Column("body", Text, nullable=False),
     Column("status", Text, nullable=False),
     Column("phone", Text, nullable=False),
-    Column("exempt", FLAG, nullable=False),
+    Column("exempt", BOOLEAN, nullable=False),
     Column("carrier_id", Text),
     Column("failure", Text),
-    Column("sent_at", INSTANT),
-    Column("created_at", INSTANT, nullable=False),
-    Column("updated_at", INSTANT, nullable=False),
+    Column("sent_at", TIMESTAMP),
+    Column("created_at", TIMESTAMP, nullable=False),
+    Column("updated_at", TIMESTAMP, nullable=False),
     ForeignKeyConstraint(["organization_id", "lead_id"], ["leads.organization_id", "leads.id"]),
 )
 Index("messages_carrier", messages.c.carrier_id, unique=True)
@@ -136,10 +136,10 @@ def touch_thread(organization_id: str, lead_id: str, moment: str) -> Update:
 
 
 @command
-def forget_thread(organization_id: str, lead_id: str) -> Delete:
+def erase_thread(organization_id: str, lead_id: str) -> Delete:
     return delete(threads).where(threads.c.organization_id == organization_id, threads.c.lead_id == lead_id)
 
 
 @command
-def forget_messages(organization_id: str, lead_id: str) -> Delete:
+def erase_messages(organization_id: str, lead_id: str) -> Delete:
     return delete(messages).where(messages.c.organization_id == organization_id, messages.c.lead_id == lead_id)

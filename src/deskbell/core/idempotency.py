@@ -11,7 +11,7 @@ from sqlalchemy import Column, Delete, Integer, Select, Table, Text, delete, or_
 
 from deskbell.errors import Problem
 from deskbell.foundation import clock
-from deskbell.foundation.db import ID, INSTANT, Session, command, insert, query, schema
+from deskbell.foundation.db import ID, TIMESTAMP, Session, command, insert, query, schema
 
 KEPT = 24 * 60 * 60  # seconds
 
@@ -25,7 +25,7 @@ answers = Table(
     Column("body_hash", Text, nullable=False),
     Column("status", Integer, nullable=False),
     Column("body", Text, nullable=False),
-    Column("created_at", INSTANT, nullable=False, index=True),
+    Column("created_at", TIMESTAMP, nullable=False, index=True),
 )
 
 
@@ -72,13 +72,13 @@ def forget_answers_before(moment: str) -> Delete:
 
 
 @command
-def forget_answers_about(organization_id: str, id: str) -> Delete:
+def erase_answers_about(organization_id: str, id: str) -> Delete:
     """Drops the stored answers that mention a record, in their body or in their request's path."""
     mentions = or_(answers.c.body.contains(id), answers.c.path.contains(id))
     return delete(answers).where(answers.c.organization_id == organization_id, mentions)
 
 
-def checked_key(values: list[bytes]) -> str | None:
+def validate_key(values: list[bytes]) -> str | None:
     """The key that a request's headers of that name give, or None where there are none."""
     key = b" ".join(values)
     if values and re.fullmatch(rb"[\x21-\x7e]{1,255}", key) is None:
@@ -104,7 +104,7 @@ async def replay(session: Session, request: Repeatable) -> tuple[int, bytes] | N
 
 async def waited_replay(session: Session, request: Repeatable) -> tuple[int, bytes] | None:
     """`replay`, once an earlier run of this request that is still under way has ended."""
-    await session.hold(f"{request.organization_id} {request.method} {request.path} {request.key}")
+    await session.lock(f"{request.organization_id} {request.method} {request.path} {request.key}")
     return await replay(session, request)
 
 

@@ -20,7 +20,7 @@ T = TypeVar("T")
 AGENT_API = "/v1/"
 
 
-class Caller(msgspec.Struct, frozen=True):
+class Principal(msgspec.Struct, frozen=True):
     """Who calls: an API key, with what it may do and for whom. An empty `scopes` is full access."""
 
     organization_id: str
@@ -60,7 +60,7 @@ class Context:
         return clock.now()
 
 
-class Incoming(NamedTuple):
+class RequestBody(NamedTuple):
     """A body that nobody has read yet. `receive` gives it in the parts that ASGI calls `http.request`."""
 
     media_type: str
@@ -68,7 +68,7 @@ class Incoming(NamedTuple):
     receive: Callable[[], Awaitable[Mapping[str, Any]]]
 
 
-class Outside:
+class ExternalContext:
     """What a handler works with that talks to the outside: a model, an embedder, a child process.
 
     It may await anything, but nothing within `read` and `write`, which are one transaction each: `await outside.write(lambda ctx:
@@ -78,7 +78,12 @@ class Outside:
     __slots__ = ("caller", "database", "incoming", "organization_id", "parts", "via")
 
     def __init__(
-        self, database: Database, caller: Caller, via: str, parts: Mapping[type, Any], incoming: Incoming | None = None
+        self,
+        database: Database,
+        caller: Principal,
+        via: str,
+        parts: Mapping[type, Any],
+        incoming: RequestBody | None = None,
     ) -> None:
         self.database = database
         self.caller = caller
@@ -102,24 +107,24 @@ class Outside:
         return context(session, self.caller, self.via)
 
 
-def context(session: Session, caller: Caller, via: str) -> Context:
+def context(session: Session, caller: Principal, via: str) -> Context:
     return Context(session, caller.organization_id, country=caller.country, person_id=caller.person_id, via=via)
 
 
-class Events:
+class EventStream:
     """An answer that comes bit by bit, as server-sent events: each a name and a record. A Problem that is raised becomes the last."""
 
     def __init__(self, events: AsyncIterator[tuple[str, Any]]) -> None:
         self.events = events
 
 
-class Answer(NamedTuple):
+class Response(NamedTuple):
     """What an operation gives its surface: status and body, whether they are an earlier run's, and events instead of a body."""
 
     status: int
     body: bytes
     replayed: bool = False
-    events: Events | None = None
+    events: EventStream | None = None
 
 
 class Tool(NamedTuple):
@@ -146,7 +151,7 @@ class Operation:
 
     The handler's signature says the rest. `(ctx, id, changes)`: a path parameter is its own argument; an argument of a struct
     type is the query of a GET and the body of a write. Its docstring is the description that every surface shows.
-    A handler whose first argument is an `Outside` runs in no transaction; it makes its own. `upload` is the command of one that reads
+    A handler whose first argument is an `ExternalContext` runs in no transaction; it makes its own. `upload` is the command of one that reads
     its body itself, where that may also be a form with a file.
     """
 
@@ -171,27 +176,29 @@ class Operation:
         hints = get_type_hints(handler, include_extras=True)
         self.output = hints.pop("return")
         self.lists = get_origin(self.output) is Page
-        kinds = [kind for kind in get_args(self.output) if kind is not Events]
+        kinds = [kind for kind in get_args(self.output) if kind is not EventStream]
         self.record = kinds[0] if kinds else self.output
-        self.streams = Events in get_args(self.output)
+        self.streams = EventStream in get_args(self.output)
         work, *arguments = inspect.signature(handler).parameters
-        self.outside = hints[work] is Outside
+        self.outside = hints[work] is ExternalContext
         self.path_parameters = [part.strip("{}") for part in self.path.split("/") if part.startswith("{")]
         if arguments[: len(self.path_parameters)] != self.path_parameters:
             raise TypeError(f"{name}: {handler.__qualname__} must take {self.path_parameters} first")
         rest = arguments[len(self.path_parameters) :]
         self.path_readers = [reader_of(hints[name]) for name in self.path_parameters]
         self.input: type | None = hints[rest[0]] if rest else None
-        self.reads = self.method == "GET"
+        self.is_read = self.method == "GET"
         self.status = status or (201 if self.method == "POST" else 200)
         self.upload = upload
         in_agent_api = self.path.startswith(AGENT_API)
-        self.from_query = json.query_decoder(self.input) if self.input and self.reads else None
-        self.from_body = json.decoder(self.input, missing_first=in_agent_api) if self.input and not self.reads else None
+        self.from_query = json.query_decoder(self.input) if self.input and self.is_read else None
+        self.from_body = (
+            json.decoder(self.input, missing_first=in_agent_api) if self.input and not self.is_read else None
+        )
         self.partial = self.method == "PUT"
         self.description = inspect.getdoc(handler) or ""
 
-    def authorize(self, caller: Caller) -> None:
+    def authorize(self, caller: Principal) -> None:
         """Refuses a key that lacks the scope."""
         if caller.scopes and self.scope not in caller.scopes:
             raise Problem("insufficient_scope", f"This API key lacks the scope '{self.scope}'")
@@ -213,36 +220,38 @@ class Operation:
     async def run(
         self,
         database: Database,
-        caller: Caller,
+        caller: Principal,
         via: str,
         arguments: list[Any],
         render: Callable[[Any], bytes],
         repeatable: Repeatable | None = None,
-    ) -> Answer:
+    ) -> Response:
         """Acts, renders and commits. A write, its rendered answer and its idempotency record share one transaction."""
 
         async def act(session: Session) -> Any:
             return await self.handler(context(session, caller, via), *arguments)
 
-        if self.reads:
-            return Answer(self.status, render(await database.read(act, caller.organization_id)))
+        if self.is_read:
+            return Response(self.status, render(await database.read(act, caller.organization_id)))
 
-        async def unit(session: Session) -> Answer:
+        async def unit(session: Session) -> Response:
             if repeatable and (earlier := await idempotency.waited_replay(session, repeatable)):
-                return Answer(*earlier, replayed=True)
+                return Response(*earlier, replayed=True)
             body = render(await act(session))
             if repeatable:
                 await idempotency.remember(session, repeatable, self.status, body)
-            return Answer(self.status, body)
+            return Response(self.status, body)
 
         return await database.write(unit, caller.organization_id)
 
-    async def run_outside(self, outside: Outside, arguments: list[Any], render: Callable[[Any], bytes]) -> Answer:
+    async def run_outside(
+        self, outside: ExternalContext, arguments: list[Any], render: Callable[[Any], bytes]
+    ) -> Response:
         """Acts in the transactions that the handler makes, and renders."""
         result = await self.handler(outside, *arguments)
-        if isinstance(result, Events):
-            return Answer(self.status, b"", events=result)
-        return Answer(self.status, render(result))
+        if isinstance(result, EventStream):
+            return Response(self.status, b"", events=result)
+        return Response(self.status, render(result))
 
 
 def reader_of(kind: Any) -> Callable[[str], Any]:

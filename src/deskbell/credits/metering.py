@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from deskbell.core.operation import Context, Outside
+from deskbell.core.operation import Context, ExternalContext
 from deskbell.credits import operations
 from deskbell.credits.model import Activity
 from deskbell.foundation.db import Database, Session
@@ -40,11 +40,11 @@ async def noted(session: Session, organization_id: str, activity: Activity, coun
     await operations.record(Context(session, organization_id), activity=activity, count=count)
 
 
-async def allowed(outside: Outside) -> None:
+async def allowed(outside: ExternalContext) -> None:
     """402 where the wallet is empty or the organization's budget used up."""
     await outside.read(operations.check)
 
 
-def done(outside: Outside, activity: Activity) -> None:
+def done(outside: ExternalContext, activity: Activity) -> None:
     """Counts one piece of work that went well."""
     outside.part(Meter).count(outside.organization_id, activity)

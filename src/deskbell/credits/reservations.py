@@ -47,7 +47,7 @@ async def reserved(write: Write, activity: Activity, agent_id: str, cost: float 
 
 
 async def reserve(ctx: Context, id: str, activity: Activity, agent_id: str, cost: float | None) -> None:
-    await ctx.db.hold(place(ctx))
+    await ctx.db.lock(place(ctx))
     await ctx.db.run(store.drop_expired(ctx.organization_id, ctx.now))
     amount = await usual(ctx, activity, agent_id) if cost is None else round(cost * NANO)
     if await operations.is_metered(ctx.db):
@@ -79,7 +79,7 @@ async def usual(ctx: Context, activity: Activity, agent_id: str) -> int:
 
 async def settle(ctx: Context, id: str) -> None:
     """Ends a reservation: in the transaction that records what the call has cost, or because it failed."""
-    await ctx.db.hold(place(ctx))
+    await ctx.db.lock(place(ctx))
     await ctx.db.run(store.drop_reservation(ctx.organization_id, id))
 
 

@@ -20,7 +20,7 @@ from sqlalchemy import (
 )
 
 from deskbell.credits.model import Activity, Budget, Row, Used
-from deskbell.foundation.db import ID, INSTANT, command, query, schema
+from deskbell.foundation.db import ID, TIMESTAMP, command, query, schema
 
 
 def _of_organization() -> ForeignKeyConstraint:
@@ -32,7 +32,7 @@ wallets = Table(
     schema,
     Column("organization_id", ID, primary_key=True),
     Column("balance", Integer, nullable=False),
-    Column("updated_at", INSTANT, nullable=False),
+    Column("updated_at", TIMESTAMP, nullable=False),
     _of_organization(),
 )
 
@@ -68,7 +68,7 @@ reservations = Table(
     Column("id", ID, primary_key=True),
     Column("agent_id", ID, nullable=False),
     Column("amount", Integer, nullable=False),
-    Column("expires_at", INSTANT, nullable=False),
+    Column("expires_at", TIMESTAMP, nullable=False),
     _of_organization(),
 )
 

@@ -16,7 +16,7 @@ class Unsupported(Exception):
     """A database URL that names no database that we know."""
 
     def __init__(self, url: str) -> None:
-        super().__init__(f"The database {hidden(url)!r} is not supported. Use {SUPPORTED}.")
+        super().__init__(f"The database {redact(url)!r} is not supported. Use {SUPPORTED}.")
 
 
 class DriverMissing(Exception):
@@ -26,7 +26,7 @@ class DriverMissing(Exception):
         super().__init__("PostgreSQL needs one more package: pip install 'deskbell[postgres]'")
 
 
-def hidden(url: str) -> str:
+def redact(url: str) -> str:
     """A database URL that may be shown: without its password."""
     return re.sub(r"(://[^/@:]*:)[^@]*@", r"\1***@", url)
 
@@ -40,7 +40,7 @@ def is_postgres(url: str) -> bool:
     return url.startswith(("postgresql://", "postgres://"))
 
 
-def opened(url: str) -> Database:
+def open_database(url: str) -> Database:
     """The server's database, not yet started. Called inside the running event loop."""
     if (path := sqlite_path(url)) is not None:
         from deskbell.foundation.sqlite import SqliteDatabase

@@ -39,8 +39,7 @@ from sqlalchemy import (
 )
 from sqlalchemy import insert as insert_into
 from sqlalchemy import update as update_table
-from sqlalchemy.dialects.postgresql import JSON as PlainJSON
-from sqlalchemy.dialects.postgresql import TIMESTAMP, UUID
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.engine.interfaces import Dialect
 from sqlalchemy.sql.functions import FunctionElement
 
@@ -54,17 +53,19 @@ P = ParamSpec("P")
 schema = MetaData()
 
 # Columns hold the stored form: text, integers, booleans. What SQLite lacks is text there and the proper type on PostgreSQL.
-ID = Text().with_variant(UUID(as_uuid=False), "postgresql")
-INSTANT = Text().with_variant(TIMESTAMP(timezone=True), "postgresql")
-JSON = Text().with_variant(PlainJSON(), "postgresql")  # not jsonb: what a client stores comes back as it was written
-FLAG = Integer().with_variant(Boolean(), "postgresql")
+ID = Text().with_variant(postgresql.UUID(as_uuid=False), "postgresql")
+TIMESTAMP = Text().with_variant(postgresql.TIMESTAMP(timezone=True), "postgresql")
+JSON = Text().with_variant(
+    postgresql.JSON(), "postgresql"
+)  # not jsonb: what a client stores comes back as it was written
+BOOLEAN = Integer().with_variant(Boolean(), "postgresql")
 
 
 class DatabaseFailure(Exception):
     """The database could not do what was asked: it is away, full or broken. Nothing of the failed unit is stored."""
 
 
-class Violation(Exception):
+class ConstraintViolation(Exception):
     """A unique index refused a row. `index` is its name in the schema. It ends the unit: PostgreSQL cannot go on after it."""
 
     def __init__(self, index: str) -> None:
@@ -72,11 +73,11 @@ class Violation(Exception):
         self.index = index
 
 
-class ForeignAwait(BaseException):
+class AwaitInTransaction(BaseException):
     """A handler awaited something other than `ctx.db`, inside a transaction. Not an Exception, so that no handler swallows it."""
 
 
-class TooLong(BaseException):
+class NeedsThread(BaseException):
     """A read would hold the event loop up; the database runs it again on a thread. Not an Exception, for the same reason."""
 
 
@@ -93,7 +94,7 @@ class Contains(ColumnElement[Any]):
         self.column, self.terms, self.indexed = column, [term] if digits is None else [term, digits], indexed
 
 
-class Among(ColumnElement[Any]):
+class InList(ColumnElement[Any]):
     """Whether a text column holds one of the texts of a bound JSON list."""
 
     inherit_cache = False
@@ -245,7 +246,7 @@ class Session(Protocol):
     async def run(self, statement: Bound[Any]) -> int:
         """Runs a statement that returns no rows; answers how many it changed."""
 
-    async def hold(self, name: str) -> None:
+    async def lock(self, name: str) -> None:
         """Waits until no other transaction holds this name, then holds it until this one ends."""
 
 
@@ -287,7 +288,7 @@ class Database(Protocol):
     process serves the same data; `limits` hold across all that do; `graphs` is None where there are none.
     """
 
-    alone: bool
+    single_process: bool
     limits: Limits
     graphs: Graphs | None
 
@@ -300,13 +301,13 @@ class Database(Protocol):
 
     async def write(self, work: Work[T], organization_id: str | None = None) -> T: ...
 
-    def follow(self, table: str, told: Callable[[], None]) -> None:
+    def on_change(self, table: str, told: Callable[[], None]) -> None:
         """Calls back, in the event loop, after any process may have written `table` (jobs, or one that tells who may call)."""
 
-    async def announce(self, news: str) -> None:
+    async def broadcast(self, news: str) -> None:
         """Tells everybody who hears, in all processes that serve the same data. At most 4,000 bytes; nothing is kept."""
 
-    def hear(self, told: Callable[[str], None]) -> None:
+    def on_broadcast(self, told: Callable[[str], None]) -> None:
         """Calls back, in the event loop, with what is announced."""
 
 

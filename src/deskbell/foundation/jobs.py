@@ -20,7 +20,18 @@ import msgspec
 from sqlalchemy import Column, Delete, Index, Integer, Select, Table, Text, Update, delete, func, select, update
 
 from deskbell.foundation import clock
-from deskbell.foundation.db import ID, INSTANT, JSON, Database, DatabaseFailure, Session, command, insert, query, schema
+from deskbell.foundation.db import (
+    ID,
+    JSON,
+    TIMESTAMP,
+    Database,
+    DatabaseFailure,
+    Session,
+    command,
+    insert,
+    query,
+    schema,
+)
 from deskbell.foundation.ids import new_id
 
 T = TypeVar("T")
@@ -41,13 +52,13 @@ jobs = Table(
     Column("lane", Text, nullable=False),
     Column("kind", Text, nullable=False),
     Column("payload", JSON, nullable=False),
-    Column("due_at", INSTANT, nullable=False),
+    Column("due_at", TIMESTAMP, nullable=False),
     Column("attempts", Integer, nullable=False),
     Column("dedupe", Text),
     Column("claim", Text),
     Column("error", Text),
-    Column("failed_at", INSTANT),
-    Column("created_at", INSTANT, nullable=False),
+    Column("failed_at", TIMESTAMP),
+    Column("created_at", TIMESTAMP, nullable=False),
 )
 Index("jobs_due", jobs.c.queue, jobs.c.due_at, jobs.c.id)
 Index("jobs_by_lane", jobs.c.queue, jobs.c.organization_id, jobs.c.lane, jobs.c.due_at, jobs.c.id)
@@ -160,7 +171,7 @@ async def drop(session: Session, kind: str) -> None:
     await session.run(drop_jobs(kind))
 
 
-class Again(Exception):
+class Retry(Exception):
     """Raised by a handler whose job must be tried again later; says why, in words for the log."""
 
 
@@ -303,7 +314,7 @@ class Worker:
                 await self.database.write(lambda session: session.run(end_job(job.id, claim)))
         except ClaimLost:
             log.warning("job %s %s: the lease ran out before it ended", job.kind, job.id)
-        except (Again, DatabaseFailure) as reason:
+        except (Retry, DatabaseFailure) as reason:
             wait = clock.seconds_from_now(BACKOFF[min(job.attempts, len(BACKOFF)) - 1])
             await self.settle(postpone_job(job.id, claim, wait, str(reason)))
         except Exception:

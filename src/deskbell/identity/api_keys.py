@@ -11,7 +11,7 @@ from zlib import crc32
 
 import msgspec
 
-from deskbell.core.operation import Caller
+from deskbell.core.operation import Principal
 from deskbell.foundation import clock
 from deskbell.foundation.db import Bound, Database, Session
 from deskbell.organizations.store import credential, mark_used
@@ -37,10 +37,10 @@ class Authenticator(ABC):
 
     def __init__(self, database: Database) -> None:
         self.database = database
-        self.cache: dict[bytes, tuple[float, Caller | None]] = {}
+        self.cache: dict[bytes, tuple[float, Principal | None]] = {}
         self.used: dict[str, str] = {}
 
-    async def caller(self, authorization: bytes) -> Caller | None:
+    async def caller(self, authorization: bytes) -> Principal | None:
         """The key's caller, or None for a key that is malformed, unknown, inactive or expired."""
         kept = self.cache.get(authorization)
         if kept is None or kept[0] < time.monotonic():
@@ -54,7 +54,7 @@ class Authenticator(ABC):
         caller = kept[1]
         return None if caller is None or caller.has_expired() else caller
 
-    async def look_up(self, authorization: bytes) -> Caller | None:
+    async def look_up(self, authorization: bytes) -> Principal | None:
         scheme, _, token = authorization.partition(b" ")
         token = token.strip(b" ")
         if scheme.lower() != b"bearer":
@@ -65,14 +65,14 @@ class Authenticator(ABC):
         return found
 
     @abstractmethod
-    async def identify(self, token: bytes) -> Caller | None:
+    async def identify(self, token: bytes) -> Principal | None:
         """Whose key this is; None where it is nobody's or has ended."""
 
     @abstractmethod
     def marked_used(self, key_id: str, moment: str) -> Bound[None]:
         """The statement that notes a key's last use."""
 
-    async def welcomes(self, origin: str) -> bool:
+    async def allows_origin(self, origin: str) -> bool:
         """Whether web pages of this origin may call."""
         return False
 
@@ -96,14 +96,14 @@ class Authenticator(ABC):
 class Keys(Authenticator):
     """The keys of the CRM API."""
 
-    async def identify(self, token: bytes) -> Caller | None:
+    async def identify(self, token: bytes) -> Principal | None:
         if _well_formed(token) is None:
             return None
         digest = sha256(token).hexdigest()
         found = await self.database.read(lambda session: session.one(credential(digest)))
         if found is None or not found.active:
             return None
-        return Caller(
+        return Principal(
             organization_id=found.organization_id,
             key_id=found.key_id,
             key_prefix=found.prefix,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from hashlib import sha256
 
-from deskbell.core.operation import Caller
+from deskbell.core.operation import Principal
 from deskbell.foundation.db import Bound, Database, Session
 from deskbell.foundation.ids import random_text
 from deskbell.identity.api_keys import Authenticator
@@ -35,7 +35,7 @@ class ApplicationKeys(Authenticator):
         self.requests_per_minute = requests_per_minute
         self.full_access = full_access
 
-    async def identify(self, token: bytes) -> Caller | None:
+    async def identify(self, token: bytes) -> Principal | None:
         if _well_formed(token) is None:
             return None
         digest = sha256(token).hexdigest()
@@ -49,8 +49,8 @@ class ApplicationKeys(Authenticator):
         known = await self.database.read(looked_up)
         return self.caller_of(*known) if known else None
 
-    def caller_of(self, found: ApplicationCredential, origins: list[str]) -> Caller:
-        return Caller(
+    def caller_of(self, found: ApplicationCredential, origins: list[str]) -> Principal:
+        return Principal(
             organization_id=found.organization_id,
             key_id=found.key_id,
             key_prefix=found.shown,
@@ -65,7 +65,7 @@ class ApplicationKeys(Authenticator):
     def marked_used(self, key_id: str, moment: str) -> Bound[None]:
         return mark_application_key_used(key_id, moment)
 
-    async def welcomes(self, origin: str) -> bool:
+    async def allows_origin(self, origin: str) -> bool:
         if len(origin) > LONGEST_ORIGIN or "\0" in origin:
             return False
         return await self.database.read(lambda session: session.one(origin_listed(origin))) is not None

@@ -12,7 +12,7 @@ from deskbell.foundation.ids import NO_ID, new_id
 from deskbell.identity import application_keys
 from deskbell.identity.api_keys import key_hash
 from deskbell.organizations import rules, store
-from deskbell.organizations.model import Application, ApplicationKey, ApplicationKeyEnd, ApplicationType
+from deskbell.organizations.model import Application, ApplicationKey, ApplicationKeyRevocation, ApplicationType
 
 
 async def create_application(
@@ -51,7 +51,7 @@ async def origins_of(session: Session, application: Application) -> list[str]:
 async def set_origins(session: Session, id: str, origins: Sequence[str]) -> Application:
     """Replaces the origins of the web pages that may call with the application's keys. None is the start."""
     application = await get_application(session, id)
-    checked = sorted({rules.checked_origin(origin) for origin in origins})
+    checked = sorted({rules.validate_origin(origin) for origin in origins})
     await session.run(store.drop_origins(application.organization_id, id))
     for origin in checked:
         row = {"organization_id": application.organization_id, "application_id": id, "origin": origin}
@@ -110,22 +110,26 @@ async def revoke_application_key(session: Session, id: str) -> ApplicationKey:
     return await get_application_key(session, id)
 
 
-async def key_ends_after(session: Session, last: ApplicationKeyEnd | None, most: int) -> list[ApplicationKeyEnd]:
+async def key_ends_after(
+    session: Session, last: ApplicationKeyRevocation | None, most: int
+) -> list[ApplicationKeyRevocation]:
     """Revoked keys of all organizations, behind `last`."""
     return await session.all(store.application_key_ends_after(last.id if last else NO_ID, most))
 
 
-async def carry_over_key_ends(session: Session, entries: list[ApplicationKeyEnd]) -> int:
+async def carry_over_key_ends(session: Session, entries: list[ApplicationKeyRevocation]) -> int:
     """Ends the keys of an earlier state that a later one has revoked. How many changed."""
     return sum([await session.run(store.end_application_key(end.id, end.revoked_at)) for end in entries])
 
 
-async def ends_after(session: Session, last: ApplicationKeyEnd | None, most: int) -> list[ApplicationKeyEnd]:
+async def ends_after(
+    session: Session, last: ApplicationKeyRevocation | None, most: int
+) -> list[ApplicationKeyRevocation]:
     """Revoked applications of all organizations, behind `last`."""
     return await session.all(store.application_ends_after(last.id if last else NO_ID, most))
 
 
-async def carry_over_ends(session: Session, entries: list[ApplicationKeyEnd]) -> int:
+async def carry_over_ends(session: Session, entries: list[ApplicationKeyRevocation]) -> int:
     """Ends the applications of an earlier state that a later one has revoked. How many changed."""
     alive = [end.id for end in entries if await session.one(store.live_application(end.id))]
     for id in alive:

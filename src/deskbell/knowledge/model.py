@@ -157,7 +157,7 @@ class SearchAnswer(msgspec.Struct, rename="camel"):
 class BaseState(msgspec.Struct):
     """What a search must know of a knowledge base: `version` moves with everything that a search may find.
 
-    `calibration` is a `Fitted` as JSON, where one was made.
+    `calibration` is a `FittedCalibration` as JSON, where one was made.
     """
 
     id: str
@@ -234,7 +234,7 @@ class Named(msgspec.Struct):
     headings: msgspec.Raw
 
 
-class OldChunk(msgspec.Struct):
+class StaleChunk(msgspec.Struct):
     """Where a chunk stands that nobody sees any more."""
 
     revision: int

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-from deskbell.core.operation import Operation, Outside
+from deskbell.core.operation import ExternalContext, Operation
 from deskbell.credits import metering
 from deskbell.knowledge import rules
 from deskbell.knowledge.bases import create_base, delete_base, get_base, list_bases
 from deskbell.knowledge.documents import delete_document, get_document, list_documents, reindex_document
 from deskbell.knowledge.model import NewDocument, SearchAnswer, SearchQuery
-from deskbell.knowledge.retrieval.search import Knowledge, explained, next_questions, search_one
+from deskbell.knowledge.retrieval.search import SearchService, explained, next_questions, search_one
 from deskbell.knowledge.uploads import add_document
 from deskbell.organizations.model import MANAGE, USE
 
 
-async def search(outside: Outside, query: SearchQuery) -> SearchAnswer:
+async def search(outside: ExternalContext, query: SearchQuery) -> SearchAnswer:
     """Search a knowledge base by meaning and by keywords. Scores go from 0 to 1; the best results come first, whatever their score.
 
     `explain` adds to each result how it was ranked, and why a chat would leave it out.
     """
     await metering.allowed(outside)
-    knowledge = outside.part(Knowledge)
+    knowledge = outside.part(SearchService)
     found = await search_one(knowledge, outside.organization_id, query.kb_id, query.query, query.top_k)
     if found is None:
         raise rules.no_base()

@@ -31,7 +31,7 @@ from sqlalchemy import (
     update,
 )
 
-from deskbell.foundation.db import ID, INSTANT, JSON, Among, command, query, schema
+from deskbell.foundation.db import ID, JSON, TIMESTAMP, InList, command, query, schema
 from deskbell.knowledge.model import (
     BaseState,
     Beside,
@@ -43,8 +43,8 @@ from deskbell.knowledge.model import (
     KnowledgeBase,
     LiveDocument,
     Named,
-    OldChunk,
     Pending,
+    StaleChunk,
 )
 
 knowledge_bases = Table(
@@ -57,8 +57,8 @@ knowledge_bases = Table(
     Column("version", Integer, nullable=False),
     Column("embedder", Text),
     Column("calibration", Text),
-    Column("created_at", INSTANT, nullable=False),
-    Column("updated_at", INSTANT, nullable=False),
+    Column("created_at", TIMESTAMP, nullable=False),
+    Column("updated_at", TIMESTAMP, nullable=False),
     ForeignKeyConstraint(["organization_id"], ["organizations.id"]),
 )
 Index("knowledge_bases_id", knowledge_bases.c.id, unique=True)
@@ -85,8 +85,8 @@ documents = Table(
     Column("stored_revision", Integer, nullable=False),
     Column("live_revision", Integer, nullable=False),
     Column("chunk_count", Integer, nullable=False),
-    Column("created_at", INSTANT, nullable=False),
-    Column("updated_at", INSTANT, nullable=False),
+    Column("created_at", TIMESTAMP, nullable=False),
+    Column("updated_at", TIMESTAMP, nullable=False),
     ForeignKeyConstraint(["organization_id"], ["organizations.id"]),
 )
 Index("documents_id", documents.c.id, unique=True)
@@ -105,7 +105,7 @@ dropped_entries = Table(
     Column("organization_id", ID, primary_key=True),
     Column("feed_id", Text, primary_key=True),
     Column("name", Text, primary_key=True),
-    Column("created_at", INSTANT, nullable=False),
+    Column("created_at", TIMESTAMP, nullable=False),
     ForeignKeyConstraint(["organization_id"], ["organizations.id"]),
 )
 
@@ -117,7 +117,7 @@ upload_parts = Table(
     Column("upload_id", ID, primary_key=True),
     Column("part", Integer, primary_key=True),
     Column("data", LargeBinary, nullable=False),
-    Column("created_at", INSTANT, nullable=False),
+    Column("created_at", TIMESTAMP, nullable=False),
     ForeignKeyConstraint(["organization_id"], ["organizations.id"]),
     info={"copied_at_once": 64},
 )
@@ -427,7 +427,7 @@ def title_of(organization_id: str, knowledge_base_id: str, document_id: str, rev
     return select(chunks.c.title).where(*_at(chunks, *place)).limit(1)
 
 
-@query(OldChunk)
+@query(StaleChunk)
 def last_old_chunk(organization_id: str, knowledge_base_id: str, document_id: str, before: int) -> Select[Any]:
     """The last chunk of a document's revisions that are older than `before`."""
     place = (organization_id, knowledge_base_id, document_id)
@@ -482,7 +482,7 @@ def found_chunks(organization_id: str, knowledge_base_id: str, ids: str) -> Sele
     """What is shown of these chunks (a JSON list of ids), as far as searches still see them."""
     columns = [(documents if name in ("file_name", "url") else chunks).c[name] for name in FoundChunk.__struct_fields__]
     own = (chunks.c.organization_id == organization_id, documents.c.knowledge_base_id == knowledge_base_id)
-    return select(*columns).select_from(_live_chunks).where(*own, Among(chunks.c.id, ids))
+    return select(*columns).select_from(_live_chunks).where(*own, InList(chunks.c.id, ids))
 
 
 @query(Beside)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 from functools import partial
 
-from deskbell.core.operation import Incoming, Outside
+from deskbell.core.operation import ExternalContext, RequestBody
 from deskbell.credits import metering
 from deskbell.errors import Problem, invalid
 from deskbell.foundation import json
@@ -26,7 +26,7 @@ class Uploads:
         self.most_bytes = most_bytes
 
 
-async def add_document(outside: Outside, id: PublicId) -> Document:
+async def add_document(outside: ExternalContext, id: PublicId) -> Document:
     """Add a document: a file as the field `file` of multipart/form-data, or JSON with `url`, with `feed_url`, or with `title` and `text`.
 
     It is indexed in the background; ask for it until its `status` is `ready` or `failed`. A document of the same file name, address or
@@ -52,7 +52,7 @@ async def add_document(outside: Outside, id: PublicId) -> Document:
     return await outside.write(lambda ctx: documents.put_document(ctx, id, draft))
 
 
-async def stored_file(outside: Outside, incoming: Incoming, most: int) -> Draft:
+async def stored_file(outside: ExternalContext, incoming: RequestBody, most: int) -> Draft:
     """The file of a form, stored."""
     from starlette.datastructures import Headers, UploadFile
     from starlette.formparsers import MultiPartException, MultiPartParser
@@ -79,7 +79,7 @@ async def stored_file(outside: Outside, incoming: Incoming, most: int) -> Draft:
         await form.close()
 
 
-async def stored(outside: Outside, parts: AsyncGenerator[bytes]) -> str:
+async def stored(outside: ExternalContext, parts: AsyncGenerator[bytes]) -> str:
     """Stores the parts of an upload, each in a transaction of its own, and answers its id."""
     upload_id, number = new_id(), 0
     async for part in parts:
@@ -99,7 +99,7 @@ async def bytes_of(text: str) -> AsyncGenerator[bytes]:
         yield data[start : start + PART]
 
 
-async def bounded(incoming: Incoming, most: int, limit: int) -> AsyncGenerator[bytes]:
+async def bounded(incoming: RequestBody, most: int, limit: int) -> AsyncGenerator[bytes]:
     """The body as it comes in; refused as soon as it is larger than it may be."""
     size = 0
     while True:
@@ -115,7 +115,7 @@ async def bounded(incoming: Incoming, most: int, limit: int) -> AsyncGenerator[b
             return
 
 
-async def whole(incoming: Incoming, most: int) -> bytes:
+async def whole(incoming: RequestBody, most: int) -> bytes:
     if incoming.length > most:
         raise Problem("payload_too_large")
     return b"".join([part async for part in bounded(incoming, most, most)])

@@ -9,7 +9,7 @@ from msgspec import UNSET
 
 from deskbell.core.operation import Context, Operation, Tool
 from deskbell.errors import Problem
-from deskbell.foundation.db import Violation, insert, update
+from deskbell.foundation.db import ConstraintViolation, insert, update
 from deskbell.foundation.ids import new_id
 from deskbell.foundation.pagination import Page, sent
 from deskbell.leads import rules, store
@@ -64,14 +64,14 @@ async def add_lead(ctx: Context, new: NewLead) -> Lead:
     }
     try:
         await ctx.db.run(insert(store.leads, row | stored(ctx, row)))
-    except Violation as violation:
+    except ConstraintViolation as violation:
         raise rules.duplicate(violation.index) from None
     return await get_lead(ctx, str(row["id"]))
 
 
-async def held_lead(ctx: Context, id: str) -> Lead:
+async def lock_lead(ctx: Context, id: str) -> Lead:
     """The lead as it stays until this transaction ends: what is written back must be what was read."""
-    await ctx.db.one(store.held_lead(ctx.organization_id, id))
+    await ctx.db.one(store.lock_lead(ctx.organization_id, id))
     return await get_lead(ctx, id)
 
 
@@ -80,7 +80,7 @@ async def update_lead(ctx: Context, id: str, changes: LeadChanges) -> Lead:
     given = {name: value for name, value in msgspec.structs.asdict(changes).items() if value is not UNSET}
     if given.get("phone") is not None:
         given["phone"] = e164(given["phone"], ctx.country)
-    lead = await held_lead(ctx, id)
+    lead = await lock_lead(ctx, id)
     row = {"first_name": lead.first_name, "last_name": lead.last_name, "email": lead.email, "phone": lead.phone} | given
     try:
         await ctx.db.run(
@@ -90,7 +90,7 @@ async def update_lead(ctx: Context, id: str, changes: LeadChanges) -> Lead:
                 row | stored(ctx, row) | {"updated_at": ctx.now},
             )
         )
-    except Violation as violation:
+    except ConstraintViolation as violation:
         raise rules.duplicate(violation.index) from None
     return await get_lead(ctx, id)
 
@@ -114,7 +114,7 @@ def stored(ctx: Context, row: dict[str, Any]) -> dict[str, Any]:
 
 async def archive_lead(ctx: Context, id: str) -> Lead:
     """Archive a lead: it is hidden from now on, never deleted, and its phone and e-mail address are free again."""
-    await held_lead(ctx, id)
+    await lock_lead(ctx, id)
     await ctx.db.run(
         update(
             store.leads,
@@ -132,9 +132,9 @@ async def find_lead_by_phone(ctx: Context, phone: str) -> Lead | None:
     return await ctx.db.one(store.lead_with_phone(ctx.organization_id, phone))
 
 
-async def forget_lead(ctx: Context, id: str) -> str | None:
+async def erase_lead(ctx: Context, id: str) -> str | None:
     """Erases a lead's identity for good, and archives what is left. Answers the number that it had."""
-    await ctx.db.one(store.held_lead(ctx.organization_id, id))
+    await ctx.db.one(store.lock_lead(ctx.organization_id, id))
     lead = await ctx.db.one(store.any_lead_row(ctx.organization_id, id))
     if lead is None:
         raise Problem("not_found", f"No lead has the id {id}")

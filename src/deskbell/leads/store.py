@@ -21,7 +21,7 @@ from sqlalchemy import (
     tuple_,
 )
 
-from deskbell.foundation.db import ID, INSTANT, JSON, Contains, in_order, query, schema, searched
+from deskbell.foundation.db import ID, JSON, TIMESTAMP, Contains, in_order, query, schema, searched
 from deskbell.leads.model import Lead, SortBy, Standing, Suppression
 
 leads = Table(
@@ -50,9 +50,9 @@ leads = Table(
     Column("first_name_key", Text, nullable=False),
     Column("last_name_key", Text),
     Column("search_text", Text, nullable=False),
-    Column("archived_at", INSTANT),
-    Column("created_at", INSTANT, nullable=False),
-    Column("updated_at", INSTANT, nullable=False),
+    Column("archived_at", TIMESTAMP),
+    Column("created_at", TIMESTAMP, nullable=False),
+    Column("updated_at", TIMESTAMP, nullable=False),
     ForeignKeyConstraint(["organization_id"], ["organizations.id"]),
 )
 Index("leads_phone", leads.c.organization_id, leads.c.phone, unique=True)
@@ -65,8 +65,8 @@ suppressions = Table(
     Column("organization_id", ID, primary_key=True),
     Column("number_hash", Text, primary_key=True),
     Column("phone", Text),
-    Column("opted_out_at", INSTANT),
-    Column("on_dnc_at", INSTANT),
+    Column("opted_out_at", TIMESTAMP),
+    Column("on_dnc_at", TIMESTAMP),
     ForeignKeyConstraint(["organization_id"], ["organizations.id"]),
 )
 
@@ -105,7 +105,7 @@ def lead_row(organization_id: str, id: str) -> Select[Any]:
 
 
 @query(str)
-def held_lead(organization_id: str, id: str) -> Select[Any]:
+def lock_lead(organization_id: str, id: str) -> Select[Any]:
     """Locked until the transaction ends, where the database has row locks; records may still point to it."""
     held = select(leads.c.id).where(leads.c.organization_id == organization_id, leads.c.id == id)
     return held.with_for_update(key_share=True)

@@ -110,7 +110,7 @@ class ApiKey(msgspec.Struct):
     created_at: Timestamp
 
 
-class KeyEnd(msgspec.Struct):
+class KeyRevocation(msgspec.Struct):
     """What ends a key: that it was revoked, or a moment."""
 
     id: str
@@ -142,7 +142,7 @@ class ApplicationKey(msgspec.Struct):
     created_at: Timestamp
 
 
-class ApplicationKeyEnd(msgspec.Struct):
+class ApplicationKeyRevocation(msgspec.Struct):
     """An application or a key of one that was revoked."""
 
     id: str

@@ -11,7 +11,7 @@ from deskbell.core.operation import Context, Operation, Tool
 from deskbell.errors import Problem, invalid
 from deskbell.foundation import clock
 from deskbell.foundation.clock import Instant
-from deskbell.foundation.db import Session, Violation, insert, update
+from deskbell.foundation.db import ConstraintViolation, Session, insert, update
 from deskbell.foundation.ids import NO_ID, new_id
 from deskbell.identity import api_keys
 from deskbell.organizations import rules, store
@@ -19,14 +19,14 @@ from deskbell.organizations.model import (
     READS_PER_MINUTE,
     WRITES_PER_MINUTE,
     ApiKey,
-    KeyEnd,
+    KeyRevocation,
     Organization,
     OrganizationChanges,
     Person,
     Role,
 )
 
-USUAL_HOURS = {
+DEFAULT_HOURS = {
     day: {"start": "08:00", "end": "17:00"} for day in ("monday", "tuesday", "wednesday", "thursday", "friday")
 }
 
@@ -47,7 +47,7 @@ async def context_of(session: Session, organization_id: str, via: str = "user") 
     return Context(session, organization_id, country=country, via=via)
 
 
-async def is_known(session: Session, organization_id: str) -> bool:
+async def exists(session: Session, organization_id: str) -> bool:
     """Whether there is such an organization."""
     return await session.one(store.organization_country(organization_id)) is not None
 
@@ -61,7 +61,7 @@ async def set_agent_approval(ctx: Context, wanted: bool) -> None:
     await ctx.db.run(update(store.organizations, {"id": ctx.organization_id}, {"agent_approval": wanted}))
 
 
-async def must_ask(ctx: Context) -> bool:
+async def needs_approval(ctx: Context) -> bool:
     """Whether the caller needs somebody's approval: a member, and an application, for which nobody in person stands.
 
     A command of the operator does not.
@@ -79,13 +79,13 @@ async def create_organization(
     row = {
         "id": new_id(),
         "name": rules.not_blank("name", name),
-        "business_hours": rules.checked_hours(USUAL_HOURS),
+        "business_hours": rules.validate_hours(DEFAULT_HOURS),
         "payment_status": "active",
         "plan_tier": "starter",
         "ai_name": "Sarah",
         "ai_tone": "friendly_professional",
-        "timezone": rules.checked_timezone(timezone),
-        "country": rules.checked_country(country),
+        "timezone": rules.validate_timezone(timezone),
+        "country": rules.validate_country(country),
         "created_at": moment,
         "updated_at": moment,
     }
@@ -102,14 +102,14 @@ async def update_organization(ctx: Context, changes: OrganizationChanges) -> Org
     if given.get("primary_email"):
         given["primary_email"] = parsed("primary_email", rules.Email, given["primary_email"])
     if "business_hours" in given:
-        given["business_hours"] = rules.checked_hours(msgspec.json.decode(given["business_hours"]))
+        given["business_hours"] = rules.validate_hours(msgspec.json.decode(given["business_hours"]))
     for name in ("ai_name", "ai_tone"):
         if name in given:
             rules.not_blank(name, given[name])
     if given.get("logo_url") is not None:
-        given["logo_url"] = rules.checked_logo(given["logo_url"])
+        given["logo_url"] = rules.validate_logo(given["logo_url"])
     if "timezone" in given:
-        given["timezone"] = rules.checked_timezone(given["timezone"])
+        given["timezone"] = rules.validate_timezone(given["timezone"])
     await ctx.db.run(update(store.organizations, {"id": ctx.organization_id}, {**given, "updated_at": ctx.now}))
     return await get_organization(ctx)
 
@@ -132,7 +132,7 @@ async def add_person(ctx: Context, name: str, email: str, role: Role = "member")
     }
     try:
         await ctx.db.run(insert(store.people, {**row, "role": role, "created_at": ctx.now}))
-    except Violation:
+    except ConstraintViolation:
         raise Problem("duplicate", f"{email} is already a member of this organization") from None
     return await get_person(ctx, str(row["id"]))
 
@@ -171,7 +171,7 @@ async def create_key(
         "name": rules.not_blank("name", name),
         "key_hash": api_keys.key_hash(plaintext),
         "prefix": plaintext[:12],
-        "scopes": msgspec.json.encode(rules.checked_scopes(scopes)).decode(),
+        "scopes": msgspec.json.encode(rules.validate_scopes(scopes)).decode(),
         "person_id": person_id,
         "active": True,
         "expires_at": expires_at,
@@ -209,7 +209,7 @@ async def update_key(
     await get_key(session, id)
     changes: dict[str, Any] = {}
     if scopes is not None:
-        changes["scopes"] = msgspec.json.encode(rules.checked_scopes(scopes)).decode()
+        changes["scopes"] = msgspec.json.encode(rules.validate_scopes(scopes)).decode()
     if reads is not None:
         changes["reads_per_minute"] = positive("reads", reads)
     if writes is not None:
@@ -228,12 +228,12 @@ async def revoke_key(session: Session, id: str) -> ApiKey:
     return await get_key(session, id)
 
 
-async def key_ends_after(session: Session, last: KeyEnd | None, most: int) -> list[KeyEnd]:
+async def key_ends_after(session: Session, last: KeyRevocation | None, most: int) -> list[KeyRevocation]:
     """Keys of all organizations that are revoked or expire some day, behind `last`."""
     return await session.all(store.key_ends_after(last.id if last else NO_ID, most))
 
 
-async def carry_over_ends(session: Session, entries: list[KeyEnd]) -> int:
+async def carry_over_ends(session: Session, entries: list[KeyRevocation]) -> int:
     """Ends the keys of an earlier state as a later one ended them, never later. How many changed; keys that it lacks are left out."""
     changed = 0
     for end in entries:

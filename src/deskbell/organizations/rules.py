@@ -79,7 +79,7 @@ def not_blank(field: str, text: str) -> str:
     return text
 
 
-def checked_logo(url: str) -> str:
+def validate_logo(url: str) -> str:
     """The address of a picture, as a page can show it."""
     parts = urlsplit(url) if _visible(url) else None
     if parts is None or parts.scheme not in ("http", "https") or not parts.hostname:
@@ -87,7 +87,7 @@ def checked_logo(url: str) -> str:
     return url
 
 
-def checked_origin(text: str) -> str:
+def validate_origin(text: str) -> str:
     """A web page's origin as browsers send it: scheme, host and a port that is not the usual one (RFC 6454)."""
     parts = urlsplit(text) if _visible(text) else None
     try:
@@ -114,13 +114,13 @@ def number_hash(organization_id: str, phone: str) -> str:
 
 
 @lru_cache(maxsize=64)
-def checked_timezone(name: str) -> str:
+def validate_timezone(name: str) -> str:
     if name not in available_timezones():
         raise invalid("timezone", "must be an IANA time zone such as America/Chicago")
     return ZoneInfo(name).key
 
 
-def checked_country(code: str) -> str:
+def validate_country(code: str) -> str:
     import phonenumbers
 
     if code.upper() not in phonenumbers.SUPPORTED_REGIONS:
@@ -128,7 +128,7 @@ def checked_country(code: str) -> str:
     return code.upper()
 
 
-def checked_hours(hours: Any) -> str:
+def validate_hours(hours: Any) -> str:
     """Business hours as stored JSON: every day present, opening before closing, null when closed."""
     if not isinstance(hours, dict) or set(hours) - set(DAYS):
         raise invalid("business_hours", f"must be an object with the keys {', '.join(DAYS)}")
@@ -144,7 +144,7 @@ def checked_hours(hours: Any) -> str:
     return msgspec.json.encode({day: hours.get(day) for day in DAYS}).decode()
 
 
-def checked_scopes(scopes: list[str]) -> list[str]:
+def validate_scopes(scopes: list[str]) -> list[str]:
     unknown = [scope for scope in scopes if scope not in SCOPES]
     if unknown:
         raise invalid("scopes", f"has no scope {unknown[0]!r}; there are {', '.join(SCOPES)}")

@@ -22,15 +22,15 @@ from sqlalchemy import (
     update,
 )
 
-from deskbell.foundation.db import FLAG, ID, INSTANT, JSON, command, query, schema
+from deskbell.foundation.db import BOOLEAN, ID, JSON, TIMESTAMP, command, query, schema
 from deskbell.organizations.model import (
     ApiKey,
     Application,
     ApplicationCredential,
     ApplicationKey,
-    ApplicationKeyEnd,
+    ApplicationKeyRevocation,
     Credential,
-    KeyEnd,
+    KeyRevocation,
     Organization,
     Person,
 )
@@ -51,9 +51,9 @@ organizations = Table(
     Column("ai_tone", Text, nullable=False),
     Column("timezone", Text, nullable=False),
     Column("country", Text, nullable=False),
-    Column("agent_approval", FLAG, nullable=False),
-    Column("created_at", INSTANT, nullable=False),
-    Column("updated_at", INSTANT, nullable=False),
+    Column("agent_approval", BOOLEAN, nullable=False),
+    Column("created_at", TIMESTAMP, nullable=False),
+    Column("updated_at", TIMESTAMP, nullable=False),
 )
 
 people = Table(
@@ -64,8 +64,8 @@ people = Table(
     Column("name", Text, nullable=False),
     Column("email", Text, nullable=False),
     Column("role", Text, nullable=False),
-    Column("created_at", INSTANT, nullable=False),
-    Column("removed_at", INSTANT),
+    Column("created_at", TIMESTAMP, nullable=False),
+    Column("removed_at", TIMESTAMP),
     ForeignKeyConstraint(["organization_id"], ["organizations.id"]),
 )
 Index("people_email", people.c.organization_id, people.c.email, unique=True)
@@ -80,12 +80,12 @@ api_keys = Table(
     Column("prefix", Text, nullable=False),
     Column("scopes", JSON, nullable=False),
     Column("person_id", ID),
-    Column("active", FLAG, nullable=False),
-    Column("expires_at", INSTANT),
+    Column("active", BOOLEAN, nullable=False),
+    Column("expires_at", TIMESTAMP),
     Column("reads_per_minute", Integer, nullable=False),
     Column("writes_per_minute", Integer, nullable=False),
-    Column("last_used_at", INSTANT),
-    Column("created_at", INSTANT, nullable=False),
+    Column("last_used_at", TIMESTAMP),
+    Column("created_at", TIMESTAMP, nullable=False),
     ForeignKeyConstraint(["organization_id"], ["organizations.id"]),
 )
 Index("api_keys_hash", api_keys.c.key_hash, unique=True)
@@ -98,8 +98,8 @@ applications = Table(
     Column("id", ID, primary_key=True),
     Column("name", Text, nullable=False),
     Column("type", Text, nullable=False),
-    Column("revoked_at", INSTANT),
-    Column("created_at", INSTANT, nullable=False),
+    Column("revoked_at", TIMESTAMP),
+    Column("created_at", TIMESTAMP, nullable=False),
     ForeignKeyConstraint(["organization_id"], ["organizations.id"]),
 )
 Index("applications_id", applications.c.id, unique=True)
@@ -122,9 +122,9 @@ application_keys = Table(
     Column("name", Text, nullable=False),
     Column("key_hash", Text, nullable=False),
     Column("shown", Text, nullable=False),
-    Column("revoked_at", INSTANT),
-    Column("last_used_at", INSTANT),
-    Column("created_at", INSTANT, nullable=False),
+    Column("revoked_at", TIMESTAMP),
+    Column("last_used_at", TIMESTAMP),
+    Column("created_at", TIMESTAMP, nullable=False),
     ForeignKeyConstraint(["organization_id", "application_id"], ["applications.organization_id", "applications.id"]),
 )
 Index("application_keys_hash", application_keys.c.key_hash, unique=True)
@@ -208,7 +208,7 @@ def keys_of(organization_id: str) -> Select[Any]:
     return select(*_key).where(api_keys.c.organization_id == organization_id).order_by(api_keys.c.id)
 
 
-@query(KeyEnd)
+@query(KeyRevocation)
 def key_ends_after(id: str, most: int) -> Select[Any]:
     """Of all organizations, by id: for the operator who moves them."""
     ended = or_(not_(api_keys.c.active), api_keys.c.expires_at.is_not(None))
@@ -325,7 +325,7 @@ def mark_application_key_used(id: str, moment: str) -> Update:
     return update(application_keys).where(application_keys.c.id == id).values(last_used_at=moment)
 
 
-@query(ApplicationKeyEnd)
+@query(ApplicationKeyRevocation)
 def application_key_ends_after(id: str, most: int) -> Select[Any]:
     """Of all organizations, by id: for the operator who moves them."""
     ended = select(application_keys.c.id, application_keys.c.revoked_at)
@@ -342,7 +342,7 @@ def end_application_key(id: str, revoked_at: str) -> Update:
     )
 
 
-@query(ApplicationKeyEnd)
+@query(ApplicationKeyRevocation)
 def application_ends_after(id: str, most: int) -> Select[Any]:
     """The same of applications."""
     ended = select(applications.c.id, applications.c.revoked_at)

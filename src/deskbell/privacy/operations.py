@@ -13,9 +13,9 @@ from deskbell.tasks import operations as tasks_operations
 
 async def erase_lead(ctx: Context, lead_id: str) -> None:
     """Erases what is known of a lead, archived or not. Appointments and tasks stay as facts without words."""
-    phone = await leads_operations.forget_lead(ctx, lead_id)
-    for number in {phone, *await conversations_operations.forget_lead(ctx, lead_id)} - {None}:
-        await suppressions.forget_number(ctx, str(number))
-    await appointments_operations.forget_lead(ctx, lead_id)
-    await tasks_operations.forget_lead(ctx, lead_id)
-    await ctx.db.run(idempotency.forget_answers_about(ctx.organization_id, lead_id))
+    phone = await leads_operations.erase_lead(ctx, lead_id)
+    for number in {phone, *await conversations_operations.erase_lead(ctx, lead_id)} - {None}:
+        await suppressions.erase_number(ctx, str(number))
+    await appointments_operations.erase_lead(ctx, lead_id)
+    await tasks_operations.erase_lead(ctx, lead_id)
+    await ctx.db.run(idempotency.erase_answers_about(ctx.organization_id, lead_id))

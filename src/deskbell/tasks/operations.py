@@ -97,7 +97,7 @@ async def cancel_task(ctx: Context, id: str) -> Task:
     return await get_task(ctx, id)
 
 
-async def forget_lead(ctx: Context, lead_id: str) -> None:
+async def erase_lead(ctx: Context, lead_id: str) -> None:
     """Takes what people wrote out of a lead's tasks, for good."""
     await ctx.db.run(store.forget_words(ctx.organization_id, lead_id))
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import Column, ForeignKeyConstraint, Integer, Select, Table, Text, Update, select, update
 
-from deskbell.foundation.db import FLAG, ID, INSTANT, command, query, schema
+from deskbell.foundation.db import BOOLEAN, ID, TIMESTAMP, command, query, schema
 from deskbell.tasks.model import SortBy, Task
 
 tasks = Table(
@@ -20,12 +20,12 @@ tasks = Table(
     Column("priority", Text, nullable=False),
     Column("priority_rank", Integer, nullable=False),
     Column("status", Text, nullable=False),
-    Column("due_date", INSTANT),
+    Column("due_date", TIMESTAMP),
     Column("assigned_to_user_id", ID),
     Column("created_by_user_id", ID),
-    Column("created_by_ai", FLAG, nullable=False),
-    Column("created_at", INSTANT, nullable=False),
-    Column("updated_at", INSTANT, nullable=False),
+    Column("created_by_ai", BOOLEAN, nullable=False),
+    Column("created_at", TIMESTAMP, nullable=False),
+    Column("updated_at", TIMESTAMP, nullable=False),
     ForeignKeyConstraint(["organization_id", "contact_id"], ["leads.organization_id", "leads.id"]),
 )
 _task = [tasks.c[name] for name in Task.__struct_fields__]

@@ -21,7 +21,7 @@ from sqlalchemy import (
 )
 
 from deskbell.foundation.clock import Precise
-from deskbell.foundation.db import ID, INSTANT, JSON, command, query, schema
+from deskbell.foundation.db import ID, JSON, TIMESTAMP, command, query, schema
 
 #: `messages` counts them, and is the position of the next; a turn whose conversation has moved on since it began is refused by it.
 agent_conversations = Table(
@@ -35,8 +35,8 @@ agent_conversations = Table(
     Column("input_tokens", Integer, nullable=False),
     Column("output_tokens", Integer, nullable=False),
     Column("cost_nanos", Integer, nullable=False),
-    Column("created_at", INSTANT, nullable=False),
-    Column("updated_at", INSTANT, nullable=False),
+    Column("created_at", TIMESTAMP, nullable=False),
+    Column("updated_at", TIMESTAMP, nullable=False),
     ForeignKeyConstraint(["organization_id", "agent_id"], ["agents.organization_id", "agents.id"]),
 )
 Index("agent_conversations_id", agent_conversations.c.id, unique=True)
@@ -55,7 +55,7 @@ agent_messages = Table(
     Column("output_tokens", Integer, nullable=False),
     Column("cost_nanos", Integer, nullable=False),
     Column("sources", JSON, nullable=False),
-    Column("created_at", INSTANT, nullable=False),
+    Column("created_at", TIMESTAMP, nullable=False),
     ForeignKeyConstraint(
         ["organization_id", "conversation_id"], ["agent_conversations.organization_id", "agent_conversations.id"]
     ),

@@ -16,7 +16,7 @@ class Text(msgspec.Struct, frozen=True):
     body: str
 
 
-class Receipt(msgspec.Struct, frozen=True):
+class Accepted(msgspec.Struct, frozen=True):
     """The carrier has taken the text, under its own id."""
 
     carrier_id: str
@@ -26,7 +26,7 @@ class Unavailable(Exception):
     """The carrier did not take the text and certainly will not; it may be tried again."""
 
 
-class Unsure(Exception):
+class OutcomeUnknown(Exception):
     """Nobody knows whether the carrier took the text. It must not be sent again before `find` has told."""
 
 
@@ -42,10 +42,10 @@ class Refused(Exception):
 class Carrier(Protocol):
     """Sends texts. Only `conversations/sending.py` may hold one."""
 
-    async def send(self, text: Text) -> Receipt:
+    async def send(self, text: Text) -> Accepted:
         """Hands a text over. Raises Unavailable, Unsure or Refused."""
 
-    async def find(self, text: Text) -> Receipt | None:
+    async def find(self, text: Text) -> Accepted | None:
         """What became of an earlier `send` with this reference. None only if it was not taken and never will be; else raises Unsure."""
 
     async def forget(self, organization_id: str, reference: str) -> None:

@@ -14,9 +14,9 @@ from typing import Any
 from sqlalchemy import Column, Delete, Select, Table, Text, delete, select
 
 from deskbell.conversations.carriers import base
-from deskbell.conversations.carriers.base import Receipt, Refused, Unavailable, Unsure
+from deskbell.conversations.carriers.base import Accepted, OutcomeUnknown, Refused, Unavailable
 from deskbell.foundation import clock, jobs
-from deskbell.foundation.db import ID, INSTANT, Database, Session, command, insert, query, schema
+from deskbell.foundation.db import ID, TIMESTAMP, Database, Session, command, insert, query, schema
 from deskbell.foundation.ids import new_id
 
 UNREACHABLE, LANDLINE, OPTED_OUT, DOWN, SLOW = (f"+1500555000{last}" for last in range(1, 6))
@@ -33,7 +33,7 @@ ledger = Table(
     Column("recipient", Text, nullable=False),
     Column("body", Text, nullable=False),
     Column("status", Text, nullable=False),
-    Column("created_at", INSTANT, nullable=False),
+    Column("created_at", TIMESTAMP, nullable=False),
 )
 
 
@@ -43,12 +43,12 @@ def taken(reference: str) -> Select[Any]:
 
 
 @command
-def forget_recipient(organization_id: str, recipient: str) -> Delete:
+def erase_recipient(organization_id: str, recipient: str) -> Delete:
     return delete(ledger).where(ledger.c.organization_id == organization_id, ledger.c.recipient == recipient)
 
 
 @command
-def forget_reference(organization_id: str, reference: str) -> Delete:
+def erase_reference(organization_id: str, reference: str) -> Delete:
     return delete(ledger).where(ledger.c.organization_id == organization_id, ledger.c.reference == reference)
 
 
@@ -59,7 +59,7 @@ class Simulator:
         self.database = database
         self.under_way: set[str] = set()
 
-    async def send(self, text: base.Text) -> Receipt:
+    async def send(self, text: base.Text) -> Accepted:
         self.under_way.add(text.reference)
         try:
             if text.recipient == SLOW:
@@ -74,7 +74,7 @@ class Simulator:
         finally:
             self.under_way.discard(text.reference)
 
-    async def take(self, session: Session, text: base.Text) -> Receipt:
+    async def take(self, session: Session, text: base.Text) -> Accepted:
         earlier = await session.one(taken(text.reference))
         id, status = new_id(), "undelivered" if text.recipient == UNREACHABLE else "delivered"
         status = "repeated" if earlier else status
@@ -87,16 +87,16 @@ class Simulator:
         }
         await session.run(insert(ledger, {**row, "status": status, "created_at": clock.now()}))
         if earlier:
-            return Receipt(earlier)
+            return Accepted(earlier)
         report = {"message_id": text.reference, "carrier_id": id, "status": status}
         await jobs.enqueue(session, REPORT, report, organization_id=text.organization_id, delay=DELIVERY)
-        return Receipt(id)
+        return Accepted(id)
 
-    async def find(self, text: base.Text) -> Receipt | None:
+    async def find(self, text: base.Text) -> Accepted | None:
         if text.reference in self.under_way:
-            raise Unsure
+            raise OutcomeUnknown
         found = await self.database.read(lambda session: session.one(taken(text.reference)))
-        return None if found is None else Receipt(found)
+        return None if found is None else Accepted(found)
 
     async def forget(self, organization_id: str, reference: str) -> None:
-        await self.database.write(lambda session: session.run(forget_reference(organization_id, reference)))
+        await self.database.write(lambda session: session.run(erase_reference(organization_id, reference)))

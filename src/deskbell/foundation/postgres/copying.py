@@ -10,7 +10,7 @@ import asyncpg
 import msgspec
 from sqlalchemy import Table, Text
 
-from deskbell.foundation.db import FLAG, ID, DatabaseFailure, schema
+from deskbell.foundation.db import BOOLEAN, ID, DatabaseFailure, schema
 from deskbell.foundation.migrations import latest
 from deskbell.foundation.postgres.connection import set_up
 from deskbell.foundation.postgres.schema import prepare
@@ -81,7 +81,7 @@ def key_places(table: Table) -> list[int]:
 
 def flags_of(table: Table) -> list[int]:
     """The places of the columns that are numbers in SQLite and booleans in PostgreSQL."""
-    return [place for place, column in enumerate(table.columns) if column.type is FLAG]
+    return [place for place, column in enumerate(table.columns) if column.type is BOOLEAN]
 
 
 async def copy(path: str, url: str, watcher: Watcher) -> dict[str, int]:

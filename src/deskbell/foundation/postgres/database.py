@@ -11,7 +11,7 @@ from uuid import uuid4
 
 import asyncpg
 
-from deskbell.foundation.db import DatabaseFailure, Graphs, T, Violation, Work
+from deskbell.foundation.db import ConstraintViolation, DatabaseFailure, Graphs, T, Work
 from deskbell.foundation.limits import Limits
 from deskbell.foundation.postgres import connection as connections
 from deskbell.foundation.postgres.connection import Connection, becoming, identity
@@ -26,16 +26,16 @@ POOL = 16  # connections of one worker
 ATTEMPTS = 4  # of a transaction that collides with others
 CHANNEL = "deskbell"  # its messages name a table that was written, and the worker that tells it
 ANNOUNCED = {"jobs", "knowledge_bases", "api_keys", "application_keys", "application_origins"}
-NEWS = "deskbell_news"  # whose messages are what `announce` was given
+NEWS = "deskbell_news"  # whose messages are what `broadcast` was given
 UNKNOWN = (OSError, asyncio.CancelledError, asyncpg.InterfaceError)  # TimeoutError is an OSError
 TOGETHER = 0.01  # seconds in which what was written is gathered
 TELL = "SELECT pg_notify($1, name) FROM unnest($2::text[]) AS name"
 
 
 class PostgresDatabase:
-    """One worker's pool. `follow` tells of tables that any worker has written."""
+    """One worker's pool. `on_change` tells of tables that any worker has written."""
 
-    alone = False
+    single_process = False
 
     def __init__(self, url: str, *, pool: int = POOL) -> None:
         self.url = url
@@ -47,8 +47,8 @@ class PostgresDatabase:
         self.name = uuid4().hex  # among the workers
         self.untold: set[str] = set()
         self.to_tell = asyncio.Event()
-        self.followers: dict[str, list[Callable[[], None]]] = {}
-        self.hearers: list[Callable[[str], None]] = []
+        self.listeners: dict[str, list[Callable[[], None]]] = {}
+        self.broadcast_listeners: list[Callable[[str], None]] = []
         self.background: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
@@ -61,15 +61,15 @@ class PostgresDatabase:
         await asyncio.gather(*self.background, return_exceptions=True)
         await self.pool.close()
 
-    def follow(self, table: str, told: Callable[[], None]) -> None:
+    def on_change(self, table: str, told: Callable[[], None]) -> None:
         """Calls back, in the event loop, when some worker has written a table of `ANNOUNCED`."""
-        self.followers.setdefault(table, []).append(told)
+        self.listeners.setdefault(table, []).append(told)
 
-    async def announce(self, news: str) -> None:
+    async def broadcast(self, news: str) -> None:
         await self.system_fetch("SELECT pg_notify($1, $2)", NEWS, news)
 
-    def hear(self, told: Callable[[str], None]) -> None:
-        self.hearers.append(told)
+    def on_broadcast(self, told: Callable[[str], None]) -> None:
+        self.broadcast_listeners.append(told)
 
     async def read(self, work: Work[T], organization_id: str | None = None) -> T:
         return await self.transact(work, becoming(identity(organization_id)), writes=False)
@@ -100,7 +100,9 @@ class PostgresDatabase:
                 await self.commit(session.connection)
         except BaseException as error:
             await self.abandon(session, error)
-            if isinstance(error, Violation):  # one that no handler explains: somebody else was faster with the same row
+            if isinstance(
+                error, ConstraintViolation
+            ):  # one that no handler explains: somebody else was faster with the same row
                 raise Conflicted(error.index) from error
             reraise(error)
         self.pool.give(session.connection)
@@ -149,7 +151,7 @@ class PostgresDatabase:
         self.untold |= tables
         self.to_tell.set()
         for table in tables:
-            self.tell(table)
+            self.notify(table)
 
     async def spread(self) -> None:
         """Tells the other workers, once for all that was written within a moment."""
@@ -175,8 +177,8 @@ class PostgresDatabase:
                 try:
                     await connection.add_listener(CHANNEL, self.heard)
                     await connection.add_listener(NEWS, self.pass_on)
-                    for table in self.followers:
-                        self.tell(table)  # what was written while nobody listened
+                    for table in self.listeners:
+                        self.notify(table)  # what was written while nobody listened
                     while not connection.is_closed():
                         await asyncio.sleep(1)
                         await connection.execute("SELECT 1")
@@ -191,12 +193,12 @@ class PostgresDatabase:
     def heard(self, connection: Any, pid: int, channel: str, note: object) -> None:
         table, _, name = str(note).partition(" ")
         if name != self.name:
-            self.tell(table)
+            self.notify(table)
 
     def pass_on(self, connection: Any, pid: int, channel: str, news: object) -> None:
-        for told in self.hearers:
+        for told in self.broadcast_listeners:
             told(str(news))
 
-    def tell(self, table: str) -> None:
-        for told in self.followers.get(table, []):
+    def notify(self, table: str) -> None:
+        for told in self.listeners.get(table, []):
             told()

@@ -8,7 +8,7 @@ from sqlalchemy.dialects.postgresql import asyncpg as dialects
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 
-from deskbell.foundation.db import Among, Contains, DatabaseSize, Nearest
+from deskbell.foundation.db import Contains, DatabaseSize, InList, Nearest
 
 DIALECT = dialects.dialect()  # type: ignore[no-untyped-call]
 
@@ -28,8 +28,8 @@ def contains(element: Contains, compiler: SQLCompiler, **options: Any) -> str:
     return "(" + " OR ".join(f"{table}.id IN (SELECT {table}_found({term}))" for term in terms) + ")"
 
 
-@compiles(Among, "postgresql")
-def among(element: Among, compiler: SQLCompiler, **options: Any) -> str:
+@compiles(InList, "postgresql")
+def among(element: InList, compiler: SQLCompiler, **options: Any) -> str:
     column, texts = (compiler.process(part, **options) for part in (element.column, element.texts))
     return f"{column} = ANY (ARRAY(SELECT json_array_elements_text(CAST({texts} AS json))))"
 

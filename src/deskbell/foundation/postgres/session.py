@@ -8,7 +8,7 @@ from typing import Any, NoReturn, TypeVar
 
 import asyncpg
 
-from deskbell.foundation.db import Bound, DatabaseFailure, Violation
+from deskbell.foundation.db import Bound, ConstraintViolation, DatabaseFailure
 from deskbell.foundation.postgres.connection import BEGINNING, Connection
 from deskbell.foundation.postgres.dialect import DIALECT
 
@@ -66,7 +66,7 @@ class Conflicted(DatabaseFailure):
 def translated(error: Exception) -> Exception:
     """A driver's error as ours: a unique index's refusal, a collision, a failure of the database, or a bug of our own."""
     if isinstance(error, asyncpg.UniqueViolationError):
-        return Violation(str(error.constraint_name))
+        return ConstraintViolation(str(error.constraint_name))
     if isinstance(error, COLLISIONS):
         return Conflicted(str(error))
     if isinstance(error, AWAY):
@@ -150,7 +150,7 @@ class PostgresSession:
             return [], 0
         return [], (await self.fetch(statement, "count"))[0][0]
 
-    async def hold(self, name: str) -> None:
+    async def lock(self, name: str) -> None:
         await self.send(self.connection.fetch, HOLD, (name,))
 
     async def run(self, statement: Bound[Any]) -> int:

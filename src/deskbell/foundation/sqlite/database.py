@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import apsw
 
-from deskbell.foundation.db import DatabaseFailure, Graphs, T, TooLong, Work
+from deskbell.foundation.db import DatabaseFailure, Graphs, NeedsThread, T, Work
 from deskbell.foundation.limits import Limits, MemoryLimits
 from deskbell.foundation.sqlite.files import connect
 from deskbell.foundation.sqlite.search import settle
@@ -27,7 +27,7 @@ RESTART_WAL = 64 * 1024 * 1024  # bytes
 class SqliteDatabase:
     """The server's hold on one file. Made inside the running event loop; `stop` finishes the queued writes."""
 
-    alone = True
+    single_process = True
     graphs: Graphs | None = None
 
     def __init__(self, path: str, *, batch: int = BATCH) -> None:
@@ -36,9 +36,9 @@ class SqliteDatabase:
         self.reader = SqliteSession(connect(path), self.totals, inline=True)
         self.reader.foreign_writes()
         self.limits: Limits = MemoryLimits()
-        self.followers: dict[str, list[Callable[[], None]]] = {}
-        self.hearers: list[Callable[[str], None]] = []
-        self.writer = Writer(path, self.totals, batch, self.tell)
+        self.listeners: dict[str, list[Callable[[], None]]] = {}
+        self.broadcast_listeners: list[Callable[[str], None]] = []
+        self.writer = Writer(path, self.totals, batch, self.notify)
         self.long = ThreadPoolExecutor(2, "long-read")
         self.own = threading.local()
         self.stopping = threading.Event()
@@ -49,7 +49,7 @@ class SqliteDatabase:
         self.reader.organization_id = organization_id
         try:
             return drive(work(self.reader))
-        except TooLong:
+        except NeedsThread:
             return await self.read_long(work, organization_id)
         except apsw.Error as error:
             raise translated(error) from error
@@ -81,20 +81,20 @@ class SqliteDatabase:
     async def write(self, work: Work[T], organization_id: str | None = None) -> T:
         return await self.writer.submit(work, organization_id)
 
-    def follow(self, table: str, told: Callable[[], None]) -> None:
-        self.followers.setdefault(table, []).append(told)
+    def on_change(self, table: str, told: Callable[[], None]) -> None:
+        self.listeners.setdefault(table, []).append(told)
 
-    def tell(self, tables: Iterable[str]) -> None:
+    def notify(self, tables: Iterable[str]) -> None:
         for table in tables:
-            for told in self.followers.get(table, ()):
+            for told in self.listeners.get(table, ()):
                 told()
 
-    async def announce(self, news: str) -> None:
-        for told in self.hearers:
+    async def broadcast(self, news: str) -> None:
+        for told in self.broadcast_listeners:
             told(news)
 
-    def hear(self, told: Callable[[str], None]) -> None:
-        self.hearers.append(told)
+    def on_broadcast(self, told: Callable[[str], None]) -> None:
+        self.broadcast_listeners.append(told)
 
     async def start(self) -> None:
         self.watching = asyncio.create_task(self.watch())
@@ -109,7 +109,7 @@ class SqliteDatabase:
                 self.reader.foreign_writes()
             if self.totals.generation != seen:
                 seen = self.totals.generation
-                self.tell(self.followers)
+                self.notify(self.listeners)
 
     def checkpoint(self) -> None:
         """Moves the write-ahead log into the file beside the writer, so that no commit pays for it."""

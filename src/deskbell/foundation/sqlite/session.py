@@ -15,15 +15,15 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from deskbell.foundation.db import (
     BY_KEY,
     SEARCH_FIRST,
-    Among,
+    AwaitInTransaction,
     Bound,
+    ConstraintViolation,
     DatabaseFailure,
     DatabaseSize,
-    ForeignAwait,
+    InList,
     Nearest,
+    NeedsThread,
     T,
-    TooLong,
-    Violation,
     schema,
 )
 
@@ -41,8 +41,8 @@ COUNTED_INLINE = 20_000  # rows: a longer count leaves the event loop
 MAX_OFFSET = 2**62
 
 
-@compiles(Among, "sqlite")
-def among(element: Among, compiler: SQLCompiler, **options: Any) -> str:
+@compiles(InList, "sqlite")
+def among(element: InList, compiler: SQLCompiler, **options: Any) -> str:
     column, texts = (compiler.process(part, **options) for part in (element.column, element.texts))
     return f"{column} IN (SELECT value FROM json_each({texts}))"
 
@@ -66,12 +66,12 @@ def drive(coroutine: Coroutine[Any, Any, T]) -> T:
         return value
     name = getattr(coroutine, "__qualname__", "a handler")
     try:
-        coroutine.throw(ForeignAwait(f"{name} awaited something other than ctx.db"))
+        coroutine.throw(AwaitInTransaction(f"{name} awaited something other than ctx.db"))
     except StopIteration:
-        raise ForeignAwait(f"{name} swallowed ForeignAwait") from None
+        raise AwaitInTransaction(f"{name} swallowed ForeignAwait") from None
     finally:
         coroutine.close()
-    raise ForeignAwait(f"{name} went on after ForeignAwait")
+    raise AwaitInTransaction(f"{name} went on after ForeignAwait")
 
 
 def translated(error: apsw.Error) -> Exception:
@@ -81,8 +81,8 @@ def translated(error: apsw.Error) -> Exception:
         table, names = columns[0][0], [column[-1] for column in columns]
         for index in schema.tables[table].indexes:
             if index.unique and [column.name for column in index.columns] == names:
-                return Violation(str(index.name))
-        return Violation(f"{table}_key")
+                return ConstraintViolation(str(index.name))
+        return ConstraintViolation(f"{table}_key")
     if isinstance(error, (apsw.SQLError, apsw.MisuseError, apsw.RangeError, apsw.ConstraintError, apsw.MismatchError)):
         return error
     return DatabaseFailure(str(error))
@@ -150,7 +150,7 @@ class SqliteSession:
 
     async def all(self, statement: Bound[T], *, long: bool = False) -> list[T]:
         if self.inline and long:
-            raise TooLong
+            raise NeedsThread
         make = statement.prepared.make
         return [make(row) for row in self.rows(self.fetch(statement))]
 
@@ -165,7 +165,7 @@ class SqliteSession:
         self.fetch(statement)
         return self.connection.changes()
 
-    async def hold(self, name: str) -> None:
+    async def lock(self, name: str) -> None:
         """Nothing to wait for: whoever writes is alone."""
 
     async def page(
@@ -173,7 +173,7 @@ class SqliteSession:
     ) -> tuple[list[T], int]:
         search = statement.prepared.total_of is not None
         if self.inline and (long or search):
-            raise TooLong
+            raise NeedsThread
         window = (limit, min((page - 1) * limit + offset, MAX_OFFSET))
         if search:
             return self.counted_page(statement, window)
@@ -187,7 +187,7 @@ class SqliteSession:
             if not self.foreign_writes() and self.totals.version(table, self.organization_id) == version:
                 return [make(row) for row in rows], known[1]
         if self.inline and (known is None or known[1] > COUNTED_INLINE):
-            raise TooLong
+            raise NeedsThread
         with self.snapshot():
             rows = self.rows(self.fetch(statement, "page", window))
             total: int = self.rows(self.fetch(statement, "count"), first=True)[0]

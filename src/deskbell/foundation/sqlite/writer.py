@@ -49,16 +49,16 @@ async def nothing(session: Session) -> None:
     """A unit for the sake of its commit."""
 
 
-class Torn(Exception):
+class PartialWrite(Exception):
     """A unit failed after it had written, and no savepoint can undo it alone."""
 
 
 class Writer:
     """One thread and one connection: drain the queue, BEGIN IMMEDIATE, every unit, one COMMIT, answer all."""
 
-    def __init__(self, path: str, totals: Totals, batch: int, tell: Callable[[set[str]], None]) -> None:
+    def __init__(self, path: str, totals: Totals, batch: int, notify: Callable[[set[str]], None]) -> None:
         self.path = path
-        self.tell = tell
+        self.notify = notify
         self.totals = totals
         self.batch = batch
         self.unsettled = True  # a process before us may have left rows
@@ -113,7 +113,7 @@ class Writer:
         """In the event loop: settles the futures and tells whoever follows a table."""
         for unit in batch:
             unit.settle()
-        self.tell(touched)
+        self.notify(touched)
 
     def commit(self, session: SqliteSession, batch: list[Unit]) -> None:
         session.touched = set()
@@ -121,7 +121,7 @@ class Writer:
             session.connection.execute("BEGIN IMMEDIATE")
             try:
                 self.run(session, batch)
-            except Torn:
+            except PartialWrite:
                 session.connection.execute("ROLLBACK")
                 session.connection.execute("BEGIN IMMEDIATE")
                 self.run(session, batch, apart=True)
@@ -176,4 +176,4 @@ class Writer:
                     connection.execute("ROLLBACK TO unit")
                     connection.execute("RELEASE unit")
                 elif connection.total_changes() != written:
-                    raise Torn from error
+                    raise PartialWrite from error

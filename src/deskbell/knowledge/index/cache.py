@@ -46,7 +46,7 @@ class Loaded(msgspec.Struct):
         return self.index.size + (self.large.passages.size if self.large else 0)
 
 
-class Indexes:
+class IndexCache:
     """Holds at most `budget` bytes of indexes, those that were asked for last, and always the one that is asked for.
 
     From `most` chunks on a knowledge base should not be here as a whole; the log says once of each that it is, and why.
@@ -150,7 +150,11 @@ class Indexes:
         if chunks <= self.most or state.id in self.told:
             return
         self.told.add(state.id)
-        why = "PostgreSQL with pgvector searches such ones on disk" if self.database.alone else "until it is stored"
+        why = (
+            "PostgreSQL with pgvector searches such ones on disk"
+            if self.database.single_process
+            else "until it is stored"
+        )
         log.warning(
             "knowledge base %s has %d chunks, more than DESKBELL_LARGE_BASE_CHUNKS, and is held in memory: %s; see `deskbell doctor`",
             state.id,

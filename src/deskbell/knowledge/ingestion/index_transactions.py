@@ -219,7 +219,7 @@ async def adopt(ctx: Context, *, base_id: str, embedder: str) -> None:
         )
 
 
-async def sweep_some(ctx: Context, *, base_id: str, id: str | None) -> bool:
+async def delete_some_stale(ctx: Context, *, base_id: str, id: str | None) -> bool:
     """Removes some of what nobody sees any more; False where nothing is left."""
     whole = id is None
     if id is None:

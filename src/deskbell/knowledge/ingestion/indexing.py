@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from deskbell.foundation.db import Database, DatabaseFailure, Session
-from deskbell.foundation.jobs import LEASE, Again, ClaimLost, Handler, Work
+from deskbell.foundation.jobs import LEASE, ClaimLost, Handler, Retry, Work
 from deskbell.knowledge import jobs
 from deskbell.knowledge.embedders.base import Embedder, Spent, Unavailable
 from deskbell.knowledge.extraction import Unreadable
@@ -82,7 +82,7 @@ class Indexer:
             await work.finish(within(work, partial(index_transactions.again, id=id)))
         except Unreadable as refusal:
             await work.finish(within(work, partial(index_transactions.fail, document=document, reason=refusal.reason)))
-        except (Again, ClaimLost, DatabaseFailure):
+        except (Retry, ClaimLost, DatabaseFailure):
             raise
         except Exception:
             reason = "Something went wrong on the server. Reindex the document to try again."
@@ -108,7 +108,7 @@ class Indexer:
         except Unavailable as reason:
             if work.job.attempts < PATIENCE:
                 await work.record(within(work, partial(index_transactions.note, document=document, reason=str(reason))))
-                raise Again(str(reason)) from None
+                raise Retry(str(reason)) from None
             log.warning("document %s goes live without vectors: %s", document.id, reason)
             embedder = None
         name, measured = (embedder.name, embedder.measured) if embedder else (None, True)
@@ -168,7 +168,7 @@ class Indexer:
             await work.finish(within(work, lambda ctx: jobs.enqueue(ctx, jobs.EMBED, base_id, rest)))
             return
         except Unavailable as reason:
-            raise Again(str(reason)) from None
+            raise Retry(str(reason)) from None
         await work.finish(
             within(work, partial(large.embedded, base_id=base_id, embedder=embedder.name, settles=self.settles))
         )
@@ -182,7 +182,9 @@ class Indexer:
         """Removes what nobody sees any more, a bit at a time."""
         job = work.payload(SweepJob)
         while await work.hold(
-            within(work, partial(index_transactions.sweep_some, base_id=job.knowledge_base_id, id=job.document_id))
+            within(
+                work, partial(index_transactions.delete_some_stale, base_id=job.knowledge_base_id, id=job.document_id)
+            )
         ):
             pass
         if self.settles:

@@ -14,7 +14,7 @@ import msgspec
 
 from deskbell.core.operation import Context
 from deskbell.credits import operations as credits
-from deskbell.foundation.jobs import Again, Work
+from deskbell.foundation.jobs import Retry, Work
 from deskbell.knowledge import jobs, store
 from deskbell.knowledge.embedders.base import Embedder, Spent, Unavailable
 from deskbell.knowledge.index.disk.model import Moved
@@ -22,8 +22,8 @@ from deskbell.knowledge.ingestion.index_transactions import within
 from deskbell.knowledge.ingestion.indexing import held
 from deskbell.knowledge.model import BaseState
 from deskbell.knowledge.retrieval.off_topic_questions import QUESTIONS
-from deskbell.knowledge.retrieval.score_calibration import Fitted, between
-from deskbell.knowledge.retrieval.search import Knowledge, hits_in
+from deskbell.knowledge.retrieval.score_calibration import FittedCalibration, between
+from deskbell.knowledge.retrieval.search import SearchService, hits_in
 
 T = TypeVar("T")
 
@@ -40,7 +40,7 @@ class CalibrateJob(msgspec.Struct):
 class Calibrator:
     """Searches as everybody does."""
 
-    def __init__(self, knowledge: Knowledge) -> None:
+    def __init__(self, knowledge: SearchService) -> None:
         self.knowledge = knowledge
 
     async def calibrate(self, work: Work) -> None:
@@ -56,12 +56,12 @@ class Calibrator:
             await self.prepare(work, embedder, [*headings, *QUESTIONS])
             scores = [await held(work, self.scores(work, state, texts)) for texts in (headings, QUESTIONS)]
         except Unavailable as reason:
-            raise Again(str(reason)) from None
+            raise Retry(str(reason)) from None
         except Moved:
-            raise Again("the index was written anew meanwhile") from None
+            raise Retry("the index was written anew meanwhile") from None
         usual = embedder.calibration("en")
         curve = between(usual.weight, *scores)
-        made = Fitted(embedder.name, curve or usual, len(headings) if curve else 0, chunks)
+        made = FittedCalibration(embedder.name, curve or usual, len(headings) if curve else 0, chunks)
         log.info("knowledge base %s: scores are read by %s", base_id, made)
         await work.finish(within(work, partial(keep, base_id=base_id, made=made)))
 
@@ -88,7 +88,7 @@ def missing(state: BaseState, chunks: int, embedder: str) -> bool:
     """Whether a knowledge base has this embedder's vectors, but no curve that fits."""
     if state.embedder != embedder or not chunks:
         return False
-    present = msgspec.json.decode(state.calibration, type=Fitted) if state.calibration else None
+    present = msgspec.json.decode(state.calibration, type=FittedCalibration) if state.calibration else None
     return present is None or not present.fits(embedder, chunks)
 
 
@@ -129,7 +129,7 @@ def evenly(items: Sequence[T], most: int) -> list[T]:
     return list(items[:: -(-len(items) // most)]) if items else []
 
 
-async def keep(ctx: Context, *, base_id: str, made: Fitted) -> None:
+async def keep(ctx: Context, *, base_id: str, made: FittedCalibration) -> None:
     """Keeps a curve; looks again if documents came meanwhile that it does not fit."""
     text = msgspec.json.encode(made).decode()
     await ctx.db.run(store.keep_calibration(ctx.organization_id, base_id, made.embedder, text))

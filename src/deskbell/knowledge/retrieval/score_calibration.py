@@ -37,7 +37,7 @@ def keywords_alone(language: str) -> Calibration:
     return Calibration(1.0, 28.0, 3.2) if language in UNSPACED else Calibration(1.0, 28.0, 6.2)
 
 
-class Fitted(msgspec.Struct, frozen=True):
+class FittedCalibration(msgspec.Struct, frozen=True):
     """A curve that was fitted to a knowledge base with so many chunks, by so many of its headings; of none: its embedder's usual one."""
 
     embedder: str

@@ -15,10 +15,10 @@ from deskbell.knowledge import rules, store
 from deskbell.knowledge.answers.follow_ups import Place, follow_ups
 from deskbell.knowledge.embedders import former
 from deskbell.knowledge.embedders.base import Embedder, Spent, Unavailable
-from deskbell.knowledge.index.cache import Indexes
+from deskbell.knowledge.index.cache import IndexCache
 from deskbell.knowledge.index.disk.model import Moved
 from deskbell.knowledge.model import BaseState, Beside, Explanation, FoundChunk, Metadata, Method, Result
-from deskbell.knowledge.retrieval.score_calibration import THRESHOLD, Calibration, Fitted
+from deskbell.knowledge.retrieval.score_calibration import THRESHOLD, Calibration, FittedCalibration
 
 if TYPE_CHECKING:
     from deskbell.knowledge.index.memory import Hit
@@ -50,15 +50,15 @@ class Passage(msgspec.Struct):
     hit: Hit
 
 
-class Knowledge:
+class SearchService:
     """What every search of a process shares. Indexes take at most `budget` bytes of memory; `most` chunks of a base should be there."""
 
     def __init__(self, database: Database, embedder: Embedder | None, budget: int, most: int) -> None:
         self.database = database
         self.embedder = embedder
-        self.indexes = Indexes(database, budget, most)
+        self.indexes = IndexCache(database, budget, most)
         self.vectors: OrderedDict[tuple[str, str], Any] = OrderedDict()
-        database.follow("knowledge_bases", self.indexes.look)
+        database.on_change("knowledge_bases", self.indexes.look)
 
     def embedder_of(self, state: BaseState) -> Embedder | None:
         """Who can compare questions with a knowledge base's vectors, which may be another's than the present embedder's."""
@@ -95,14 +95,14 @@ class Knowledge:
 def curve(embedder: Embedder, state: BaseState) -> Callable[[str], Calibration]:
     """How scores of a knowledge base are read, by language: its own curve, where it has one for this embedder."""
     if not embedder.measured and state.calibration is not None:
-        fitted = msgspec.json.decode(state.calibration, type=Fitted)
+        fitted = msgspec.json.decode(state.calibration, type=FittedCalibration)
         if fitted.embedder == embedder.name:
             return lambda language: fitted.curve
     return embedder.calibration
 
 
 async def search(
-    knowledge: Knowledge, organization_id: str, kb_ids: Sequence[str], query: str, top_k: int
+    knowledge: SearchService, organization_id: str, kb_ids: Sequence[str], query: str, top_k: int
 ) -> list[Passage]:
     """The `top_k` best passages of knowledge bases, the best first, whatever their score. One that does not exist has none."""
     found: list[Passage] = []
@@ -112,7 +112,7 @@ async def search(
 
 
 async def search_one(
-    knowledge: Knowledge, organization_id: str, kb_id: str, query: str, top_k: int
+    knowledge: SearchService, organization_id: str, kb_id: str, query: str, top_k: int
 ) -> list[Passage] | None:
     """The best passages of one knowledge base; None where there is no such one.
 
@@ -135,7 +135,7 @@ async def search_one(
 
 
 async def texts_of(
-    knowledge: Knowledge, organization_id: str, kb_id: str, hits: Sequence[Hit]
+    knowledge: SearchService, organization_id: str, kb_id: str, hits: Sequence[Hit]
 ) -> dict[str, FoundChunk]:
     """What is shown of hits, by id, as far as searches still see them."""
     if not hits:
@@ -147,7 +147,9 @@ async def texts_of(
     return {row.id: row for row in rows}
 
 
-async def hits_in(knowledge: Knowledge, organization_id: str, state: BaseState, query: str, top_k: int) -> list[Hit]:
+async def hits_in(
+    knowledge: SearchService, organization_id: str, state: BaseState, query: str, top_k: int
+) -> list[Hit]:
     """What the index of a knowledge base finds, in memory or, of a large one, in the database."""
     embedder = knowledge.embedder_of(state)
     loaded = await knowledge.indexes.at(organization_id, state, embedder.dimensions if embedder else 0)
@@ -208,7 +210,7 @@ def explained(place: int, found: Passage, *, with_ranks: bool) -> Result:
 
 
 async def next_questions(
-    knowledge: Knowledge, organization_id: str, question: str, found: Sequence[Passage]
+    knowledge: SearchService, organization_id: str, question: str, found: Sequence[Passage]
 ) -> list[str]:
     """What somebody might ask next, in the documents' own words."""
     good = [each for each in found if each.score >= THRESHOLD][: rules.PASSAGES]

@@ -17,7 +17,7 @@ from deskbell.agents.conversations.model import ChatMessage, Delta, Done, Source
 from deskbell.agents.models.catalogue import Models
 from deskbell.agents.models.extractive import Extractive
 from deskbell.app import embedder_of, endpoint, knowledge_of
-from deskbell.core.operation import Caller, Outside
+from deskbell.core.operation import ExternalContext, Principal
 from deskbell.errors import Problem
 from deskbell.foundation.databases import Guest
 from deskbell.settings import Settings
@@ -84,11 +84,11 @@ class Talk:
         embedder = embedder_of(self.settings)
         self.models = Models(endpoint(self.settings), Extractive(embedder))
         knowledge = knowledge_of(self.settings, database, embedder)
-        shared = chat.Turns(
+        shared = chat.ChatService(
             self.models, knowledge, self.settings.history_tokens, follow_ups=self.settings.llm_follow_ups
         )
-        caller = Caller(organization_id, "", "", frozenset(), None, "US", 0, 0)
-        self.outside = Outside(database, caller, "user", {chat.Turns: shared})
+        caller = Principal(organization_id, "", "", frozenset(), None, "US", 0, 0)
+        self.outside = ExternalContext(database, caller, "user", {chat.ChatService: shared})
         speaker = await self.outside.read(lambda ctx: operations.speaker(ctx, self.agent_id))
         if speaker.welcome_message:
             click.echo(printable(speaker.welcome_message))

@@ -13,7 +13,7 @@ from deskbell.foundation.limits import Limits, MemoryLimits
 class Beside:
     """Satisfies `foundation.db.Database`. The work runs in another thread, as a guest may have an event loop of its own."""
 
-    alone = False
+    single_process = False
     graphs: Graphs | None = None
 
     def __init__(self, guest: Guest) -> None:
@@ -35,11 +35,11 @@ class Beside:
         async with self.turn:
             return await asyncio.to_thread(self.guest.write, work)
 
-    def follow(self, table: str, told: Callable[[], None]) -> None:
+    def on_change(self, table: str, told: Callable[[], None]) -> None:
         """A command ends before anybody would have to tell it."""
 
-    async def announce(self, news: str) -> None:
+    async def broadcast(self, news: str) -> None:
         """Nobody hears a command; servers see what it has written."""
 
-    def hear(self, told: Callable[[str], None]) -> None:
+    def on_broadcast(self, told: Callable[[str], None]) -> None:
         """Nor does it listen."""

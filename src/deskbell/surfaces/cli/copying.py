@@ -38,4 +38,4 @@ def copy(source: str, target: str) -> None:
         counts = asyncio.run(copy_rows(path, target, watch))
     for table, rows in sorted(counts.items()):
         click.echo(f"{rows:>10,}  {table}")
-    click.echo(f"Copied and verified. From now on: DESKBELL_DATABASE={databases.hidden(target)}")
+    click.echo(f"Copied and verified. From now on: DESKBELL_DATABASE={databases.redact(target)}")

@@ -129,7 +129,7 @@ def migrate(settings: Settings) -> None:
     """
     if databases.is_postgres(settings.database):
         databases.prepare(settings.database, migrate=True)
-        click.echo(f"{databases.hidden(settings.database)} is up to date (schema {latest()}).")
+        click.echo(f"{databases.redact(settings.database)} is up to date (schema {latest()}).")
         return
     path = file_of(settings.database)
     with sqlite.exclusive(path):

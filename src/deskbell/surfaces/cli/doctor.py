@@ -91,7 +91,7 @@ def examine_server(settings: Settings) -> Iterator[Finding]:
     url = settings.database
     try:
         databases.prepare(url, migrate=False)
-        yield Finding("database", "ok", f"{databases.hidden(url)} answers")
+        yield Finding("database", "ok", f"{databases.redact(url)} answers")
         yield Finding("schema", "ok", f"version {latest()}")
         yield from look_inside(url)
         yield look_at_large_bases(settings)

@@ -68,9 +68,9 @@ async def index(settings: Settings, organization_id: str, ids: Sequence[str], wa
     async with opened(settings) as database:
         embedder = embedder_of(settings)
         worker = indexing_of(settings, database, embedder, knowledge_of(settings, database, embedder))
-        if database.alone:
+        if database.single_process:
             await database.write(jobs.release)
-        database.follow("jobs", worker.wake)
+        database.on_change("jobs", worker.wake)
         running = asyncio.create_task(worker.run())
         read = partial(states, organization_id=organization_id, ids=ids)
         try:
@@ -86,7 +86,7 @@ async def index(settings: Settings, organization_id: str, ids: Sequence[str], wa
 @contextlib.asynccontextmanager
 async def opened(settings: Settings) -> AsyncIterator[Database]:
     """The database as a server has it."""
-    database = databases.opened(settings.database)
+    database = databases.open_database(settings.database)
     await database.start()
     try:
         yield database
@@ -97,7 +97,7 @@ async def opened(settings: Settings) -> AsyncIterator[Database]:
 class Borrowed:
     """A database that a command only reads, as what searches wants it."""
 
-    alone = False
+    single_process = False
 
     def __init__(self, held: databases.Guest) -> None:
         self.held = held
@@ -105,5 +105,5 @@ class Borrowed:
     async def read(self, work: Work[T], organization_id: str | None = None) -> T:
         return self.held.read(work)
 
-    def follow(self, table: str, told: Callable[[], None]) -> None:
+    def on_change(self, table: str, told: Callable[[], None]) -> None:
         """A command ends before anything that it has read grows old."""

@@ -22,7 +22,7 @@ from deskbell.foundation.ids import PublicId, new_id
 from deskbell.foundation.pagination import Window
 from deskbell.knowledge import bases, documents, rules
 from deskbell.knowledge.model import BaseState, Document, DocumentWindow, Draft, KnowledgeBase, NewKnowledgeBase
-from deskbell.knowledge.retrieval.score_calibration import Fitted
+from deskbell.knowledge.retrieval.score_calibration import FittedCalibration
 from deskbell.organizations.operations import context_of
 from deskbell.settings import Settings
 from deskbell.surfaces.cli import lookups
@@ -213,7 +213,7 @@ def status(settings: Settings, base: str, as_json: bool) -> None:
         return await bases.get_base(ctx, id), await bases.state_of_base(ctx, id), found
 
     shown, state, inside = read(settings, unit)
-    fitted = msgspec.json.decode(state.calibration, type=Fitted) if state.calibration else None
+    fitted = msgspec.json.decode(state.calibration, type=FittedCalibration) if state.calibration else None
     meaning = {"embedder": state.embedder, "headingsFitted": fitted.headings if fitted else 0}
     if as_json:
         show_json({**msgspec.to_builtins(shown), **meaning, "documents": inside})
@@ -226,7 +226,7 @@ def status(settings: Settings, base: str, as_json: bool) -> None:
     )
 
 
-def meant(state: BaseState, fitted: Fitted | None) -> str:
+def meant(state: BaseState, fitted: FittedCalibration | None) -> str:
     """What else a knowledge base is searched by, and how its scores are read."""
     if state.embedder is None:
         return " alone"

@@ -173,7 +173,7 @@ def greeting(settings: Settings, port: int) -> str:
     lines = [
         f"Deskbell {__version__} serves {address}  (Ctrl-C stops it)",
         f"  documentation  {address}/docs",
-        f"  database       {databases.hidden(settings.database)} ({count})",
+        f"  database       {databases.redact(settings.database)} ({count})",
     ]
     if not found:
         lines.append(f"  next           {call} org create NAME, or {call} demo")

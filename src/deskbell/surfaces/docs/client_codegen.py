@@ -123,11 +123,11 @@ def method(operation: Operation, *, awaits: bool) -> list[str]:
     parameters, passed = [f"{name}: str" for name in operation.path_parameters], list(operation.path_parameters)
     fields = properties(operation.input) if operation.input else {}
     arguments = [argument(operation, name, schema) for name, schema in fields.items()]
-    alone = len(fields) == 1 and not operation.reads
+    alone = len(fields) == 1 and not operation.is_read
     parameters += arguments if alone else ["*", *arguments] if arguments else []
     if fields:
-        passed.append(f"{'query' if operation.reads else 'body'}={mapping(fields, 12)}")
-    if not operation.reads:
+        passed.append(f"{'query' if operation.is_read else 'body'}={mapping(fields, 12)}")
+    if not operation.is_read:
         parameters += [KEY_ARGUMENT] if "*" in parameters else ["*", KEY_ARGUMENT]
         passed.append("idempotency_key=idempotency_key")
     answer = f"Page[{operation.record.__name__}]" if operation.lists else operation.record.__name__
@@ -174,7 +174,7 @@ def explanation(operation: Operation, fields: dict[str, Schema]) -> str:
     """The docstring of a method: what it does, what its arguments are limited to, what it may be refused for."""
     text = described(operation.description)
     limits = [f"{name}: {limit}" for name, schema in fields.items() if (limit := limitation(schema))]
-    refusals = [f"Refused with `{code}`: {CATALOGUE[code].happened}" for code in operation.errors]
+    refusals = [f"Refused with `{code}`: {CATALOGUE[code].summary}" for code in operation.errors]
     return "\n\n".join([text, *(["\n".join(limits)] if limits else []), *refusals])
 
 

@@ -143,7 +143,7 @@ def parameters(operation: Operation) -> list[dict[str, Any]]:
             if schema.get("type") == "integer":
                 schema.setdefault("maximum", MAX_INTEGER - 1)
             made.append(given)
-    return made if operation.reads else [*made, {"$ref": "#/components/parameters/IdempotencyKey"}]
+    return made if operation.is_read else [*made, {"$ref": "#/components/parameters/IdempotencyKey"}]
 
 
 def identifier(name: str) -> dict[str, Any]:
@@ -168,7 +168,7 @@ def success(operation: Operation, components: dict[str, Schema]) -> dict[str, An
         properties = {"data": {"type": "array", "items": data}, "meta": reference(Meta.__name__)}
         example = {"data": [record], "meta": msgspec.to_builtins(Meta(1, 50, 1, 1))}
     schema = {"type": "object", "properties": properties, "required": list(properties)}
-    names = ALWAYS if operation.reads else (*ALWAYS, "Idempotency-Replayed")
+    names = ALWAYS if operation.is_read else (*ALWAYS, "Idempotency-Replayed")
     return {
         "description": HTTPStatus(operation.status).phrase,
         "headers": headers(names),
@@ -183,11 +183,11 @@ def headers(names: Sequence[str]) -> dict[str, Any]:
 def errors(operation: Operation) -> dict[int, list[str]]:
     """Every status other than success that an operation can answer with, and its codes."""
     codes = ["unauthorized", "insufficient_scope", *operation.errors]
-    if operation.input or not operation.reads:
+    if operation.input or not operation.is_read:
         codes.append("validation_error")
     if operation.path_parameters:
         codes.append("not_found")
-    if not operation.reads:
+    if not operation.is_read:
         codes += ["payload_too_large", "create_failed"]
         codes += [] if operation.outside else ["idempotency_mismatch", "idempotency_in_progress"]
     found: dict[int, list[str]] = {415: ["validation_error"]} if operation.from_body else {}
@@ -217,7 +217,7 @@ def refusal(status: int, codes: list[str]) -> dict[str, Any]:
 def error_example(code: str) -> dict[str, Any]:
     entry = CATALOGUE[code]
     return {
-        "summary": entry.happened,
+        "summary": entry.summary,
         "description": entry.fix,
         "value": msgspec.json.decode(Crm.envelope(Problem(code))),
     }

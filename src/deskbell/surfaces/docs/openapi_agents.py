@@ -123,7 +123,7 @@ def parameters(operation: Operation) -> list[dict[str, Any]]:
             if schema.get("type") == "integer":
                 schema.setdefault("maximum", MAX_INTEGER - 1)
             made.append({"name": name, "in": "query", "description": schema.pop("description", ""), "schema": schema})
-    repeatable = not (operation.reads or operation.outside)
+    repeatable = not (operation.is_read or operation.outside)
     return [*made, {"$ref": "#/components/parameters/IdempotencyKey"}] if repeatable else made
 
 
@@ -164,7 +164,7 @@ def success(operation: Operation, components: dict[str, Schema]) -> dict[str, An
     }
     if operation.streams:
         content["text/event-stream"] = {"schema": {"type": "string"}}
-    repeatable = not (operation.reads or operation.outside)
+    repeatable = not (operation.is_read or operation.outside)
     names = (*openapi.ALWAYS, "Idempotency-Replayed") if repeatable else openapi.ALWAYS
     return {
         "description": HTTPStatus(operation.status).phrase,
@@ -200,13 +200,13 @@ def error_example(code: str) -> dict[str, Any]:
     status = AWAY if code in ("query_failed", "create_failed") else None
     value = msgspec.json.decode(Agent.envelope(Problem(code, TEXTS.get(code), status=status)))
     value["timestamp"] = "2026-05-10T14:30:00.000Z"
-    return {"summary": entry.happened, "description": entry.fix, "value": value}
+    return {"summary": entry.summary, "description": entry.fix, "value": value}
 
 
 def error_schema() -> Schema:
     members: dict[str, Schema] = {
         "error": {"type": "string", "description": "The status in words"},
-        "message": {"type": "string", "description": "What happened, and how to fix it"},
+        "message": {"type": "string", "description": "What summary, and how to fix it"},
         "timestamp": {"type": "string", "format": "date-time"},
     }
     return {"type": "object", "properties": members, "required": list(members), "additionalProperties": False}

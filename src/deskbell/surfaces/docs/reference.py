@@ -156,7 +156,7 @@ class Reference:
             "parameters": [row(each["name"], each["schema"], each.get("required", False), each) for each in given],
             "body": rows(body) if body else [],
             "curl": curl(operation, given, content.get("example"), self.variable),
-            "repeatable": not (operation.reads or operation.outside),
+            "repeatable": not (operation.is_read or operation.outside),
             "status": operation.status,
             "phrase": HTTPStatus(operation.status).phrase,
             "answer": success["example"],
@@ -191,7 +191,7 @@ def curl(operation: Operation, parameters: list[dict[str, Any]], body: Any, vari
     for each in parameters:
         if each["in"] == "path":
             path = path.replace("{" + each["name"] + "}", str(each["schema"]["examples"][0]))
-    parts = ["curl " + ("" if operation.reads or body else f"-X {operation.method} ") + BASE + path]
+    parts = ["curl " + ("" if operation.is_read or body else f"-X {operation.method} ") + BASE + path]
     parts.append(f'-H "Authorization: Bearer ${variable}"')
     if body:
         parts[0] = f"curl {'-X PUT ' if operation.method == 'PUT' else ''}{BASE}{path}"

@@ -14,7 +14,7 @@ from functools import partial
 from typing import Any, Protocol
 
 from deskbell.core import idempotency
-from deskbell.core.operation import Answer, Caller, Incoming, Operation, Outside
+from deskbell.core.operation import ExternalContext, Operation, Principal, RequestBody, Response
 from deskbell.errors import Problem
 from deskbell.foundation.db import Database, DatabaseFailure
 from deskbell.foundation.ids import short_id
@@ -44,9 +44,9 @@ PARAMETER, METHODS = "/", "//"
 
 
 class Authenticator(Protocol):
-    async def caller(self, authorization: bytes) -> Caller | None: ...
+    async def caller(self, authorization: bytes) -> Principal | None: ...
 
-    async def welcomes(self, origin: str) -> bool:
+    async def allows_origin(self, origin: str) -> bool:
         """Whether somebody's web pages of this origin may call."""
 
 
@@ -89,7 +89,7 @@ class Call:
         self.origin = ""
         self.request_id = ""
         self.via = "api"
-        self.caller: Caller | None = None
+        self.caller: Principal | None = None
         self.operation: Operation | None = None
         self.allowance: Allowance | None = None
         for name, value in scope["headers"]:
@@ -141,7 +141,7 @@ class Dispatcher:
                 node = node.setdefault(PARAMETER if part.startswith("{") else part, {})
             methods = node.setdefault(METHODS, {})
             methods[operation.method] = operation
-            if operation.reads:
+            if operation.is_read:
                 methods["HEAD"] = operation
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -154,7 +154,7 @@ class Dispatcher:
         except Exception as error:
             answer = self.refusal(call, self.problem(call, error), extra)
         status, body, replayed, events = answer
-        if call.origin and await self.welcomes(call):
+        if call.origin and await self.allows_origin(call):
             extra += cors.headers(call.origin, preflight=call.method == "OPTIONS")
         limit, remaining, reset, _ = call.allowance or await self.allowance(call)
         headers = [
@@ -169,17 +169,17 @@ class Dispatcher:
         await send({"type": "http.response.start", "status": status, "headers": headers + extra})
         if events:
             problem = partial(self.problem, call)
-            await sse.send(events, self.dialect, problem, receive, send, partial(self.still_welcome, call))
+            await sse.send(events, self.dialect, problem, receive, send, partial(self.revalidate, call))
         else:
             await send({"type": "http.response.body", "body": b"" if call.method == "HEAD" else body})
         self.access_log.add(
             call.request_id, call.operation.name if call.operation else "-", call.caller, status, call.started
         )
 
-    async def answer(self, call: Call, scope: Scope, receive: Receive) -> Answer:
+    async def answer(self, call: Call, scope: Scope, receive: Receive) -> Response:
         """The way of a request through the checks, in the order above."""
-        if call.method == "OPTIONS" and call.origin and await self.authenticator.welcomes(call.origin):
-            return Answer(204, b"")
+        if call.method == "OPTIONS" and call.origin and await self.authenticator.allows_origin(call.origin):
+            return Response(204, b"")
         if len(call.authorization) == 1:
             call.caller = await self.authenticator.caller(call.authorization[0])
         caller = call.caller
@@ -194,16 +194,16 @@ class Dispatcher:
         operation.authorize(caller)
         if operation.outside:
             return await self.outside(call, operation, caller, path, scope, receive)
-        if operation.reads:
+        if operation.is_read:
             arguments = operation.arguments(path, scope["query_string"], b"")
             return await operation.run(self.database, caller, call.via, arguments, self.dialect.render)
         return await self.write(call, operation, caller, path, scope, receive)
 
     async def write(
-        self, call: Call, operation: Operation, caller: Caller, path: list[str], scope: Scope, receive: Receive
-    ) -> Answer:
+        self, call: Call, operation: Operation, caller: Principal, path: list[str], scope: Scope, receive: Receive
+    ) -> Response:
         repeatable = None
-        key = idempotency.checked_key(call.idempotency_key)
+        key = idempotency.validate_key(call.idempotency_key)
         body = await read_body(call, receive)
         if key is not None:
             request = idempotency.repeatable(
@@ -213,15 +213,15 @@ class Dispatcher:
                 lambda session: idempotency.replay(session, request), caller.organization_id
             )
             if earlier:
-                return Answer(*earlier, replayed=True)
+                return Response(*earlier, replayed=True)
             repeatable = request
         check_media_type(operation, call)
         arguments = operation.arguments(path, b"", body)
         return await operation.run(self.database, caller, call.via, arguments, self.dialect.render, repeatable)
 
     async def outside(
-        self, call: Call, operation: Operation, caller: Caller, path: list[Any], scope: Scope, receive: Receive
-    ) -> Answer:
+        self, call: Call, operation: Operation, caller: Principal, path: list[Any], scope: Scope, receive: Receive
+    ) -> Response:
         """An operation that makes its own transactions. One whose body is a command is cancelled when its client hangs up."""
         incoming = None
         if operation.from_body:
@@ -230,26 +230,26 @@ class Dispatcher:
             arguments = operation.arguments(path, b"", body)
         else:
             arguments = operation.arguments(path, scope["query_string"], b"")
-            incoming = Incoming((call.media_type or b"").decode("latin-1"), call.length, receive)
+            incoming = RequestBody((call.media_type or b"").decode("latin-1"), call.length, receive)
         work = operation.run_outside(
-            Outside(self.database, caller, "api", self.parts, incoming), arguments, self.dialect.render
+            ExternalContext(self.database, caller, "api", self.parts, incoming), arguments, self.dialect.render
         )
         if not operation.from_body:
             return await work
-        return await sse.unless_gone(work, receive, partial(self.still_welcome, call))
+        return await sse.unless_gone(work, receive, partial(self.revalidate, call))
 
-    async def still_welcome(self, call: Call) -> None:
+    async def revalidate(self, call: Call) -> None:
         """Refuses a caller whose key was good when the request came and has ended since. A database that is away ends none."""
         with contextlib.suppress(DatabaseFailure):
             if await self.authenticator.caller(call.authorization[0]) is None:
                 raise self.dialect.unauthorized()
 
-    async def welcomes(self, call: Call) -> bool:
+    async def allows_origin(self, call: Call) -> bool:
         """Whether a web page may read this answer: one of the key's own origins; without a good key, of anybody's."""
         if call.caller:
             return call.origin in call.caller.origins
         try:
-            return await self.authenticator.welcomes(call.origin)
+            return await self.authenticator.allows_origin(call.origin)
         except DatabaseFailure:
             return False
 
@@ -295,7 +295,7 @@ class Dispatcher:
             raise problem
         return operation, [read(part) for read, part in zip(operation.path_readers, values, strict=True)]
 
-    def refusal(self, call: Call, problem: Problem, extra: list[tuple[bytes, bytes]]) -> Answer:
+    def refusal(self, call: Call, problem: Problem, extra: list[tuple[bytes, bytes]]) -> Response:
         """A problem in this dialect, with the headers that go with its status."""
         if problem.status == 401:
             extra.append((b"www-authenticate", self.dialect.challenge))
@@ -309,7 +309,7 @@ class Dispatcher:
             )
         elif problem.status == 503:
             extra.append((b"retry-after", b"1"))
-        return Answer(problem.status, self.dialect.envelope(problem))
+        return Response(problem.status, self.dialect.envelope(problem))
 
 
 def canonical_path(operation: Operation, ids: list[str]) -> str:

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, MutableMapping
 from typing import Any, TypeVar
 
-from deskbell.core.operation import Events
+from deskbell.core.operation import EventStream
 from deskbell.errors import Problem
 from deskbell.surfaces.http.dialects import Dialect
 
@@ -54,7 +54,7 @@ async def unless_gone(work: Coroutine[Any, Any, T], receive: Receive, welcome: W
 
 
 async def send(
-    events: Events,
+    events: EventStream,
     dialect: Dialect,
     problem: Callable[[Exception], Problem],
     receive: Receive,

@@ -11,7 +11,7 @@ import msgspec
 
 from deskbell.errors import Problem
 from deskbell.foundation import clock
-from deskbell.foundation.db import Database, Violation, insert
+from deskbell.foundation.db import ConstraintViolation, Database, insert
 from deskbell.foundation.db import Session as Transaction
 from deskbell.surfaces.mcp import store
 from deskbell.surfaces.mcp.store import Session
@@ -43,7 +43,7 @@ class Events:
         self.listeners: dict[object, Callable[[Change], None]] = {}
         self.waiting: dict[tuple[str, str], asyncio.Future[bytes]] = {}
         self.running: dict[tuple[str, str], Callable[[], Any]] = {}
-        database.hear(self.heard)
+        database.on_broadcast(self.heard)
 
     def heard(self, news: str) -> None:
         topic, _, rest = news.partition(" ")
@@ -64,7 +64,7 @@ class Events:
         """Tells every worker."""
         news = f"{CHANGE} {change.method} {change.uri or ''}".rstrip()
         if len(news.encode()) <= LONGEST:
-            await self.database.announce(news)
+            await self.database.broadcast(news)
 
     def listen(self, listener: Callable[[Change], None]) -> Callable[[], None]:
         """Calls back with every change; the answer ends that."""
@@ -98,25 +98,25 @@ class Events:
         if waiter is not None and not waiter.done():
             waiter.set_result(body)
             return
-        if self.database.alone or len(about) > 100 or len(body) > LARGEST:
+        if self.database.single_process or len(about) > 100 or len(body) > LARGEST:
             return  # nobody asked
         row = {"organization_id": session.organization_id, "id_hash": session.id_hash, "subject": about}
 
         async def unit(transaction: Transaction) -> None:
             try:
                 await transaction.run(insert(store.replies, {**row, "body": body.decode(), "created_at": clock.now()}))
-            except Violation:
+            except ConstraintViolation:
                 raise Problem("duplicate", "This request was answered already") from None
 
         with contextlib.suppress(Problem):
             await self.database.write(unit)
-            await self.database.announce(f"{REPLY} {session.id_hash} {about}")
+            await self.database.broadcast(f"{REPLY} {session.id_hash} {about}")
 
     async def cancel(self, session: Session, request_id: Any) -> None:
         """A client takes a request back, wherever it runs."""
         news = f"{CANCEL} {session.id_hash} {subject(request_id)}"
         if len(news.encode()) <= LONGEST:
-            await self.database.announce(news)
+            await self.database.broadcast(news)
 
 
 def subject(request_id: Any) -> str:

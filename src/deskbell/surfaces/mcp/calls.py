@@ -6,7 +6,7 @@ import time
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from deskbell.core.operation import Caller
+from deskbell.core.operation import Principal
 from deskbell.errors import Problem
 from deskbell.foundation.ids import short_id
 from deskbell.foundation.limits import Allowance, Bucket
@@ -44,7 +44,7 @@ class Call:
         self.request_id = ""
         self.origin = self.host = self.session_id = self.version = None
         self.page = ""  # the origin of the web page that asks, once it is allowed
-        self.caller: Caller | None = None
+        self.caller: Principal | None = None
         self.allowance: Allowance | None = None
         self.bucket: Bucket = "read"
         self.operation = "-"

@@ -13,7 +13,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from deskbell.core.operation import Caller
+from deskbell.core.operation import Principal
 from deskbell.errors import Problem
 from deskbell.foundation.db import Database, DatabaseFailure
 from deskbell.foundation.limits import Bucket, Limits
@@ -159,14 +159,14 @@ class Front:
         await self.listen(call, call.caller, session, receive, send)
         return None
 
-    async def count(self, call: Call, caller: Caller, bucket: Bucket = "read") -> None:
+    async def count(self, call: Call, caller: Principal, bucket: Bucket = "read") -> None:
         call.bucket = bucket
         limit = self.limit(call)
         call.allowance = await self.limits.take(caller.key_id, bucket, limit)
         if not call.allowance.granted:
             raise Problem("rate_limit_exceeded", f"API {bucket} rate limit exceeded ({limit}/min). Try again shortly.")
 
-    async def post(self, call: Call, caller: Caller, receive: Receive, send: Send) -> Reply | None:
+    async def post(self, call: Call, caller: Principal, receive: Receive, send: Send) -> Reply | None:
         body = await read_body(call, receive)  # type: ignore[arg-type]
         if call.media_type is not None and not _json_type(call.media_type):
             raise Problem("validation_error", "`Content-Type` must be application/json", status=415)
@@ -186,7 +186,7 @@ class Front:
             tool = offer.tools.get(name) if type(name) is str else None
             if tool is not None:
                 call.operation = f"mcp {tool.name}"
-        await self.count(call, caller, "write" if tool and not tool.operation.reads else "read")
+        await self.count(call, caller, "write" if tool and not tool.operation.is_read else "read")
         if call.modern:
             return await self.modern(call, caller, offer, frame, tool, receive, send)
         if frame.method == "initialize" and frame.kind == "request":
@@ -210,7 +210,7 @@ class Front:
     async def modern(
         self,
         call: Call,
-        caller: Caller,
+        caller: Principal,
         offer: Offer,
         frame: Frame,
         tool: OfferedTool | None,
@@ -234,7 +234,7 @@ class Front:
             return Reply(200, jsonrpc.tool_answer(frame.id, outcome, kernel.stamp))
         return await self.ask(call, caller, offer, frame, None, receive, send)
 
-    async def handshake(self, call: Call, caller: Caller, offer: Offer, frame: Frame) -> Reply:
+    async def handshake(self, call: Call, caller: Principal, offer: Offer, frame: Frame) -> Reply:
         """Agrees on a revision, then opens a session if one more may be."""
         kernel = await offer.kernel(self.database, self.events)
         agreed = await kernel.handshake(frame, Exchange(caller, None, None, {}, Outbox()))
@@ -246,7 +246,7 @@ class Front:
         id = await self.sessions.open(caller, agreed.version, agreed.client)
         return Reply(200, agreed.body, ((b"mcp-session-id", id.encode()),))
 
-    async def session(self, call: Call, caller: Caller, *, dead: str) -> Session:
+    async def session(self, call: Call, caller: Principal, *, dead: str) -> Session:
         """The open session that a request names. `dead` is the code for one that is unknown or has ended."""
         if call.session_id is None:
             raise Problem("no_session", "Send `initialize` first, then the `mcp-session-id` header of its answer")
@@ -261,7 +261,7 @@ class Front:
             raise Problem("session_mismatch", "This MCP session was opened with another API key")
         return found
 
-    async def delete(self, call: Call, caller: Caller) -> Reply:
+    async def delete(self, call: Call, caller: Principal) -> Reply:
         session = await self.session(call, caller, dead="not_found")
         if not await self.sessions.end(session):
             raise Problem("not_found", "This MCP session has ended already")
@@ -270,7 +270,7 @@ class Front:
     async def ask(
         self,
         call: Call,
-        caller: Caller,
+        caller: Principal,
         offer: Offer,
         frame: Frame,
         session: Session | None,
@@ -330,7 +330,7 @@ class Front:
             last = event(task.result()[1])
         await send({"type": "http.response.body", "body": last, "more_body": False})
 
-    async def listen(self, call: Call, caller: Caller, session: Session, receive: Receive, send: Send) -> None:
+    async def listen(self, call: Call, caller: Principal, session: Session, receive: Receive, send: Send) -> None:
         """A session's standing stream, which ends with it."""
         outbox = Outbox()
         call.scope["ending"] = outbox.close
@@ -343,5 +343,5 @@ class Front:
 
     async def say_hello(self) -> None:
         """Tells clients of other processes that this one may bring other tools, as it does in the middle of an upgrade."""
-        if not self.database.alone:
+        if not self.database.single_process:
             await self.events.publish(Change("notifications/tools/list_changed"))

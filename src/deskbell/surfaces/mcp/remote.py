@@ -9,7 +9,7 @@ from typing import Any
 import httpx2
 import msgspec
 
-from deskbell.core.operation import Caller
+from deskbell.core.operation import Principal
 from deskbell.errors import Problem
 from deskbell.foundation.db import Database
 from deskbell.surfaces.http.dispatcher import BY_MCP, VIA
@@ -56,7 +56,7 @@ class ForwardedTool:
         self.transport = transport
         self.sent = Sent(offered.operation.method, offered.operation.path, dict)
 
-    async def call(self, database: Database, caller: Caller, arguments: Any) -> Outcome:
+    async def call(self, database: Database, caller: Principal, arguments: Any) -> Outcome:
         """Sends the call. Database and caller are the server's matter, and not looked at."""
         try:
             return Outcome(msgspec.json.encode(await self.result(as_object(arguments))))
@@ -72,7 +72,7 @@ class ForwardedTool:
         taken = self.offered.taken(given)  # what is wrong is told as the server tells it, without asking
         ids = taken[: len(self.offered.ids)]
         values = self.offered.values(given)
-        if not self.operation.reads:
+        if not self.operation.is_read:
             return compact((await self.transport.send(self.sent, *ids, body=values))["data"])
         answer = await self.transport.send(self.sent, *ids, query=values)
         if not self.operation.lists:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from deskbell.core.operation import Caller
+from deskbell.core.operation import Principal
 from deskbell.foundation.db import Database
 from deskbell.surfaces.mcp.broadcasts import Events
 from deskbell.surfaces.mcp.sessions import Client
@@ -25,7 +25,7 @@ class Parts(NamedTuple):
 class Exchange(NamedTuple):
     """One request on its way: who asks, in which session (none in the modern era), and where messages go meanwhile."""
 
-    caller: Caller
+    caller: Principal
     session: Session | None
     client: Client | None
     headers: Mapping[str, str]

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from deskbell.core.operation import Caller
+from deskbell.core.operation import Principal
 from deskbell.errors import Problem
 from deskbell.foundation.db import Database
 from deskbell.surfaces.mcp.tools import AnyTool, Outcome
@@ -35,7 +35,7 @@ TEMPLATES: list[dict[str, Any]] = [
 ]
 
 
-async def read(tools: Mapping[str, AnyTool], database: Database, caller: Caller, uri: str) -> Outcome:
+async def read(tools: Mapping[str, AnyTool], database: Database, caller: Principal, uri: str) -> Outcome:
     """What a resource holds, as JSON. One that does not exist, or not for this organization, is refused as `not_found`."""
     if uri == ORGANIZATION:
         return await tools["get_org"].call(database, caller, {})

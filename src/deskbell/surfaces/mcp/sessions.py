@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from deskbell.core.operation import Caller
+from deskbell.core.operation import Principal
 from deskbell.errors import Problem
 from deskbell.foundation import clock
 from deskbell.foundation.db import Database, DatabaseFailure, insert
@@ -57,14 +57,14 @@ class Sessions:
         self.most = most
         self.most_per_key = most_per_key
         self.idle = idle
-        self.touch = min(NEAR if most_per_key and not database.alone else TOUCH, idle / 4)
+        self.touch = min(NEAR if most_per_key and not database.single_process else TOUCH, idle / 4)
         self.known: dict[str, Known] = {}
         self.used: set[str] = set()
         self.streaming: set[str] = set()
         self.ended: list[Callable[[], None]] = []
         self.keys_changed = asyncio.Event()
-        database.follow("mcp_sessions", self.changed)
-        database.follow("api_keys", self.keys_changed.set)
+        database.on_change("mcp_sessions", self.changed)
+        database.on_change("api_keys", self.keys_changed.set)
 
     def changed(self) -> None:
         self.known.clear()
@@ -75,7 +75,7 @@ class Sessions:
         """Calls back whenever a session may have ended."""
         self.ended.append(told)
 
-    async def open(self, caller: Caller, version: str, client: bytes) -> str:
+    async def open(self, caller: Principal, version: str, client: bytes) -> str:
         """A new session's id. Refused when as many are open as may be."""
         id = secrets.token_urlsafe(32)
         row = {
@@ -87,7 +87,7 @@ class Sessions:
         }
 
         async def unit(session: Transaction) -> bool:
-            await session.hold("mcp_sessions")
+            await session.lock("mcp_sessions")
             evicted = await self.make_room(session, caller)
             moment = clock.now()
             await session.run(insert(store.sessions, {**row, "created_at": moment, "seen_at": moment}))
@@ -99,7 +99,7 @@ class Sessions:
             await self.tell()
         return id
 
-    async def make_room(self, session: Transaction, caller: Caller) -> bool:
+    async def make_room(self, session: Transaction, caller: Principal) -> bool:
         """Sees that one more session may be opened; answers whether one was ended for it."""
         await session.run(store.end_idle(self.oldest()))
         evicted = False
@@ -132,7 +132,7 @@ class Sessions:
         found = await self.look_up(hashed(id))
         if found is None:
             return None
-        if self.database.alone:
+        if self.database.single_process:
             self.known[id] = Known(found, now + self.idle)
         self.used.add(found.id_hash)
         return found
@@ -141,7 +141,7 @@ class Sessions:
         found = await self.database.read(lambda session: session.one(store.session_row(id_hash)))
         if found is None or id_hash in self.used:
             return found
-        oldest = clock.seconds_from_now(-self.idle) if self.database.alone else self.oldest()
+        oldest = clock.seconds_from_now(-self.idle) if self.database.single_process else self.oldest()
         return None if found.seen_at < oldest else found
 
     async def alive(self, those: set[str]) -> set[str]:
@@ -162,8 +162,8 @@ class Sessions:
 
     async def tell(self) -> None:
         """Lets the other workers know that a session has ended; here the database has told already."""
-        if not self.database.alone:
-            await self.database.announce(ENDED)
+        if not self.database.single_process:
+            await self.database.broadcast(ENDED)
 
     async def note_stream(self, session: Session, *, open: bool) -> None:
         """Notes whether a session has an open stream, for whoever looks for one to end."""

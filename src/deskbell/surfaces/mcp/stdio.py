@@ -16,7 +16,7 @@ from typing import Any, BinaryIO, cast
 
 import msgspec
 
-from deskbell.core.operation import Caller
+from deskbell.core.operation import Principal
 from deskbell.foundation.db import Database
 from deskbell.surfaces.mcp import jsonrpc, sdk
 from deskbell.surfaces.mcp.broadcasts import Events
@@ -35,18 +35,18 @@ LINGER = 35.0  # seconds that requests have to end when nothing more comes, whic
 
 ENVELOPE = "io.modelcontextprotocol/protocolVersion"
 #: The server behind the tools knows the caller; here is nobody to be told apart.
-SOMEBODY = Caller("", "", "", frozenset(), None, "US", 0, 0)
+SOMEBODY = Principal("", "", "", frozenset(), None, "US", 0, 0)
 
 
 class Nothing:
     """No database: there is no other process to hear of."""
 
-    alone = True
+    single_process = True
 
-    async def announce(self, news: str) -> None:
+    async def broadcast(self, news: str) -> None:
         pass
 
-    def hear(self, told: Callable[[str], None]) -> None:
+    def on_broadcast(self, told: Callable[[str], None]) -> None:
         pass
 
 

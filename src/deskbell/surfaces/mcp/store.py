@@ -23,7 +23,7 @@ from sqlalchemy import (
     update,
 )
 
-from deskbell.foundation.db import ID, INSTANT, JSON, command, query, schema
+from deskbell.foundation.db import ID, JSON, TIMESTAMP, command, query, schema
 
 sessions = Table(
     "mcp_sessions",
@@ -33,9 +33,9 @@ sessions = Table(
     Column("key_id", ID, nullable=False),
     Column("version", Text, nullable=False),
     Column("client", JSON, nullable=False),
-    Column("streaming_at", INSTANT),
-    Column("created_at", INSTANT, nullable=False),
-    Column("seen_at", INSTANT, nullable=False),
+    Column("streaming_at", TIMESTAMP),
+    Column("created_at", TIMESTAMP, nullable=False),
+    Column("seen_at", TIMESTAMP, nullable=False),
     ForeignKeyConstraint(["organization_id"], ["organizations.id"]),
 )
 Index("mcp_sessions_id", sessions.c.id_hash, unique=True)
@@ -48,7 +48,7 @@ replies = Table(
     Column("id_hash", Text, primary_key=True),
     Column("subject", Text, primary_key=True),
     Column("body", Text, nullable=False),
-    Column("created_at", INSTANT, nullable=False),
+    Column("created_at", TIMESTAMP, nullable=False),
     ForeignKeyConstraint(["organization_id"], ["organizations.id"]),
 )
 

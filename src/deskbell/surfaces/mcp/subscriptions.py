@@ -7,7 +7,7 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any, NamedTuple
 
-from deskbell.core.operation import Caller
+from deskbell.core.operation import Principal
 from deskbell.foundation.db import Database
 from deskbell.surfaces.http.dispatcher import Authenticator
 from deskbell.surfaces.mcp.broadcasts import Change, Events
@@ -24,7 +24,7 @@ class Standing(NamedTuple):
     """An open stream: whose it is, by which header they came, and how it is ended. The modern era has no session."""
 
     session: Session | None
-    caller: Caller
+    caller: Principal
     authorization: bytes
     end: Callable[[], Any]
 
@@ -39,8 +39,8 @@ class StandingStreams:
         self.news = asyncio.Event()
         events.listen(self.spread)
         sessions.follow(self.news.set)
-        database.follow("api_keys", self.news.set)
-        database.hear(self.heard)
+        database.on_change("api_keys", self.news.set)
+        database.on_broadcast(self.heard)
 
     def heard(self, news: str) -> None:
         if news == ENDED:

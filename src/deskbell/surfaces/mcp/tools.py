@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
-from deskbell.core.operation import Caller, Operation
+from deskbell.core.operation import Operation, Principal
 from deskbell.errors import Problem, invalid
 from deskbell.foundation import json
 from deskbell.foundation.db import Database, DatabaseFailure
@@ -50,7 +50,7 @@ class AnyTool(Protocol):
 
     definition: Schema
 
-    async def call(self, database: Database, caller: Caller, arguments: Any) -> Outcome: ...
+    async def call(self, database: Database, caller: Principal, arguments: Any) -> Outcome: ...
 
 
 class OfferedTool:
@@ -71,7 +71,7 @@ class OfferedTool:
         properties: Schema = self.definition["inputSchema"]["properties"]
         self.integers = {name for name in self.fields if properties[name]["type"] == "integer"}
 
-    async def call(self, database: Database, caller: Caller, arguments: Any) -> Outcome:
+    async def call(self, database: Database, caller: Principal, arguments: Any) -> Outcome:
         """Runs the operation by the path of every surface. Whatever is wrong is told in words for a model."""
         try:
             self.operation.authorize(caller)
@@ -84,7 +84,7 @@ class OfferedTool:
             return self.failure(problem)
         except DatabaseFailure as failure:
             log.error("%s: %s", self.name, failure)
-            return self.failure(Problem("query_failed" if self.operation.reads else "create_failed"))
+            return self.failure(Problem("query_failed" if self.operation.is_read else "create_failed"))
         except Exception:
             log.exception("tool %s failed", self.name)
             return self.failure(Problem("internal_error"))
@@ -115,7 +115,7 @@ class OfferedTool:
         """What is given besides ids, and the tool's own defaults. To leave a filter out and to say null are the same."""
         values = dict(self.tool.defaults)
         for name in self.fields:
-            if name in given and not (given[name] is None and self.operation.reads):
+            if name in given and not (given[name] is None and self.operation.is_read):
                 values[name] = self.value(name, given[name])
         return values
 
@@ -175,7 +175,7 @@ def nulls_left_out(kind: Any) -> Any:
 def offered(operations: Sequence[Operation]) -> dict[str, OfferedTool]:
     """Every tool by its name, in the order of the operations. A record's fields are told once, by the tool that reads it best."""
     those = [operation for operation in operations if operation.tool]
-    by_reading = sorted(those, key=lambda operation: (operation.reads, not operation.lists))
+    by_reading = sorted(those, key=lambda operation: (operation.is_read, not operation.lists))
     shown_by = {operation.record: operation.tool.name for operation in by_reading if operation.tool}
     tools = [OfferedTool(operation, shown_by[operation.record]) for operation in those]
     return {tool.name: tool for tool in tools}
@@ -192,9 +192,9 @@ def definition(operation: Operation, shown_by: str) -> Schema:
         "inputSchema": input_schema(operation),
         "outputSchema": output_schema(operation, shown_by),
         "annotations": {
-            "readOnlyHint": operation.reads,
+            "readOnlyHint": operation.is_read,
             "destructiveHint": tool.destructive,
-            "idempotentHint": operation.reads or tool.idempotent,
+            "idempotentHint": operation.is_read or tool.idempotent,
             "openWorldHint": tool.open_world,
         },
     }

@@ -29,7 +29,7 @@ from sqlalchemy import (
     update,
 )
 
-from deskbell.foundation.db import FLAG, ID, Among, Nearest, command, query, schema
+from deskbell.foundation.db import BOOLEAN, ID, InList, Nearest, command, query, schema
 from deskbell.knowledge.index.disk.model import Block, Graph, LargeBase, Stored, Vector
 from deskbell.knowledge.store import PLACE, chunk_vectors, chunks, documents, knowledge_bases
 
@@ -65,8 +65,8 @@ knowledge_graphs = Table(
     Column("knowledge_base_id", Text, primary_key=True),
     Column("embedder", Text, primary_key=True),
     Column("name", Text, nullable=False),
-    Column("ready", FLAG, nullable=False),
-    Column("adopted", FLAG, nullable=False),
+    Column("ready", BOOLEAN, nullable=False),
+    Column("adopted", BOOLEAN, nullable=False),
     ForeignKeyConstraint(["organization_id"], ["organizations.id"]),
 )
 
@@ -126,7 +126,7 @@ def blocks(organization_id: str, knowledge_base_id: str, names: str) -> Select[A
     """The blocks of these names (a JSON list) of all segments."""
     own = _of(knowledge_blocks, organization_id, knowledge_base_id)
     columns = (knowledge_blocks.c.segment_id, knowledge_blocks.c.data)
-    return select(*columns).where(*own, Among(knowledge_blocks.c.name, names))
+    return select(*columns).where(*own, InList(knowledge_blocks.c.name, names))
 
 
 @query(str)
@@ -198,7 +198,7 @@ def vectors_of(organization_id: str, embedder: str, ids: str) -> Select[Any]:
     """The vectors of these chunks (a JSON list of ids)."""
     rows = select(chunks.c.id, chunk_vectors.c.vector).select_from(_vectors)
     own = (chunks.c.organization_id == organization_id, chunk_vectors.c.embedder == embedder)
-    return rows.where(*own, Among(chunks.c.id, ids))
+    return rows.where(*own, InList(chunks.c.id, ids))
 
 
 @query(Vector)
