@@ -24,9 +24,10 @@ import httpx2
 from deskbell.foundation import databases
 from deskbell.foundation.db import Session
 from deskbell.identity import applications
+from deskbell.identity.api_keys import create_key
 from deskbell.knowledge import bases
 from deskbell.knowledge.model import NewKnowledgeBase
-from deskbell.organizations.operations import context_of, create_key, create_organization
+from deskbell.organizations.operations import context_of, create_organization
 
 PLENTY = 10**6  # requests a minute
 PAUSE = 0.01  # seconds between requests

@@ -22,7 +22,7 @@ import msgspec
 import reference_fastapi as reference
 from sqlalchemy import create_engine, insert
 
-from deskbell.foundation import migrations, sqlite
+from deskbell.foundation import contact, migrations, sqlite
 from deskbell.foundation.sqlite import search
 from deskbell.leads import rules
 from deskbell.organizations import rules as organizations
@@ -124,7 +124,7 @@ def text(moment: datetime) -> str:
 
 def deskbell_row(lead: dict[str, Any]) -> dict[str, Any]:
     return lead | {
-        "number_hash": organizations.number_hash(lead["organization_id"], lead["phone"]),
+        "number_hash": contact.number_hash(lead["organization_id"], lead["phone"]),
         "email_key": lead["email"],
         "first_name_key": rules.folded(lead["first_name"]),
         "last_name_key": rules.folded(lead["last_name"]),
@@ -187,7 +187,7 @@ def fill_deskbell(path: Path, tenants: list[Tenant]) -> None:
             add(connection, "api_keys", iter([key_of(owner) | key]))
             add(connection, "leads", map(deskbell_row, people(owner)))
             hashed = (
-                row | {"number_hash": organizations.number_hash(owner.id, row["phone"]), "opted_out_at": text(SINCE)}
+                row | {"number_hash": contact.number_hash(owner.id, row["phone"]), "opted_out_at": text(SINCE)}
                 for row in suppressions(owner)
             )
             add(connection, "suppressions", hashed)

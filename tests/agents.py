@@ -10,7 +10,7 @@ import httpx2
 
 from deskbell.foundation.db import Session
 from deskbell.identity import applications
-from deskbell.organizations.model import ApplicationType
+from deskbell.identity.model import ApplicationType
 from deskbell.organizations.operations import context_of
 from tests.desk import KEPT, PATIENCE, Server, named
 

@@ -16,6 +16,7 @@ from deskbell.demo.data import generate
 from deskbell.foundation import databases
 from deskbell.foundation.postgres import connection, guest
 from deskbell.foundation.postgres.copying import copy
+from deskbell.identity import people
 from deskbell.organizations import operations as organizations
 from deskbell.surfaces.http.http_server import Connection
 from tests.desk import PATIENCE, USUAL, Api, Server, free_port, running
@@ -104,4 +105,4 @@ def charlie(server: Server) -> Api:
 
 async def add(session, organization_id, name, role):  # type: ignore[no-untyped-def]
     ctx = await organizations.context_of(session, organization_id)
-    return await organizations.add_person(ctx, name, f"{name.lower()}@example.com", role)
+    return await people.add_person(ctx, name, f"{name.lower()}@example.com", role)

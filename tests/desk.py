@@ -21,6 +21,7 @@ from deskbell.core.operation import Context
 from deskbell.errors import CATALOGUE
 from deskbell.foundation import databases
 from deskbell.foundation.db import Session
+from deskbell.identity import api_keys
 from deskbell.organizations import operations as organizations
 from deskbell.settings import Settings
 from deskbell.surfaces.http.http_server import configured
@@ -145,9 +146,7 @@ class Server:
 
         async def unit(session: Session) -> Any:
             ctx = await organizations.context_of(session, organization_id)
-            return await organizations.create_key(
-                ctx, "test", scopes=scopes or [], reads=reads, writes=writes, **options
-            )
+            return await api_keys.create_key(ctx, "test", scopes=scopes or [], reads=reads, writes=writes, **options)
 
         key, plaintext = self.do(unit)
         return Api(self, organization_id, plaintext, key.id, options.get("person_id"))

@@ -35,8 +35,7 @@ from deskbell.foundation import clock, databases, jobs
 from deskbell.foundation.db import Database, DatabaseFailure, Session
 from deskbell.foundation.fair_worker import FairWorker
 from deskbell.foundation.jobs import Work, Worker
-from deskbell.identity.api_keys import Keys
-from deskbell.identity.application_keys import ApplicationKeys
+from deskbell.identity.authentication import ApplicationKeys, Keys
 from deskbell.knowledge import operations as knowledge
 from deskbell.knowledge.documents import purge as purge_uploads
 from deskbell.knowledge.embedders import chosen

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from deskbell.organizations.model import SCOPES
+from deskbell.core.scopes import SCOPES
 from tests.behaviours.test_booking_appointments import book
 from tests.behaviours.test_tasks import task
 from tests.desk import Api, refused

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import time_machine
 
-from deskbell.organizations import operations as organizations
+from deskbell.identity import people
 from tests.desk import Api, refused
 
 PRIORITIES = ["low", "medium", "high", "urgent"]
@@ -78,7 +78,7 @@ def test_the_words_of_priority_and_status(alice: Api) -> None:
 
 
 def test_contact_and_assignee_must_be_ours(alice: Api, charlie: Api) -> None:
-    person = charlie.do(lambda ctx: organizations.add_person(ctx, "Dan", "dan@example.com"))
+    person = charlie.do(lambda ctx: people.add_person(ctx, "Dan", "dan@example.com"))
     mine = task(alice)
     for field, ids in (("contact_id", (NOBODY, charlie.lead()["id"])), ("assigned_to_user_id", (NOBODY, person.id))):
         for id in ids:
@@ -93,7 +93,7 @@ def test_lead_id_is_not_the_name_of_the_contact(alice: Api) -> None:
 
 def test_somebody_who_left_the_team_gets_no_new_tasks(alice: Api, bob: Api) -> None:
     before = task(alice, assigned_to_user_id=bob.person_id)
-    alice.do(lambda ctx: organizations.remove_person(ctx, bob.person_id or ""))
+    alice.do(lambda ctx: people.remove_person(ctx, bob.person_id or ""))
     refused(alice.post("/tasks", {"title": "x", "assigned_to_user_id": bob.person_id}), 404, "not_found")
     assert alice.get(f"/tasks/{before['id']}").json()["data"] == before
 

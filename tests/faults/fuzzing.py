@@ -11,7 +11,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from deskbell.organizations.model import SCOPES
+from deskbell.core.scopes import SCOPES
 from tests.desk import Server
 from tests.faults.process import ROOT, process
 

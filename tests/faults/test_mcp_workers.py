@@ -15,7 +15,7 @@ from mcp.shared.message import ServerMessageMetadata
 from mcp_types import CallToolRequestParams, EmptyResult, PingRequest
 
 from deskbell.app import Deskbell
-from deskbell.organizations.operations import revoke_key
+from deskbell.identity.api_keys import revoke_key
 from deskbell.settings import Settings
 from deskbell.surfaces.mcp.http import Offer
 from deskbell.surfaces.mcp.request_context import Parts

@@ -21,7 +21,7 @@ import pytest
 from deskbell.foundation.jobs import enqueue
 from deskbell.foundation.postgres import database
 from deskbell.foundation.postgres.database import PostgresDatabase
-from deskbell.organizations import operations as organizations
+from deskbell.identity import api_keys
 from tests.desk import PATIENCE, Api, eventually
 from tests.faults.process import request
 from tests.faults.test_crowds import crowd, in_progress
@@ -86,7 +86,7 @@ def test_a_revoked_key_is_dead_on_every_worker_within_a_second(alice: Api, serve
     revoked = server.api(alice.organization_id)
     assert {status for status, _ in everywhere(server, revoked, 8, each=1)} == {200}
     with server.each() as taken:
-        server.do(lambda session: organizations.revoke_key(session, revoked.key_id))
+        server.do(lambda session: api_keys.revoke_key(session, revoked.key_id))
         moment = time.monotonic()
         last_pass = moment
         while time.monotonic() < moment + 1.5:

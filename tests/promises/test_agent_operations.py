@@ -12,10 +12,10 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from deskbell.app import AGENT_OPERATIONS
 from deskbell.core.operation import Operation
+from deskbell.core.scopes import USE
 from deskbell.errors import CATALOGUE
 from deskbell.identity import applications
 from deskbell.identity.application_keys import new_key
-from deskbell.organizations.model import USE
 from tests.agents import application
 from tests.desk import PATIENCE, Api, Server
 from tests.promises.world import World, exchange

@@ -10,8 +10,7 @@ import pytest
 
 from deskbell.app import OPERATIONS
 from deskbell.foundation import clock
-from deskbell.identity.api_keys import new_key
-from deskbell.organizations.operations import revoke_key
+from deskbell.identity.api_keys import new_key, revoke_key
 from tests.desk import Api
 from tests.promises.world import World, exchange
 

@@ -42,7 +42,10 @@ def test_every_code_says_what_happened_and_how_to_fix_it() -> None:
         assert 400 <= entry.status < 600, code
 
 
-DESCRIBES = {"surfaces.docs.openapi", "surfaces.docs.openapi_agents"}  # word every code of the catalogue, one after the other
+DESCRIBES = {
+    "surfaces.docs.openapi",
+    "surfaces.docs.openapi_agents",
+}  # word every code of the catalogue, one after the other
 
 
 def raised() -> dict[str, str]:

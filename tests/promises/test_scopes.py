@@ -8,7 +8,7 @@ import pytest
 
 from deskbell.app import OPERATIONS
 from deskbell.core.operation import Operation
-from deskbell.organizations.model import SCOPES
+from deskbell.core.scopes import SCOPES
 from tests.desk import Api
 from tests.promises.world import World, exchange
 

@@ -60,7 +60,7 @@ WHOLE = {
     "all_organizations",
     "organization_named",
     "organization_of_lead",
-    "forget_recipient",
+    "erase_recipient",
     "drop_jobs",
     "drop_reservations",
     "end_unsent",

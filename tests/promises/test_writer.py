@@ -17,6 +17,7 @@ from deskbell.errors import Problem
 from deskbell.foundation import sqlite
 from deskbell.foundation.db import AwaitInTransaction, ConstraintViolation, Session, insert
 from deskbell.foundation.sqlite import SqliteDatabase
+from deskbell.identity import store as identity_store
 from deskbell.organizations import store
 from deskbell.organizations.operations import create_organization, get_organization
 
@@ -122,7 +123,7 @@ def test_the_batch_is_one_transaction(tmp_path: Path) -> None:
 def test_a_foreign_await_is_stopped_and_said(tmp_path: Path, bad: Unit) -> None:
     async def scenario() -> None:
         async with database(tmp_path) as db:
-            with pytest.raises(RuntimeError, match=rf"ForeignAwait: {bad.__name__} "):
+            with pytest.raises(RuntimeError, match=rf"AwaitInTransaction: {bad.__name__} "):
                 await db.write(bad)
             with pytest.raises(AwaitInTransaction):
                 await db.read(lambda session: asyncio.sleep(0))
@@ -140,7 +141,7 @@ def test_an_except_clause_cannot_swallow_a_foreign_await(tmp_path: Path) -> None
 
     async def scenario() -> None:
         async with database(tmp_path) as db:
-            with pytest.raises(RuntimeError, match="ForeignAwait"):
+            with pytest.raises(RuntimeError, match="AwaitInTransaction"):
                 await db.write(careless)
 
     asyncio.run(scenario())
@@ -205,7 +206,9 @@ def test_what_a_refused_row_leaves_is_the_name_of_its_index(tmp_path: Path) -> N
             async def again(session: Session) -> None:
                 person = {"organization_id": made.id, "name": "A", "email": "a@b.co", "role": "member"}
                 for id in ("1", "2"):
-                    await session.run(insert(store.people, {**person, "id": id, "created_at": made.created_at}))
+                    await session.run(
+                        insert(identity_store.people, {**person, "id": id, "created_at": made.created_at})
+                    )
 
             with pytest.raises(ConstraintViolation, match="people_email"):
                 await db.write(again)

@@ -14,7 +14,7 @@ import msgspec
 from deskbell.core.operation import AGENT_API, Operation
 from deskbell.foundation.ids import Id
 from deskbell.foundation.json import unwrapped
-from deskbell.organizations.operations import add_person
+from deskbell.identity.people import add_person
 from tests.agents import AgentApi, application
 from tests.desk import PATIENCE, Api, eventually
 

@@ -15,6 +15,7 @@ import pytest
 
 from deskbell.foundation import sqlite
 from deskbell.foundation.db import Session
+from deskbell.identity import api_keys
 from deskbell.organizations import operations
 from tests.desk import PATIENCE, SOON, Server, eventually, running
 
@@ -35,7 +36,7 @@ class Desk:
 
         async def unit(session: Session) -> str:
             ctx = await operations.context_of(session, organization)
-            return (await operations.create_key(ctx, "k", scopes=[], reads=10_000, writes=10_000))[1]
+            return (await api_keys.create_key(ctx, "k", scopes=[], reads=10_000, writes=10_000))[1]
 
         key = guest.write(unit)
         guest.close()

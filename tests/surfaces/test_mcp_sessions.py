@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from deskbell.organizations.operations import revoke_key
+from deskbell.identity.api_keys import revoke_key
 from deskbell.settings import Settings
 from deskbell.surfaces.mcp import store
 from deskbell.surfaces.mcp.broadcasts import Change

@@ -8,8 +8,8 @@ import httpx2
 import pytest
 
 from deskbell.app import OPERATIONS
+from deskbell.core.scopes import SCOPES
 from deskbell.errors import CATALOGUE
-from deskbell.organizations.model import SCOPES
 from tests.desk import PATIENCE, Server
 
 PAGES = ["/docs", "/docs/errors"]

@@ -19,6 +19,7 @@ from deskbell.agents.models.catalogue import Models
 from deskbell.agents.rules import filled
 from deskbell.agents.stream_buffer import StreamBuffer
 from deskbell.core.operation import Context, EventStream, ExternalContext, Operation
+from deskbell.core.scopes import USE
 from deskbell.credits.reservations import reserved
 from deskbell.errors import Problem
 from deskbell.foundation.db import insert
@@ -26,7 +27,6 @@ from deskbell.foundation.ids import canonical, new_id, public_id
 from deskbell.knowledge.retrieval.score_calibration import THRESHOLD
 from deskbell.knowledge.retrieval.search import DIGITS, Passage, SearchService, next_questions, search
 from deskbell.knowledge.rules import PASSAGES
-from deskbell.organizations.model import USE
 
 log = logging.getLogger(__name__)
 

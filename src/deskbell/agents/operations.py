@@ -11,6 +11,7 @@ from deskbell.agents import rules, store, versions
 from deskbell.agents.model import Agent, AgentChanges, Bots, NewAgent, PublicAgent
 from deskbell.agents.records import agent_row, edited, knowledge_bases, set_columns
 from deskbell.core.operation import Context, Operation
+from deskbell.core.scopes import MANAGE, USE
 from deskbell.credits import operations as credits
 from deskbell.credits import reservations
 from deskbell.credits.rules import NANO
@@ -19,7 +20,6 @@ from deskbell.foundation.db import Session, insert
 from deskbell.foundation.ids import new_id, organization_public_id
 from deskbell.foundation.pagination import Pagination, Window
 from deskbell.knowledge.bases import names_of_bases
-from deskbell.organizations.model import MANAGE, USE
 
 
 class LiveAgent(msgspec.Struct):

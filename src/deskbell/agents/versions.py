@@ -11,7 +11,8 @@ from deskbell.core.operation import Context
 from deskbell.errors import Problem
 from deskbell.foundation.db import insert
 from deskbell.foundation.pagination import Pagination, Window
-from deskbell.organizations.operations import approves_agents, needs_approval
+from deskbell.identity.people import needs_approval
+from deskbell.organizations.operations import approves_agents
 
 _variables = msgspec.json.Decoder(dict[str, str]).decode
 

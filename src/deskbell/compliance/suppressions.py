@@ -6,27 +6,27 @@ from typing import Any
 
 import msgspec
 
+from deskbell.compliance import store as compliance_store
+from deskbell.compliance.model import Standing, Suppression
 from deskbell.core.operation import Context
+from deskbell.foundation.contact import number_hash
 from deskbell.foundation.db import Session, insert, update
 from deskbell.foundation.ids import NO_ID
-from deskbell.leads import store
-from deskbell.leads.model import Standing, Suppression
 from deskbell.organizations.operations import exists
-from deskbell.organizations.rules import number_hash
 
 
 async def standing(ctx: Context, phone: str) -> Standing:
     """What stands against texting a number (E.164); both fields null when nothing does."""
-    found = await ctx.db.one(store.standing_of(ctx.organization_id, number_hash(ctx.organization_id, phone)))
+    found = await ctx.db.one(compliance_store.standing_of(ctx.organization_id, number_hash(ctx.organization_id, phone)))
     return found or Standing(None, None)
 
 
 async def note(ctx: Context, phone: str, **changes: Any) -> None:
     key = {"organization_id": ctx.organization_id, "number_hash": number_hash(ctx.organization_id, phone)}
-    if await ctx.db.one(store.standing_of(*key.values())) is None:
-        await ctx.db.run(insert(store.suppressions, {**key, "phone": phone, **changes}))
+    if await ctx.db.one(compliance_store.standing_of(*key.values())) is None:
+        await ctx.db.run(insert(compliance_store.suppressions, {**key, "phone": phone, **changes}))
     else:
-        await ctx.db.run(update(store.suppressions, key, {"phone": phone, **changes}))
+        await ctx.db.run(update(compliance_store.suppressions, key, {"phone": phone, **changes}))
 
 
 async def opt_out(ctx: Context, phone: str) -> bool:
@@ -58,7 +58,7 @@ async def take_off_dnc(ctx: Context, phone: str) -> None:
 async def noted_after(session: Session, last: Suppression | None, most: int) -> list[Suppression]:
     """The entries of all organizations behind `last`, for the operator who moves them."""
     place = (last.organization_id, last.number_hash) if last else (NO_ID, "")
-    return await session.all(store.suppressions_after(*place, most))
+    return await session.all(compliance_store.suppressions_after(*place, most))
 
 
 async def carry_over(session: Session, entries: list[Suppression]) -> int:
@@ -69,8 +69,8 @@ async def carry_over(session: Session, entries: list[Suppression]) -> int:
             continue
         row = msgspec.structs.asdict(entry)
         key = {name: row.pop(name) for name in ("organization_id", "number_hash")}
-        if not await session.run(update(store.suppressions, key, row)):
-            await session.run(insert(store.suppressions, key | row))
+        if not await session.run(update(compliance_store.suppressions, key, row)):
+            await session.run(insert(compliance_store.suppressions, key | row))
         carried += 1
     return carried
 
@@ -78,4 +78,4 @@ async def carry_over(session: Session, entries: list[Suppression]) -> int:
 async def erase_number(ctx: Context, phone: str) -> None:
     """Leaves of a number only the hash that an opt-out needs."""
     key = {"organization_id": ctx.organization_id, "number_hash": number_hash(ctx.organization_id, phone)}
-    await ctx.db.run(update(store.suppressions, key, {"phone": None}))
+    await ctx.db.run(update(compliance_store.suppressions, key, {"phone": None}))

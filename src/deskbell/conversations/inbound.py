@@ -6,11 +6,11 @@ from deskbell.compliance import gate, suppressions
 from deskbell.conversations.model import Message
 from deskbell.conversations.sending import add_message, queue_text, record_opt_out
 from deskbell.core.operation import Context
+from deskbell.foundation.contact import e164
 from deskbell.foundation.ids import new_id
 from deskbell.leads.model import NewLead
 from deskbell.leads.operations import add_lead, find_lead_by_phone
 from deskbell.organizations.operations import get_organization
-from deskbell.organizations.rules import e164
 
 
 async def receive_text(ctx: Context, sender: str, body: str) -> Message:

@@ -7,12 +7,12 @@ from datetime import date, timedelta
 from msgspec import UNSET
 
 from deskbell.core.operation import Context, Operation
+from deskbell.core.scopes import MANAGE
 from deskbell.credits import rules, store
 from deskbell.credits.model import Activity, Row, UsageDay, UsageFilter, UsageReport, UsageTotals
 from deskbell.errors import Problem, invalid
 from deskbell.foundation.db import Session, insert
 from deskbell.foundation.ids import NO_ID
-from deskbell.organizations.model import MANAGE
 
 METERING = "metering"
 USUAL_DAYS = 30

@@ -5,7 +5,7 @@ from __future__ import annotations
 from deskbell.demo import words
 from deskbell.demo.making import ORGANIZATION, Making, Row
 from deskbell.foundation import clock
-from deskbell.organizations.rules import number_hash
+from deskbell.foundation.contact import number_hash
 
 #: How many leads have which status, how warm these are at most, and how they score.
 STATUSES = {

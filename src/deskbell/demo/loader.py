@@ -14,6 +14,7 @@ from deskbell.agents.models.base import DEFAULT
 from deskbell.agents.operations import create_agent, list_agents, publish_agent
 from deskbell.agents.store import agent_knowledge_bases, agent_versions, agents
 from deskbell.appointments.store import appointments
+from deskbell.compliance.store import suppressions
 from deskbell.conversations.carriers.simulator import ledger
 from deskbell.conversations.store import messages, threads
 from deskbell.core.idempotency import answers
@@ -28,25 +29,18 @@ from deskbell.foundation.db import Session, command, insert, update
 from deskbell.foundation.ids import PublicId, new_id
 from deskbell.foundation.jobs import jobs
 from deskbell.foundation.pagination import Window
+from deskbell.identity.api_keys import create_key
 from deskbell.identity.applications import create_application, create_application_key
+from deskbell.identity.model import ApiKey
+from deskbell.identity.store import api_keys, application_keys, application_origins, applications, keys_of, people
 from deskbell.knowledge import bases
 from deskbell.knowledge.documents import list_documents, put_document, store_part
 from deskbell.knowledge.model import DocumentWindow, Draft, NewKnowledgeBase
 from deskbell.knowledge.store import chunk_vectors, chunks, documents, dropped_entries, knowledge_bases, upload_parts
 from deskbell.leads.operations import stored
-from deskbell.leads.store import leads, suppressions
+from deskbell.leads.store import leads
 from deskbell.organizations import operations
-from deskbell.organizations.model import ApiKey
-from deskbell.organizations.store import (
-    api_keys,
-    application_keys,
-    application_origins,
-    applications,
-    keys_of,
-    organization_row,
-    organizations,
-    people,
-)
+from deskbell.organizations.store import organization_row, organizations
 from deskbell.tasks.store import tasks
 
 CHUNK = 100  # rows per transaction, so that a running server never waits long
@@ -194,4 +188,4 @@ async def paper_ids(session: Session) -> list[str]:
 
 
 async def make_key(session: Session) -> tuple[ApiKey, str]:
-    return await operations.create_key(await operations.context_of(session, ORGANIZATION), "demo", scopes=[])
+    return await create_key(await operations.context_of(session, ORGANIZATION), "demo", scopes=[])

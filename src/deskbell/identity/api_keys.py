@@ -1,25 +1,25 @@
-"""Who calls, by key. Of a key only the SHA-256 is stored; a change holds within a second. Here are the CRM API's: `brk_` and 48 hex digits."""
+"""API keys of the CRM API: `brk_` and 48 hex digits, of which only the SHA-256 is stored."""
 
 from __future__ import annotations
 
-import re
 import secrets
-import time
-from abc import ABC, abstractmethod
 from hashlib import sha256
+from typing import Any
 from zlib import crc32
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
-from deskbell.core.operation import Principal
-from deskbell.foundation import clock
-from deskbell.foundation.db import Bound, Database, Session
-from deskbell.organizations.store import credential, mark_used
-
-FRESH = 0.5  # seconds that a look-up is believed; revocation holds within 1 s
-MOST_CACHED = 10_000
-LONGEST = 100  # bytes of a header that is looked at: a key fills 59, and the cache keeps whole headers
-_well_formed = re.compile(rb"brk_[0-9a-f]{48}\Z").match
+from deskbell.core.operation import Context
+from deskbell.errors import Problem, invalid
+from deskbell.foundation.clock import Instant
+from deskbell.foundation.db import Session, insert, update
+from deskbell.foundation.ids import NO_ID, new_id
+from deskbell.identity import store
+from deskbell.identity.model import READS_PER_MINUTE, WRITES_PER_MINUTE, ApiKey, KeyRevocation
+from deskbell.identity.people import get_person
+from deskbell.identity.rules import validate_scopes
+from deskbell.organizations import rules
 
 
 def new_key() -> str:
@@ -32,88 +32,93 @@ def key_hash(key: str) -> str:
     return sha256(key.encode()).hexdigest()
 
 
-class Authenticator(ABC):
-    """Look-ups are believed for half a second; last use is noted in memory and written now and then."""
-
-    def __init__(self, database: Database) -> None:
-        self.database = database
-        self.cache: dict[bytes, tuple[float, Principal | None]] = {}
-        self.used: dict[str, str] = {}
-
-    async def caller(self, authorization: bytes) -> Principal | None:
-        """The key's caller, or None for a key that is malformed, unknown, inactive or expired."""
-        kept = self.cache.get(authorization)
-        if kept is None or kept[0] < time.monotonic():
-            if len(authorization) > LONGEST:
-                return None
-            kept = (time.monotonic() + FRESH, await self.look_up(authorization))
-            if len(self.cache) >= MOST_CACHED:
-                self.cache.clear()
-            if kept[1] is not None:
-                self.cache[authorization] = kept
-        caller = kept[1]
-        return None if caller is None or caller.has_expired() else caller
-
-    async def look_up(self, authorization: bytes) -> Principal | None:
-        scheme, _, token = authorization.partition(b" ")
-        token = token.strip(b" ")
-        if scheme.lower() != b"bearer":
-            return None
-        found = await self.identify(token)
-        if found is not None:
-            self.used[found.key_id] = clock.now()
-        return found
-
-    @abstractmethod
-    async def identify(self, token: bytes) -> Principal | None:
-        """Whose key this is; None where it is nobody's or has ended."""
-
-    @abstractmethod
-    def marked_used(self, key_id: str, moment: str) -> Bound[None]:
-        """The statement that notes a key's last use."""
-
-    async def allows_origin(self, origin: str) -> bool:
-        """Whether web pages of this origin may call."""
-        return False
-
-    def forget(self) -> None:
-        """Another process may have changed a key."""
-        self.cache.clear()
-
-    async def note_use(self) -> None:
-        """Writes when each key was last used, for those used since the last call."""
-        used, self.used = self.used, {}
-        if not used:
-            return
-
-        async def unit(session: Session) -> None:
-            for id, moment in used.items():
-                await session.run(self.marked_used(id, moment))
-
-        await self.database.write(unit)
+async def create_key(
+    ctx: Context,
+    name: str,
+    *,
+    scopes: list[str],
+    reads: int = READS_PER_MINUTE,
+    writes: int = WRITES_PER_MINUTE,
+    expires_at: Instant | None = None,
+    person_id: str | None = None,
+) -> tuple[ApiKey, str]:
+    """A new API key and, this once, its plaintext. No scopes means full access."""
+    if person_id is not None:
+        await get_person(ctx, person_id)
+    plaintext = new_key()
+    row = {
+        "organization_id": ctx.organization_id,
+        "id": new_id(),
+        "name": rules.not_blank("name", name),
+        "key_hash": key_hash(plaintext),
+        "prefix": plaintext[:12],
+        "scopes": msgspec.json.encode(validate_scopes(scopes)).decode(),
+        "person_id": person_id,
+        "active": True,
+        "expires_at": expires_at,
+        "reads_per_minute": positive("reads", reads),
+        "writes_per_minute": positive("writes", writes),
+        "created_at": ctx.now,
+    }
+    await ctx.db.run(insert(store.api_keys, row))
+    return await get_key(ctx.db, str(row["id"])), plaintext
 
 
-class Keys(Authenticator):
-    """The keys of the CRM API."""
+def positive(field: str, number: int) -> int:
+    if not 0 < number < 2**31:
+        raise invalid(field, "must be a positive number of requests per minute")
+    return number
 
-    async def identify(self, token: bytes) -> Principal | None:
-        if _well_formed(token) is None:
-            return None
-        digest = sha256(token).hexdigest()
-        found = await self.database.read(lambda session: session.one(credential(digest)))
-        if found is None or not found.active:
-            return None
-        return Principal(
-            organization_id=found.organization_id,
-            key_id=found.key_id,
-            key_prefix=found.prefix,
-            scopes=frozenset(msgspec.json.decode(found.scopes)),
-            person_id=found.person_id,
-            country=found.country,
-            reads_per_minute=found.reads_per_minute,
-            writes_per_minute=found.writes_per_minute,
-            expires_at=found.expires_at,
-        )
 
-    def marked_used(self, key_id: str, moment: str) -> Bound[None]:
-        return mark_used(key_id, moment)
+async def get_key(session: Session, id: str) -> ApiKey:
+    found = await session.one(store.key_row(id))
+    if found is None:
+        raise Problem("not_found", f"No API key has the id {id}")
+    return found
+
+
+async def update_key(
+    session: Session,
+    id: str,
+    *,
+    scopes: list[str] | None = None,
+    reads: int | None = None,
+    writes: int | None = None,
+    expires_at: Instant | UnsetType | None = UNSET,
+) -> ApiKey:
+    """Changes what a key may do; holds within a second in a running server. None takes its expiry away."""
+    await get_key(session, id)
+    changes: dict[str, Any] = {}
+    if scopes is not None:
+        changes["scopes"] = msgspec.json.encode(validate_scopes(scopes)).decode()
+    if reads is not None:
+        changes["reads_per_minute"] = positive("reads", reads)
+    if writes is not None:
+        changes["writes_per_minute"] = positive("writes", writes)
+    if expires_at is not UNSET:
+        changes["expires_at"] = expires_at
+    if changes:
+        await session.run(update(store.api_keys, {"id": id}, changes))
+    return await get_key(session, id)
+
+
+async def revoke_key(session: Session, id: str) -> ApiKey:
+    """Ends a key; holds within a second in a running server."""
+    await get_key(session, id)
+    await session.run(update(store.api_keys, {"id": id}, {"active": False}))
+    return await get_key(session, id)
+
+
+async def key_ends_after(session: Session, last: KeyRevocation | None, most: int) -> list[KeyRevocation]:
+    """Keys of all organizations that are revoked or expire some day, behind `last`."""
+    return await session.all(store.key_ends_after(last.id if last else NO_ID, most))
+
+
+async def carry_over_ends(session: Session, entries: list[KeyRevocation]) -> int:
+    """Ends the keys of an earlier state as a later one ended them, never later. How many changed; keys that it lacks are left out."""
+    changed = 0
+    for end in entries:
+        revoked = not end.active and await session.run(store.end_key(end.id))
+        shortened = end.expires_at and await session.run(store.shorten_key(end.id, end.expires_at))
+        changed += bool(revoked or shortened)
+    return changed

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from deskbell.core.operation import ExternalContext, Operation
+from deskbell.core.scopes import MANAGE, USE
 from deskbell.credits import metering
 from deskbell.knowledge import rules
 from deskbell.knowledge.bases import create_base, delete_base, get_base, list_bases
@@ -10,7 +11,6 @@ from deskbell.knowledge.documents import delete_document, get_document, list_doc
 from deskbell.knowledge.model import NewDocument, SearchAnswer, SearchQuery
 from deskbell.knowledge.retrieval.search import SearchService, explained, next_questions, search_one
 from deskbell.knowledge.uploads import add_document
-from deskbell.organizations.model import MANAGE, USE
 
 
 async def search(outside: ExternalContext, query: SearchQuery) -> SearchAnswer:

@@ -8,10 +8,10 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from deskbell.foundation.clock import Instant, Timestamp
+from deskbell.foundation.contact import Email
 from deskbell.foundation.ids import Uuid
 from deskbell.foundation.json import Object, Strings
 from deskbell.foundation.pagination import Paging, SortDir
-from deskbell.organizations.rules import Email
 
 Temperature = Literal["cold", "warm", "hot"]
 Source = Literal["manual", "api", "website", "referral", "import", "other"]
@@ -118,20 +118,3 @@ class LeadFilter(Paging, kw_only=True):
     created_before: Annotated[Instant, Meta(description="Created before this moment")] | UnsetType = UNSET
     sort_by: Annotated[SortBy, Meta(description="What to sort by; ties break by id")] = "created_at"
     sort_dir: Annotated[SortDir, Meta(description="Ascending or descending")] = "desc"
-
-
-class Suppression(msgspec.Struct):
-    """A whole entry of the do-not-contact list, as it is stored. `phone` is null once the person was erased."""
-
-    organization_id: str
-    number_hash: str
-    phone: str | None
-    opted_out_at: str | None
-    on_dnc_at: str | None
-
-
-class Standing(msgspec.Struct):
-    """What stands against texting a number: since when it has opted out, since when it is on the do-not-call list."""
-
-    opted_out_at: str | None
-    on_dnc_at: str | None

@@ -9,12 +9,12 @@ from msgspec import UNSET
 
 from deskbell.core.operation import Context, Operation, Tool
 from deskbell.errors import Problem
+from deskbell.foundation.contact import e164, number_hash
 from deskbell.foundation.db import ConstraintViolation, insert, update
 from deskbell.foundation.ids import new_id
 from deskbell.foundation.pagination import Page, sent
 from deskbell.leads import rules, store
 from deskbell.leads.model import Lead, LeadChanges, LeadFilter, NewLead
-from deskbell.organizations.rules import e164, number_hash
 
 
 async def list_leads(ctx: Context, filter: LeadFilter) -> Page[Lead]:

@@ -1,4 +1,4 @@
-"""The leads table, the do-not-contact list that belongs to numbers, and every query on them."""
+"""The leads table and every query on it."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from sqlalchemy import (
     exists,
     literal_column,
     select,
-    tuple_,
 )
 
+from deskbell.compliance.store import suppressions
 from deskbell.foundation.db import ID, JSON, TIMESTAMP, Contains, in_order, query, schema, searched
-from deskbell.leads.model import Lead, SortBy, Standing, Suppression
+from deskbell.leads.model import Lead, SortBy
 
 leads = Table(
     "leads",
@@ -58,17 +58,6 @@ leads = Table(
 Index("leads_phone", leads.c.organization_id, leads.c.phone, unique=True)
 Index("leads_email", leads.c.organization_id, leads.c.email_key, unique=True)
 
-#: Opt-outs and do-not-call entries, kept by number and outliving leads. `phone` is null once the person was erased.
-suppressions = Table(
-    "suppressions",
-    schema,
-    Column("organization_id", ID, primary_key=True),
-    Column("number_hash", Text, primary_key=True),
-    Column("phone", Text),
-    Column("opted_out_at", TIMESTAMP),
-    Column("on_dnc_at", TIMESTAMP),
-    ForeignKeyConstraint(["organization_id"], ["organizations.id"]),
-)
 
 _same_number = and_(
     suppressions.c.organization_id == leads.c.organization_id, suppressions.c.number_hash == leads.c.number_hash
@@ -134,28 +123,6 @@ def lead_with_phone(organization_id: str, phone: str) -> Select[Any]:
 def organization_of_lead(id: str) -> Select[Any]:
     """For the operator's commands, which are given a lead's id alone."""
     return select(leads.c.organization_id).where(leads.c.id == id)
-
-
-@query(Standing)
-def standing_of(organization_id: str, number_hash: str) -> Select[Any]:
-    """Locked until the transaction ends, where the database has row locks."""
-    standing = select(*(suppressions.c[name] for name in Standing.__struct_fields__))
-    return standing.where(
-        suppressions.c.organization_id == organization_id, suppressions.c.number_hash == number_hash
-    ).with_for_update()
-
-
-@query(Suppression)
-def suppressions_after(organization_id: str, number_hash: str, most: int) -> Select[Any]:
-    """The do-not-contact lists of all organizations, in the order of their key, behind a given place."""
-    place = tuple_(suppressions.c.organization_id, suppressions.c.number_hash) > tuple_(organization_id, number_hash)
-    order = (suppressions.c.organization_id, suppressions.c.number_hash)
-    return (
-        select(*(suppressions.c[name] for name in Suppression.__struct_fields__))
-        .where(place)
-        .order_by(*order)
-        .limit(most)
-    )
 
 
 @query(Lead)

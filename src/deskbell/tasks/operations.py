@@ -12,8 +12,8 @@ from deskbell.errors import Problem
 from deskbell.foundation.db import insert, update
 from deskbell.foundation.ids import new_id
 from deskbell.foundation.pagination import Page, sent
+from deskbell.identity.people import get_person
 from deskbell.leads.operations import get_lead
-from deskbell.organizations.operations import get_person
 from deskbell.tasks import rules, store
 from deskbell.tasks.model import NewTask, Task, TaskChanges, TaskFilter
 

@@ -15,10 +15,10 @@ from deskbell.agents.conversations.model import (
     WholeConversation,
 )
 from deskbell.core.operation import Context, Operation
+from deskbell.core.scopes import MANAGE
 from deskbell.errors import Problem
 from deskbell.foundation.ids import PublicId, canonical
 from deskbell.foundation.pagination import Pagination, sent
-from deskbell.organizations.model import MANAGE
 
 NANO = 1_000_000_000
 

@@ -9,7 +9,7 @@ import msgspec
 
 from deskbell.foundation.db import Session
 from deskbell.identity import applications
-from deskbell.organizations.model import Application, ApplicationKey, ApplicationType
+from deskbell.identity.model import Application, ApplicationKey, ApplicationType
 from deskbell.settings import Settings
 from deskbell.surfaces.cli import lookups
 from deskbell.surfaces.cli.database import program, read, write

@@ -18,8 +18,7 @@ from deskbell.conversations import operations as conversations
 from deskbell.foundation import clock, databases, sqlite
 from deskbell.foundation.db import DatabaseFailure
 from deskbell.foundation.migrations import SchemaTooNew, latest
-from deskbell.identity import applications
-from deskbell.organizations import operations as organizations
+from deskbell.identity import api_keys, applications
 from deskbell.settings import Settings
 from deskbell.surfaces.cli.database import file_of, is_empty
 
@@ -92,7 +91,7 @@ def make_lawful(path: str, kept: str | None) -> None:
             click.echo(f"{ended} texts that were waiting are marked unknown and will not be sent.")
         if kept:
             carry(kept, restored, suppressions.noted_after, suppressions.carry_over, "opt-outs and do-not-call entries")
-            carry(kept, restored, organizations.key_ends_after, organizations.carry_over_ends, "ends of API keys")
+            carry(kept, restored, api_keys.key_ends_after, api_keys.carry_over_ends, "ends of API keys")
             of_keys = (applications.key_ends_after, applications.carry_over_key_ends)
             carry(kept, restored, *of_keys, "ends of applications' keys")
             carry(kept, restored, applications.ends_after, applications.carry_over_ends, "ends of applications")

@@ -12,8 +12,8 @@ import click
 from deskbell.compliance import suppressions
 from deskbell.core.operation import Context
 from deskbell.errors import Problem
+from deskbell.foundation.contact import e164
 from deskbell.foundation.db import Session
-from deskbell.organizations.rules import e164
 from deskbell.settings import Settings
 from deskbell.surfaces.cli import lookups
 from deskbell.surfaces.cli.database import guest

@@ -8,10 +8,11 @@ import click
 import msgspec
 from msgspec import UNSET
 
+from deskbell.core.scopes import SCOPES
 from deskbell.foundation.clock import Instant
 from deskbell.foundation.db import Session
-from deskbell.organizations import operations
-from deskbell.organizations.model import READS_PER_MINUTE, SCOPES, WRITES_PER_MINUTE, ApiKey
+from deskbell.identity import api_keys
+from deskbell.identity.model import READS_PER_MINUTE, WRITES_PER_MINUTE, ApiKey
 from deskbell.settings import Settings
 from deskbell.surfaces.cli import lookups
 from deskbell.surfaces.cli.database import read, write
@@ -75,7 +76,7 @@ def create(
     async def unit(session: Session) -> tuple[ApiKey, str]:
         ctx = await lookups.context(session, organization)
         limits: dict[str, Any] = {"reads": reads, "writes": writes, "expires_at": expires or None, "person_id": person}
-        return await operations.create_key(ctx, name, scopes=list(scopes), **limits)
+        return await api_keys.create_key(ctx, name, scopes=list(scopes), **limits)
 
     made, plaintext = write(settings, unit)
     if as_json:
@@ -130,7 +131,7 @@ def update(
     id = lookups.id_of("API key", key_id)
     changed = write(
         settings,
-        lambda session: operations.update_key(
+        lambda session: api_keys.update_key(
             session,
             id,
             scopes=wanted,
@@ -148,7 +149,7 @@ def update(
 @click.pass_obj
 def revoke(settings: Settings, key_id: str, as_json: bool) -> None:
     """End a key. A running server refuses it within a second."""
-    show(write(settings, lambda session: operations.revoke_key(session, lookups.id_of("API key", key_id))), as_json)
+    show(write(settings, lambda session: api_keys.revoke_key(session, lookups.id_of("API key", key_id))), as_json)
 
 
 def show(key: ApiKey, as_json: bool) -> None:

@@ -12,10 +12,12 @@ from deskbell.foundation import clock
 from deskbell.foundation.db import Session, query
 from deskbell.foundation.ids import NO_ID, canonical
 from deskbell.foundation.jobs import jobs
+from deskbell.identity import store as identity_store
+from deskbell.identity.model import ApiKey, Person
 from deskbell.knowledge import store as knowledge_store
 from deskbell.leads import store as leads_store
 from deskbell.organizations import operations, store
-from deskbell.organizations.model import ApiKey, Organization, Person
+from deskbell.organizations.model import Organization
 
 
 async def list_organizations(session: Session) -> list[Organization]:
@@ -58,12 +60,12 @@ async def organization_of_base(session: Session, *, id: str) -> str:
 
 
 async def list_people(ctx: Context) -> list[Person]:
-    return await ctx.db.all(store.people_of(ctx.organization_id))
+    return await ctx.db.all(identity_store.people_of(ctx.organization_id))
 
 
 async def list_keys(session: Session, organization_id: str) -> list[ApiKey]:
     """Every key of the organization, revoked ones too."""
-    return await session.all(store.keys_of(organization_id))
+    return await session.all(identity_store.keys_of(organization_id))
 
 
 def id_of(kind: str, given: str) -> str:

@@ -6,11 +6,12 @@ from typing import get_args
 
 import click
 
+from deskbell.core.scopes import Role
 from deskbell.errors import Problem
 from deskbell.foundation.db import Session
 from deskbell.foundation.ids import canonical
-from deskbell.organizations import operations
-from deskbell.organizations.model import Person, Role
+from deskbell.identity import people
+from deskbell.identity.model import Person
 from deskbell.settings import Settings
 from deskbell.surfaces.cli import lookups
 from deskbell.surfaces.cli.database import read, write
@@ -35,7 +36,7 @@ def add(settings: Settings, organization: str, name: str, email: str, role: Role
     """Add a member."""
 
     async def unit(session: Session) -> Person:
-        return await operations.add_person(await lookups.context(session, organization), name, email, role)
+        return await people.add_person(await lookups.context(session, organization), name, email, role)
 
     show(write(settings, unit), as_json)
 
@@ -70,7 +71,7 @@ def remove(settings: Settings, organization: str, who: str, as_json: bool) -> No
         wanted = (canonical(who), who.lower())
         for member in await lookups.list_people(ctx):
             if member.id == wanted[0] or member.email == wanted[1]:
-                return await operations.remove_person(ctx, member.id)
+                return await people.remove_person(ctx, member.id)
         raise Problem("not_found", f"No member of this organization has the id or e-mail address {who!r}")
 
     show(write(settings, unit), as_json)

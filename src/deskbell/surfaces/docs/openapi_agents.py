@@ -12,10 +12,10 @@ import msgspec
 
 import deskbell
 from deskbell.core.operation import Operation
+from deskbell.core.scopes import USE
 from deskbell.errors import CATALOGUE, Problem
 from deskbell.foundation.ids import PublicId
 from deskbell.foundation.json import MAX_BODY, MAX_INTEGER, MOST_CONTAINERS
-from deskbell.organizations.model import USE
 from deskbell.surfaces.docs import examples, openapi, schemas
 from deskbell.surfaces.docs.schemas import Schema, reference
 from deskbell.surfaces.http.dialects import Agent, phrase

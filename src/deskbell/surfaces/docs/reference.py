@@ -14,9 +14,9 @@ import msgspec
 
 import deskbell
 from deskbell.core.operation import Operation
+from deskbell.core.scopes import SCOPES
 from deskbell.errors import CATALOGUE
 from deskbell.foundation.json import MAX_INTEGER
-from deskbell.organizations.model import SCOPES
 from deskbell.settings import Settings
 from deskbell.surfaces.docs import openapi, openapi_agents, schemas
 from deskbell.surfaces.docs.schemas import Schema
