@@ -188,9 +188,11 @@ def free_port() -> int:
 
 
 @contextlib.contextmanager
-def running(place: Path | str, settings: Settings | None = None) -> Iterator[Server]:
+def running(
+    place: Path | str, settings: Settings | None = None, application: type[Deskbell] = Deskbell
+) -> Iterator[Server]:
     """A server that runs for the length of a block."""
-    server = Server(place, settings)
+    server = Server(place, settings, application)
     server.start()
     try:
         yield server

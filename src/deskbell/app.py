@@ -28,6 +28,7 @@ from deskbell.conversations import sending
 from deskbell.conversations.carriers import simulator
 from deskbell.core import idempotency
 from deskbell.core.operation import Operation
+from deskbell.core.tools.tool import tools_of
 from deskbell.credits import operations as credits
 from deskbell.credits import reservations
 from deskbell.credits.metering import Meter
@@ -57,7 +58,6 @@ from deskbell.surfaces.http.dispatcher import Dispatcher, Receive, Scope, Send
 from deskbell.surfaces.mcp.catalog import Offer
 from deskbell.surfaces.mcp.http import Front
 from deskbell.surfaces.mcp.sessions import Sessions
-from deskbell.surfaces.mcp.tools import offered
 from deskbell.surfaces.ops.access_log import AccessLog
 from deskbell.tasks import operations as tasks
 
@@ -218,7 +218,7 @@ class Deskbell:
 
     def mcp_offers(self) -> dict[str, Offer]:
         """What MCP serves, by path. Tests put other tools behind the same front."""
-        tools = offered(OPERATIONS)
+        tools = tools_of(OPERATIONS)
         reading = {name: tool for name, tool in tools.items() if tool.operation.is_read}
         return {"/mcp": Offer(tools), "/mcp/readonly": Offer(reading)}
 

@@ -3,21 +3,30 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 from jsonschema import Draft202012Validator
 
-from deskbell.app import OPERATIONS
+from deskbell.app import OPERATIONS, Deskbell
+from deskbell.core.operation import Context, Operation
+from deskbell.core.tools.declaration import Tool
+from deskbell.core.tools.outcome import ADVICE
+from deskbell.core.tools.tool import tools_of
+from deskbell.errors import CATALOGUE, Problem
 from deskbell.foundation.ids import new_id
+from deskbell.leads.model import Lead
 from deskbell.surfaces.docs import generate
-from deskbell.surfaces.mcp.tools import offered
-from tests.desk import Api, refused
+from deskbell.surfaces.mcp.catalog import Offer
+from deskbell.surfaces.mcp.definitions import wire_definition
+from tests.desk import Api, refused, running
 from tests.mcp_client import LEGACY, Mcp, request
 from tests.promises.world import TIMES, World
 
-TOOLS = offered(OPERATIONS)
+TOOLS = tools_of(OPERATIONS)
+DEFINITIONS = {name: wire_definition(tool.definition) for name, tool in TOOLS.items()}
 SNAPSHOT = generate.ROOT / "docs" / "reference" / "mcp-tools.json"
 CONTRACT = {
     "list_leads": ("leads:read", "status temperature search limit", ""),
@@ -77,7 +86,7 @@ def failed(result: Any, code: str, *words: str) -> str:
 def test_there_are_the_eleven_tools_with_their_parameters() -> None:
     assert set(TOOLS) == set(CONTRACT)
     for name, (scope, properties, required) in CONTRACT.items():
-        schema = TOOLS[name].definition["inputSchema"]
+        schema = DEFINITIONS[name]["inputSchema"]
         assert (TOOLS[name].operation.scope, set(schema["properties"])) == (scope, set(properties.split()))
         assert set(schema.get("required", [])) == set(required.split())
         if name.startswith("list_") or name == "get_conversation":
@@ -86,29 +95,29 @@ def test_there_are_the_eleven_tools_with_their_parameters() -> None:
 
 
 def test_definitions_are_small_and_as_committed() -> None:
-    made = [tool.definition for tool in TOOLS.values()]
+    made = list(DEFINITIONS.values())
     assert len(msgspec.json.encode(made)) < 12_000
     assert made == json.loads(SNAPSHOT.read_text())
 
 
 def test_schemas_are_flat_and_hints_are_honest() -> None:
-    for name, tool in TOOLS.items():
-        text = json.dumps(tool.definition)
+    for name, definition in DEFINITIONS.items():
+        text = json.dumps(definition)
         assert not [word for word in ("$ref", "anyOf", "oneOf", "allOf", '"null"', "$defs") if word in text], name
-        hints = tool.definition["annotations"]
+        hints = definition["annotations"]
         assert hints["readOnlyHint"] == (name not in WRITES)
         assert hints["destructiveHint"] == (name == "update_lead")
         assert hints["idempotentHint"] == (name not in WRITES or name == "update_lead")
         assert hints["openWorldHint"] == (name in ("send_message", "get_conversation"))
-        assert tool.definition["title"]
-        assert all(member["description"] for member in tool.definition["inputSchema"]["properties"].values())
-        Draft202012Validator.check_schema(tool.definition["inputSchema"])
+        assert definition["title"]
+        assert all(member["description"] for member in definition["inputSchema"]["properties"].values())
+        Draft202012Validator.check_schema(definition["inputSchema"])
 
 
 def test_every_tool_that_takes_arguments_has_an_example() -> None:
-    for name, tool in TOOLS.items():
-        schema = tool.definition["inputSchema"]
-        _, _, example = tool.definition["description"].partition("Example: ")
+    for name, definition in DEFINITIONS.items():
+        schema = definition["inputSchema"]
+        _, _, example = definition["description"].partition("Example: ")
         given = set(json.loads(example or "{}"))
         assert bool(given) == bool(schema["properties"]), name
         assert set(schema.get("required", [])) <= given <= set(schema["properties"]), name
@@ -119,7 +128,7 @@ def test_a_list_shows_every_tool_to_every_key(alice: Api, path: str) -> None:
     client = Mcp(alice.server.api(alice.organization_id, scopes=["org:read"]), path).open()
     shown = {tool["name"] for tool in client.ask("tools/list")["tools"]}
     assert shown == set(CONTRACT) - (WRITES if path == "/mcp/readonly" else set())
-    assert client.ask("tools/list")["tools"] == [TOOLS[name].definition for name in TOOLS if name in shown]
+    assert client.ask("tools/list")["tools"] == [DEFINITIONS[name] for name in TOOLS if name in shown]
 
 
 @pytest.mark.parametrize("tool", CONTRACT)
@@ -127,7 +136,7 @@ def test_a_tool_answers_by_its_schema_in_both_forms(world: World, client: Mcp, t
     result = client.call(tool, arguments(tool, world))
     assert result["isError"] is False, result
     assert json.loads(result["content"][0]["text"]) == result["structuredContent"]
-    Draft202012Validator(TOOLS[tool].definition["outputSchema"]).validate(result["structuredContent"])
+    Draft202012Validator(DEFINITIONS[tool]["outputSchema"]).validate(result["structuredContent"])
     assert "null" not in str(result["structuredContent"].values())
 
 
@@ -140,9 +149,7 @@ def test_a_key_without_the_scope_is_told_so_and_nothing_else(world: World, tool:
     assert client.call(tool, {}) == {"content": [{"type": "text", "text": text}], "isError": True}
 
 
-@pytest.mark.parametrize(
-    "tool", [name for name in CONTRACT if "id" in json.dumps(TOOLS[name].definition["inputSchema"])]
-)
+@pytest.mark.parametrize("tool", [name for name in CONTRACT if "id" in json.dumps(DEFINITIONS[name]["inputSchema"])])
 def test_anothers_id_is_one_that_never_was(world: World, charlie: Api, tool: str) -> None:
     theirs = World(charlie)
     client = Mcp(world.api).open()
@@ -259,6 +266,33 @@ def test_texts_go_through_the_one_gate(world: World, client: Mcp) -> None:
     before = world.api.get(f"/conversations/{world.lead}").json()["meta"]["total"]
     failed(client.call("send_message", {"lead_id": world.lead, "body": "Hi"}), "compliance_blocked", "Do not retry")
     assert world.api.get(f"/conversations/{world.lead}").json()["meta"]["total"] == before
+
+
+class Chosen(msgspec.Struct):
+    code: str = "not_found"
+
+
+async def fail(ctx: Context, chosen: Chosen) -> Lead:
+    """Fail with a chosen code."""
+    raise Problem(chosen.code)
+
+
+FAIL = Tool("fail", "Fail", "Fails with any code of the catalogue", {"code": "The code"})
+FAILING = Operation("leads.fail", fail, "GET /api/v1/leads/fail", scope="leads:read", tool=FAIL)
+
+
+class Failing(Deskbell):
+    def mcp_offers(self) -> dict[str, Offer]:
+        return {"/mcp": Offer(tools_of([FAILING]))}
+
+
+def test_a_tool_survives_every_code_of_the_catalogue(tmp_path: Path) -> None:
+    """None is lost because no advice for models was written for it: the catalogue's own is the default."""
+    with running(tmp_path / "desk.db", application=Failing) as server:
+        client = Mcp(server.api(server.organization())).open()
+        for code, entry in CATALOGUE.items():
+            text = failed(client.call("fail", {"code": code}), code)
+            assert text.endswith(ADVICE.get(code, entry.fix))
 
 
 def test_an_error_never_repeats_what_was_sent(client: Mcp) -> None:

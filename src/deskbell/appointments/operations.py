@@ -7,7 +7,8 @@ from msgspec import UNSET
 
 from deskbell.appointments import rules, store
 from deskbell.appointments.model import Appointment, AppointmentChanges, AppointmentFilter, NewAppointment
-from deskbell.core.operation import Context, Operation, Tool
+from deskbell.core.operation import Context, Operation
+from deskbell.core.tools.declaration import Tool
 from deskbell.errors import Problem
 from deskbell.foundation.db import insert, update
 from deskbell.foundation.ids import new_id

@@ -10,6 +10,7 @@ import msgspec
 
 from deskbell.core import idempotency
 from deskbell.core.idempotency import Repeatable
+from deskbell.core.tools.declaration import Tool
 from deskbell.errors import Problem
 from deskbell.foundation import clock, json
 from deskbell.foundation.db import Database, Session
@@ -125,25 +126,6 @@ class Response(NamedTuple):
     body: bytes
     replayed: bool = False
     events: EventStream | None = None
-
-
-class Tool(NamedTuple):
-    """How AI clients see an operation, by the Model Context Protocol: a name, words for a model, and hints.
-
-    `arguments` are those parts of the operation's input that are offered, ids of its path included, each with a word on meaning,
-    form or default. `defaults` are the tool's own. `handler` is another cut of the same thing, by the same signature. The hints
-    are the protocol's: `destructive` overwrites, `idempotent` may be repeated, `open_world` carries or reaches people outside.
-    """
-
-    name: str
-    title: str
-    description: str
-    arguments: Mapping[str, str] = {}
-    defaults: Mapping[str, Any] = {}
-    handler: Callable[..., Coroutine[Any, Any, Any]] | None = None
-    destructive: bool = False
-    idempotent: bool = False
-    open_world: bool = False
 
 
 class Operation:

@@ -7,7 +7,8 @@ from typing import Any
 import msgspec
 from msgspec import UNSET
 
-from deskbell.core.operation import Context, Operation, Tool
+from deskbell.core.operation import Context, Operation
+from deskbell.core.tools.declaration import Tool
 from deskbell.errors import Problem
 from deskbell.foundation.contact import e164, number_hash
 from deskbell.foundation.db import ConstraintViolation, insert, update

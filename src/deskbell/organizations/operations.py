@@ -5,7 +5,8 @@ from __future__ import annotations
 import msgspec
 from msgspec import UNSET
 
-from deskbell.core.operation import Context, Operation, Tool
+from deskbell.core.operation import Context, Operation
+from deskbell.core.tools.declaration import Tool
 from deskbell.errors import Problem
 from deskbell.foundation import clock
 from deskbell.foundation.contact import Email, e164, parsed

@@ -16,7 +16,7 @@ from deskbell.settings import Settings
 from deskbell.surfaces.cli.loopback import address_of
 
 if TYPE_CHECKING:
-    from deskbell.surfaces.mcp.remote import Link
+    from deskbell.surfaces.mcp.remote import RemoteConnection
 
 PLACEHOLDER = "brk_YOUR_API_KEY"
 
@@ -43,11 +43,11 @@ def run() -> None:
     """Serves until the client closes standard input."""
     import asyncio
 
-    from deskbell.surfaces.mcp.remote import Link
+    from deskbell.surfaces.mcp.remote import RemoteConnection
 
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="deskbell mcp: %(message)s")
     try:
-        link = Link()
+        link = RemoteConnection()
     except ValueError as error:
         raise NotSetUp(worded(str(error))) from None
     try:
@@ -56,13 +56,13 @@ def run() -> None:
         return
 
 
-async def serve(link: Link) -> None:
+async def serve(link: RemoteConnection) -> None:
     from deskbell.app import OPERATIONS
+    from deskbell.core.tools.tool import tools_of
     from deskbell.surfaces.mcp.stdio import Stdio
-    from deskbell.surfaces.mcp.tools import offered
 
     try:
-        await Stdio(link.tools(offered(OPERATIONS)), sys.stdin.fileno(), claimed_output()).serve()
+        await Stdio(link.tools(tools_of(OPERATIONS)), sys.stdin.fileno(), claimed_output()).serve()
     finally:
         await link.close()
 

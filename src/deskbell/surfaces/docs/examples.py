@@ -6,7 +6,7 @@ import uuid
 from typing import Any
 
 from deskbell.core.operation import Operation
-from deskbell.surfaces.docs.schemas import Schema
+from deskbell.core.schemas import Schema
 
 _plain = {"string": "", "integer": 0, "boolean": False, "array": [], "object": {}}
 

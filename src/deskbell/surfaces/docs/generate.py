@@ -8,7 +8,7 @@ from pathlib import Path
 from deskbell.app import AGENT_OPERATIONS, OPERATIONS
 from deskbell.surfaces.docs import cli_reference, client_codegen
 from deskbell.surfaces.docs.reference import FOLDER, AgentReference, Reference
-from deskbell.surfaces.mcp import tools
+from deskbell.surfaces.mcp import definitions
 
 ROOT = Path(__file__).parents[3]
 
@@ -19,7 +19,7 @@ def outputs() -> dict[str, str]:
         Reference(OPERATIONS).outputs()
         | AgentReference(AGENT_OPERATIONS).outputs()
         | cli_reference.outputs(FOLDER)
-        | {f"{FOLDER}/mcp-tools.json": tools.listing(OPERATIONS)}
+        | {f"{FOLDER}/mcp-tools.json": definitions.listing(OPERATIONS)}
         | client_codegen.outputs()
     )
 

@@ -14,12 +14,12 @@ import msgspec
 import deskbell
 from deskbell.core import idempotency
 from deskbell.core.operation import Operation
+from deskbell.core.schemas import Schema, reference, struct_schema
 from deskbell.errors import CATALOGUE, Problem
 from deskbell.foundation.ids import UUID_PATTERN
 from deskbell.foundation.json import MAX_BODY, MAX_INTEGER, MOST_CONTAINERS
 from deskbell.foundation.pagination import Meta
 from deskbell.surfaces.docs import examples, schemas
-from deskbell.surfaces.docs.schemas import Schema, reference
 from deskbell.surfaces.http.dialects import Crm
 
 INTRODUCTION = f"""Leads, appointments, tasks and conversations of one organization, which the API key decides.
@@ -138,7 +138,7 @@ def parameters(operation: Operation) -> list[dict[str, Any]]:
     """Those of the path, the query, and the headers."""
     made = [identifier(name) for name in operation.path_parameters]
     if operation.from_query and operation.input:
-        for name, schema in schemas.of(operation.input)["properties"].items():
+        for name, schema in struct_schema(operation.input)["properties"].items():
             given = {"name": name, "in": "query", "description": schema.pop("description", ""), "schema": schema}
             if schema.get("type") == "integer":
                 schema.setdefault("maximum", MAX_INTEGER - 1)

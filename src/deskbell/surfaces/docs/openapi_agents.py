@@ -12,12 +12,12 @@ import msgspec
 
 import deskbell
 from deskbell.core.operation import Operation
+from deskbell.core.schemas import Schema, reference, struct_schema
 from deskbell.core.scopes import USE
 from deskbell.errors import CATALOGUE, Problem
 from deskbell.foundation.ids import PublicId
 from deskbell.foundation.json import MAX_BODY, MAX_INTEGER, MOST_CONTAINERS
 from deskbell.surfaces.docs import examples, openapi, schemas
-from deskbell.surfaces.docs.schemas import Schema, reference
 from deskbell.surfaces.http.dialects import Agent, phrase
 
 INTRODUCTION = f"""Agents of one organization, which the API key decides.
@@ -119,7 +119,7 @@ def parameters(operation: Operation) -> list[dict[str, Any]]:
     kinds = dict(zip(operation.path_parameters, operation.path_readers, strict=True))
     made = [identifier(name, reader) for name, reader in kinds.items()]
     if operation.from_query and operation.input:
-        for name, schema in schemas.of(operation.input)["properties"].items():
+        for name, schema in struct_schema(operation.input)["properties"].items():
             if schema.get("type") == "integer":
                 schema.setdefault("maximum", MAX_INTEGER - 1)
             made.append({"name": name, "in": "query", "description": schema.pop("description", ""), "schema": schema})

@@ -14,12 +14,12 @@ import msgspec
 
 import deskbell
 from deskbell.core.operation import Operation
+from deskbell.core.schemas import Schema
 from deskbell.core.scopes import SCOPES
 from deskbell.errors import CATALOGUE
 from deskbell.foundation.json import MAX_INTEGER
 from deskbell.settings import Settings
 from deskbell.surfaces.docs import openapi, openapi_agents, schemas
-from deskbell.surfaces.docs.schemas import Schema
 
 if TYPE_CHECKING:
     from jinja2 import Environment

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from deskbell.core.tools.tool import OperationTool
 from deskbell.foundation.db import Database
 from deskbell.surfaces.mcp import jsonrpc
 from deskbell.surfaces.mcp.broadcasts import Events
 from deskbell.surfaces.mcp.jsonrpc import Frame
 from deskbell.surfaces.mcp.request_context import Parts
 from deskbell.surfaces.mcp.store import Session
-from deskbell.surfaces.mcp.tools import OfferedTool
 
 if TYPE_CHECKING:
     from deskbell.surfaces.mcp.sdk import Kernel
@@ -31,7 +31,7 @@ class Offer:
     Tests put other things behind the front: no tools here, and a `build` that makes their kernel (see `kernel.py`).
     """
 
-    def __init__(self, tools: dict[str, OfferedTool], build: Callable[[Parts], Kernel] | None = None) -> None:
+    def __init__(self, tools: dict[str, OperationTool], build: Callable[[Parts], Kernel] | None = None) -> None:
         self.tools = tools
         self.build = build
         self.made: Kernel | None = None

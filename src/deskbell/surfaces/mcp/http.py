@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from deskbell.core.operation import Principal
+from deskbell.core.tools.tool import OperationTool
 from deskbell.errors import Problem
 from deskbell.foundation.db import Database, DatabaseFailure
 from deskbell.foundation.limits import Bucket, Limits
@@ -26,12 +27,11 @@ from deskbell.surfaces.mcp.broadcasts import Change, Events, subject
 from deskbell.surfaces.mcp.calls import METHODS, Call, Reply, check_origin, not_allowed, pairs
 from deskbell.surfaces.mcp.catalog import Offer
 from deskbell.surfaces.mcp.jsonrpc import MODERN, Frame, Refused
-from deskbell.surfaces.mcp.request_context import Exchange
+from deskbell.surfaces.mcp.request_context import CHANNEL, Exchange
 from deskbell.surfaces.mcp.sessions import Sessions
 from deskbell.surfaces.mcp.store import Session
 from deskbell.surfaces.mcp.streams import Outbox, event, gone
 from deskbell.surfaces.mcp.subscriptions import Standing, StandingStreams
-from deskbell.surfaces.mcp.tools import OfferedTool
 from deskbell.surfaces.ops.access_log import AccessLog
 
 log = logging.getLogger(__name__)
@@ -201,7 +201,7 @@ class Front:
             return Reply(202)
         if catalog.plain_meta(frame.params.get("_meta")):
             if tool is not None and frame.params.keys() <= SIMPLE:
-                outcome = await tool.call(self.database, caller, frame.params.get("arguments"))
+                outcome = await tool.call(self.database, caller, CHANNEL, frame.params.get("arguments"))
                 return Reply(200, jsonrpc.tool_answer(frame.id, outcome))
             if (frame.method, session.version) in offer.results and frame.params.keys() <= {"_meta"}:
                 return Reply(200, jsonrpc.answer(frame.id, offer.results[frame.method, session.version]))
@@ -213,7 +213,7 @@ class Front:
         caller: Principal,
         offer: Offer,
         frame: Frame,
-        tool: OfferedTool | None,
+        tool: OperationTool | None,
         receive: Receive,
         send: Send,
     ) -> Reply | None:
@@ -230,7 +230,7 @@ class Front:
         kernel.refuse_modern(frame, pairs(call.scope))
         told = catalog.known_meta(frame.params["_meta"])
         if tool is not None and told in offer.metas and frame.params.keys() <= SIMPLE:
-            outcome = await tool.call(self.database, caller, frame.params.get("arguments"))
+            outcome = await tool.call(self.database, caller, CHANNEL, frame.params.get("arguments"))
             return Reply(200, jsonrpc.tool_answer(frame.id, outcome, kernel.stamp))
         return await self.ask(call, caller, offer, frame, None, receive, send)
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import msgspec
 
+from deskbell.core.tools.outcome import Outcome
 from deskbell.foundation import json
-from deskbell.surfaces.mcp.tools import Outcome
 
 PARSE_ERROR, INVALID_REQUEST, INVALID_PARAMS = -32700, -32600, -32602
 

@@ -6,18 +6,20 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from deskbell.core.operation import Principal
+from deskbell.core.tools.tool import CallableTool
 from deskbell.foundation.db import Database
 from deskbell.surfaces.mcp.broadcasts import Events
 from deskbell.surfaces.mcp.sessions import Client
 from deskbell.surfaces.mcp.store import Session
 from deskbell.surfaces.mcp.streams import Outbox
-from deskbell.surfaces.mcp.tools import AnyTool
+
+CHANNEL = "mcp"
 
 
 class Parts(NamedTuple):
     """What a kernel is made with: the tools that are offered, where the data is, and how workers hear of each other."""
 
-    tools: Mapping[str, AnyTool]
+    tools: Mapping[str, CallableTool]
     database: Database
     events: Events
 

@@ -7,9 +7,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from deskbell.core.operation import Principal
+from deskbell.core.tools.outcome import Outcome
+from deskbell.core.tools.tool import CallableTool
 from deskbell.errors import Problem
 from deskbell.foundation.db import Database
-from deskbell.surfaces.mcp.tools import AnyTool, Outcome
+from deskbell.surfaces.mcp.request_context import CHANNEL
 
 MEDIA_TYPE = "application/json"
 ORGANIZATION = "deskbell://org"
@@ -35,10 +37,10 @@ TEMPLATES: list[dict[str, Any]] = [
 ]
 
 
-async def read(tools: Mapping[str, AnyTool], database: Database, caller: Principal, uri: str) -> Outcome:
+async def read(tools: Mapping[str, CallableTool], database: Database, caller: Principal, uri: str) -> Outcome:
     """What a resource holds, as JSON. One that does not exist, or not for this organization, is refused as `not_found`."""
     if uri == ORGANIZATION:
-        return await tools["get_org"].call(database, caller, {})
+        return await tools["get_org"].call(database, caller, CHANNEL, {})
     if found := _lead(uri):
-        return await tools["get_lead"].call(database, caller, {"id": found[1]})
+        return await tools["get_lead"].call(database, caller, CHANNEL, {"id": found[1]})
     raise Problem("not_found", "There is no such resource")

@@ -46,8 +46,9 @@ import deskbell
 from deskbell.errors import Problem
 from deskbell.surfaces.mcp import jsonrpc, prompts, resources
 from deskbell.surfaces.mcp.broadcasts import Change, Events
+from deskbell.surfaces.mcp.definitions import wire_definition
 from deskbell.surfaces.mcp.jsonrpc import MODERN, Frame, Refused
-from deskbell.surfaces.mcp.request_context import Exchange, Handshake, Parts
+from deskbell.surfaces.mcp.request_context import CHANNEL, Exchange, Handshake, Parts
 from deskbell.surfaces.mcp.sessions import Client
 
 INSTRUCTIONS = """\
@@ -282,6 +283,7 @@ def listen_to_tools(events: Events) -> Callable[..., Awaitable[types.Subscriptio
 def build(parts: Parts) -> Kernel:
     """The product's kernel."""
     tools, database = parts.tools, parts.database
+    definitions = [wire_definition(tool.definition) for tool in tools.values()]
     reading = "get_lead" in tools and "get_org" in tools
     private = CacheHint(ttl_ms=LISTS_STAY, scope="private")
     server = Advertised(
@@ -301,14 +303,14 @@ def build(parts: Parts) -> Kernel:
     )
 
     async def list_tools(ctx: Context, params: types.PaginatedRequestParams) -> dict[str, Any]:
-        return COMPLETE | {"tools": [tool.definition for tool in tools.values()]}
+        return COMPLETE | {"tools": definitions}
 
     async def call_tool(ctx: Context, params: types.CallToolRequestParams) -> dict[str, Any]:
         tool = tools.get(params.name)
         if tool is None:
             raise MCPError(types.INVALID_PARAMS, "There is no such tool. tools/list names those that there are")
         assert ctx.request is not None
-        outcome = await tool.call(database, ctx.request.caller, params.arguments)
+        outcome = await tool.call(database, ctx.request.caller, CHANNEL, params.arguments)
         result: dict[str, Any] = COMPLETE | {"content": [{"type": "text", "text": outcome.text.decode()}]}
         if not outcome.failed:
             result["structuredContent"] = msgspec.json.decode(outcome.text)

@@ -17,6 +17,7 @@ from typing import Any, BinaryIO, cast
 import msgspec
 
 from deskbell.core.operation import Principal
+from deskbell.core.tools.tool import CallableTool
 from deskbell.foundation.db import Database
 from deskbell.surfaces.mcp import jsonrpc, sdk
 from deskbell.surfaces.mcp.broadcasts import Events
@@ -25,7 +26,6 @@ from deskbell.surfaces.mcp.request_context import Exchange, Parts
 from deskbell.surfaces.mcp.sessions import Client
 from deskbell.surfaces.mcp.store import Session
 from deskbell.surfaces.mcp.streams import Outbox
-from deskbell.surfaces.mcp.tools import AnyTool
 
 log = logging.getLogger(__name__)
 
@@ -53,7 +53,7 @@ class Nothing:
 class Stdio:
     """One client, for as long as it keeps standard input open."""
 
-    def __init__(self, tools: Mapping[str, AnyTool], source: int, target: BinaryIO) -> None:
+    def __init__(self, tools: Mapping[str, CallableTool], source: int, target: BinaryIO) -> None:
         """`source` is a file descriptor."""
         nowhere = cast(Database, Nothing())
         self.kernel = sdk.build(Parts(tools, nowhere, Events(nowhere)))
