@@ -18,8 +18,8 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from deskbell.knowledge.embedders import minilm
-from deskbell.knowledge.extraction.document import Block, Document
-from deskbell.knowledge.index.memory import Entry, Index
+from deskbell.knowledge.extraction.document import Block, ParsedDocument
+from deskbell.knowledge.index.memory import Index, IndexEntry
 from deskbell.knowledge.index.segments import Segment
 from deskbell.knowledge.ingestion.chunks import chunked
 from deskbell.knowledge.text import analysis
@@ -72,7 +72,7 @@ class Bare:
 def queries(figures: common.Figures, size: int) -> None:
     entries, vectors = [], units(size)
     for row in range(size):
-        entries.append(Entry(f"{row:06}", words(4), words(WORDS), vectors[row]))
+        entries.append(IndexEntry(f"{row:06}", words(4), words(WORDS), vectors[row]))
     index = Index(DIMENSIONS).changed(entries)
     bare = Bare(index.parts[0][0])
     del entries
@@ -148,7 +148,7 @@ def sqlite_vec(vectors: np.ndarray) -> Callable[[str, np.ndarray], Any] | None:
 def indexing(figures: common.Figures) -> None:
     """From blocks to an index: cut, analysed, posted; without embedding and without the database."""
     documents = [
-        Document(" ".join(words(4)), [Block(f"{' '.join(words(12)).capitalize()}.") for _ in range(200)])
+        ParsedDocument(" ".join(words(4)), [Block(f"{' '.join(words(12)).capitalize()}.") for _ in range(200)])
         for _ in range(100)
     ]
     size = sum(len(block.text) for each in documents for block in each.blocks)
@@ -160,7 +160,7 @@ def indexing(figures: common.Figures) -> None:
         for number, document in enumerate(documents):
             for chunk in chunked(document):
                 title = analysis.terms(chunk.heading(document.title), "en")
-                entries.append(Entry(f"{number}-{chunk.position}", title, analysis.terms(chunk.text, "en")))
+                entries.append(IndexEntry(f"{number}-{chunk.position}", title, analysis.terms(chunk.text, "en")))
         Index(0).changed(entries)
         rates.append(size / 1e6 / (time.process_time() - start))
     rate = statistics.median(rates)

@@ -28,7 +28,7 @@ from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 from langgraph.graph import START, MessagesState, StateGraph
 from pydantic import BaseModel
 
-from deskbell.knowledge.index.memory import Entry, Index
+from deskbell.knowledge.index.memory import Index, IndexEntry
 from deskbell.knowledge.text import analysis
 
 passages: dict[str, dict[str, Any]] = {
@@ -56,7 +56,7 @@ class State(MessagesState):
 retriever = Passages(
     index=Index(0).changed(
         [
-            Entry(each["id"], analysis.terms(each["title"], "en"), analysis.terms(each["text"], "en"))
+            IndexEntry(each["id"], analysis.terms(each["title"], "en"), analysis.terms(each["text"], "en"))
             for each in passages.values()
         ]
     )

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from deskbell.knowledge.embedders.openai import OpenAI
+from deskbell.knowledge.embedders.openai import OpenAIEmbedder
 
 SECRET = "sk-very-secret"
 
@@ -24,8 +24,10 @@ class Endpoint(ThreadingHTTPServer):
         self.asked: list[dict[str, Any]] = []
         self.vector: Callable[[str], list[float]] = lambda text: [len(text), 1]
 
-    def embedder(self, dimensions: int = 2, price: float = 0.0) -> OpenAI:
-        return OpenAI(f"http://127.0.0.1:{self.server_port}/v1/", SECRET, "small", dimensions, timeout=60, price=price)
+    def embedder(self, dimensions: int = 2, price: float = 0.0) -> OpenAIEmbedder:
+        return OpenAIEmbedder(
+            f"http://127.0.0.1:{self.server_port}/v1/", SECRET, "small", dimensions, timeout=60, price=price
+        )
 
 
 class Answering(BaseHTTPRequestHandler):

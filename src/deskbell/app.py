@@ -41,10 +41,10 @@ from deskbell.knowledge import operations as knowledge
 from deskbell.knowledge.documents import purge as purge_uploads
 from deskbell.knowledge.embedders import chosen
 from deskbell.knowledge.embedders.base import Embedder
-from deskbell.knowledge.index.disk.build_job import Settler
+from deskbell.knowledge.index.disk.build_job import IndexBuilder
 from deskbell.knowledge.index.disk.build_job import catch_up as settle_large_bases
 from deskbell.knowledge.ingestion.indexing import Indexer, catch_up
-from deskbell.knowledge.ingestion.sources import Reader
+from deskbell.knowledge.ingestion.sources import DocumentReader
 from deskbell.knowledge.jobs import CALIBRATE, LARGE, QUEUE
 from deskbell.knowledge.retrieval.calibration_job import Calibrator
 from deskbell.knowledge.retrieval.search import SearchService
@@ -296,7 +296,7 @@ def knowledge_of(settings: Settings, database: Database, embedder: Embedder | No
 
 def indexing_of(settings: Settings, database: Database, embedder: Embedder | None, knowledge: SearchService) -> Worker:
     """What makes documents findable, in a server or in a command that has no server beside it."""
-    reader = Reader(settings.upload_mib * MIB, settings.feed_hours)
+    reader = DocumentReader(settings.upload_mib * MIB, settings.feed_hours)
     handlers = Indexer(database, reader, embedder).handlers | {CALIBRATE: Calibrator(knowledge).calibrate}
     return FairWorker(database, handlers, queue=QUEUE, at_once=INDEXED_AT_ONCE, each=INDEXED_OF_EACH)
 
@@ -304,7 +304,7 @@ def indexing_of(settings: Settings, database: Database, embedder: Embedder | Non
 def settling_of(settings: Settings, database: Database) -> Worker:
     """What stores the indexes of large knowledge bases; where the database cannot have them, it has nothing to do."""
     graphs = database.graphs
-    handlers = Settler(database, graphs, settings.large_base_chunks).handlers if graphs is not None else {}
+    handlers = IndexBuilder(database, graphs, settings.large_base_chunks).handlers if graphs is not None else {}
     return Worker(database, handlers, queue=LARGE, at_once=SETTLED_AT_ONCE)
 
 

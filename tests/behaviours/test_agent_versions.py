@@ -12,7 +12,7 @@ from deskbell.agents import versions
 from deskbell.core.operation import Context
 from deskbell.credits import operations as credits
 from deskbell.credits.rules import CREDIT
-from deskbell.credits.store import reserved
+from deskbell.credits.store import reserved_amount
 from deskbell.organizations.operations import set_agent_approval
 from tests.agents import MOMENT, AgentApi, application, denied
 from tests.behaviours.test_agent_agents import PROMPT, agent
@@ -126,7 +126,7 @@ def test_a_model_tells_what_a_version_changes_where_one_is_configured(
     assert eventually(lambda: summaries() == [f"Restored version 1. {said}", said, "First version"])
     used = backend.get("/usage").json()["usage"]
     assert [(each["activity"], each["requests"]) for each in used] == [("summary", 2)]
-    assert alice.do(lambda ctx: ctx.db.one(reserved(ctx.organization_id))) == 0
+    assert alice.do(lambda ctx: ctx.db.one(reserved_amount(ctx.organization_id))) == 0
 
 
 def test_a_model_that_fails_leaves_the_counted_words(backend: AgentApi, models: Models) -> None:

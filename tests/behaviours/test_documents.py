@@ -12,8 +12,8 @@ import pytest
 from deskbell.core.operation import Context
 from deskbell.demo import papers
 from deskbell.knowledge.documents import held_document, put_document
-from deskbell.knowledge.ingestion.index_transactions import keep_entry
-from deskbell.knowledge.model import Draft
+from deskbell.knowledge.ingestion.index_transactions import store_feed_entry
+from deskbell.knowledge.model import DocumentDraft
 from tests.agents import denied
 from tests.desk import Api, eventually
 from tests.library import PRICES, Library, library
@@ -209,16 +209,18 @@ def test_odd_headers_of_a_form_are_no_fault_of_ours(shelf: Library, charset: str
 
 def test_a_feed_takes_no_document_of_others_for_its_entry(alice: Api, shelf: Library) -> None:
     own = "https://acme.example/prices"
-    entry = partial(Draft, "entry", own, url=own)
+    entry = partial(DocumentDraft, "entry", own, url=own)
 
     async def follow(ctx: Context) -> None:
         base = shelf.id
-        await put_document(ctx, base, Draft("url", own, url=own))
+        await put_document(ctx, base, DocumentDraft("url", own, url=own))
         for address in ("https://one.example/feed", own + "/feed"):
-            made = await put_document(ctx, base, Draft("feed", address, url=address))
+            made = await put_document(ctx, base, DocumentDraft("feed", address, url=address))
             feed = await held_document(ctx, made.id)
-            await keep_entry(ctx, feed=feed, draft=entry(feed_id=feed.id, digest=address), data=b"ours now")
-            await keep_entry(ctx, feed=feed, draft=Draft("entry", address, url=address, feed_id=feed.id), data=b"me")
+            await store_feed_entry(ctx, feed=feed, draft=entry(feed_id=feed.id, digest=address), data=b"ours now")
+            await store_feed_entry(
+                ctx, feed=feed, draft=DocumentDraft("entry", address, url=address, feed_id=feed.id), data=b"me"
+            )
 
     alice.do(follow)
     listed = shelf.api.get(f"/knowledge-bases/{shelf.id}/documents").json()["documents"]

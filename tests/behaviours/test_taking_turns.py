@@ -5,7 +5,7 @@ from __future__ import annotations
 from deskbell.foundation.db import Session
 from deskbell.foundation.ids import PublicId, new_id
 from deskbell.knowledge.documents import put_document, store_part
-from deskbell.knowledge.model import Draft
+from deskbell.knowledge.model import DocumentDraft
 from deskbell.organizations.operations import context_of
 from tests.desk import Api, eventually
 from tests.library import Library, library
@@ -20,7 +20,7 @@ def queue(*documents: tuple[Library, int]) -> None:
         for shelf, count in documents:
             ctx = await context_of(session, shelf.api.organization_id)
             for number in range(count):
-                draft = Draft("file", f"{number}.md", upload_id=new_id())
+                draft = DocumentDraft("file", f"{number}.md", upload_id=new_id())
                 text = f"# Sheet {number}\n\nA roof costs {number} dollars."
                 await store_part(ctx, draft.upload_id or "", 0, text.encode())
                 await put_document(ctx, PublicId(shelf.id), draft)

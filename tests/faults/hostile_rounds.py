@@ -10,12 +10,12 @@ from collections import Counter
 
 import psutil
 
-from deskbell.knowledge.extraction import Extract, Passage, Unreadable, extract
-from deskbell.knowledge.extraction.client import READER
+from deskbell.knowledge.extraction import AnalyzedChunk, AnalyzedDocument, Unreadable, extract
+from deskbell.knowledge.extraction.client import WORKER
 from deskbell.knowledge.extraction.limits import LIMITS
 from tests.faults.hostile_documents import documents
 
-WELL = Extract("", "en", [Passage("All is well.", (), None, "", "well")])
+WELL = AnalyzedDocument("", "en", [AnalyzedChunk("All is well.", (), None, "", "well")])
 
 
 async def main() -> int:
@@ -26,11 +26,14 @@ async def main() -> int:
         outcome, well = await asyncio.gather(attempt(hostile.data, hostile.name), attempt(b"All is well.", "well.txt"))
         took = time.monotonic() - began
         slowest = max(slowest, (took, hostile.name))
-        outcomes["read" if isinstance(outcome, Extract) else "refused"] += 1
+        outcomes["read" if isinstance(outcome, AnalyzedDocument) else "refused"] += 1
         if well != WELL or took > 2 * LIMITS.seconds + 10:
             wrong.append(hostile.name)
-        print(f"{took:6.2f} s  {hostile.name:32} {'read' if isinstance(outcome, Extract) else outcome}", flush=True)
-    left = psutil.Process(READER.process.pid).children() if READER.process else []
+        print(
+            f"{took:6.2f} s  {hostile.name:32} {'read' if isinstance(outcome, AnalyzedDocument) else outcome}",
+            flush=True,
+        )
+    left = psutil.Process(WORKER.process.pid).children() if WORKER.process else []
     size = psutil.Process().memory_info().rss >> 20
     print(
         f"{dict(outcomes)}; slowest {slowest[1]} {slowest[0]:.1f} s; processes left {len(left)}; this process {size} MB; wrong {wrong}"
@@ -38,7 +41,7 @@ async def main() -> int:
     return 1 if wrong or left or sum(outcomes.values()) < 200 else 0
 
 
-async def attempt(data: bytes, name: str) -> Extract | str:
+async def attempt(data: bytes, name: str) -> AnalyzedDocument | str:
     try:
         return await extract(data, name)
     except Unreadable as problem:

@@ -9,18 +9,18 @@ from typing import Any
 
 import pytest
 
-from deskbell.knowledge.extraction.client import Ended, exchange
-from deskbell.knowledge.extraction.protocol import FRAME, ROWS, Entries, Read, Refused, encode, framed
-from deskbell.knowledge.extraction.validation import Distrusted, Extract, extract_in, first, items_in
+from deskbell.knowledge.extraction.client import WorkerDied, exchange
+from deskbell.knowledge.extraction.protocol import FRAME, ROWS, DocumentHeader, FeedHeader, Rejected, encode, framed
+from deskbell.knowledge.extraction.validation import AnalyzedDocument, InvalidReply, extract_in, first, items_in
 
 GOOD = ["We repair roofs.", ["Roofs"], 3, "roof", "repair roof"]
 
 
-def read(*frames: Any, title: str = "Guide", language: str = "en", passages: int = 1) -> Extract:
+def read(*frames: Any, title: str = "Guide", language: str = "en", passages: int = 1) -> AnalyzedDocument:
     """What the server makes of an answer."""
-    answer = [encode(each) for each in (Read(title, language, passages), *frames)]
+    answer = [encode(each) for each in (DocumentHeader(title, language, passages), *frames)]
     head = first(answer)
-    assert isinstance(head, Read)
+    assert isinstance(head, DocumentHeader)
     return asyncio.run(extract_in(head, answer[1:]))
 
 
@@ -37,13 +37,13 @@ def test_an_honest_answer_is_taken_as_it_is() -> None:
     ids=lambda each: repr(each)[:12],
 )  # fmt: skip
 def test_a_passage_that_is_none_is_not_believed(place: int, value: object) -> None:
-    with pytest.raises(Distrusted):
+    with pytest.raises(InvalidReply):
         read([[*GOOD[:place], value, *GOOD[place + 1 :]]])
 
 
 @pytest.mark.parametrize("rows", [[], [[GOOD], [GOOD]], [[]], [[GOOD[:3]]], ["x"], [[GOOD] * 40, [GOOD]]], ids=str)
 def test_passages_in_another_number_are_not_believed(rows: list[Any]) -> None:
-    with pytest.raises(Distrusted):
+    with pytest.raises(InvalidReply):
         read(*rows)
 
 
@@ -51,7 +51,7 @@ def test_passages_in_another_number_are_not_believed(rows: list[Any]) -> None:
     "head", [{"title": "x" * 2_001}, {"title": "\0"}, {"language": "english"}, {"passages": -1}], ids=str
 )
 def test_a_head_that_is_none_is_not_believed(head: dict[str, Any]) -> None:
-    with pytest.raises(Distrusted):
+    with pytest.raises(InvalidReply):
         read([GOOD], **head)
 
 
@@ -59,16 +59,16 @@ def test_a_head_that_is_none_is_not_believed(head: dict[str, Any]) -> None:
     "said", [b"", b"\xc1", b"\x91" * 5_000, encode({"type": "other"}), b"\x81\xa4type\xa2\xff\xfe"], ids=str
 )
 def test_what_is_no_message_is_not_believed(said: bytes) -> None:
-    with pytest.raises(Distrusted):
+    with pytest.raises(InvalidReply):
         first([said])
-    with pytest.raises(Distrusted):
+    with pytest.raises(InvalidReply):
         first([])
 
 
 def test_a_reason_that_no_database_takes_is_not_believed() -> None:
-    assert first([encode(Refused("It is empty."))]) == Refused("It is empty.")
-    with pytest.raises(Distrusted):
-        first([encode(Refused("It is\0empty."))])
+    assert first([encode(Rejected("It is empty."))]) == Rejected("It is empty.")
+    with pytest.raises(InvalidReply):
+        first([encode(Rejected("It is\0empty."))])
 
 
 @pytest.mark.parametrize("url", ["javascript:alert(1)", "https://a.example/" + "x" * 2_000, "http://a\0"])
@@ -76,9 +76,9 @@ def test_an_entry_leads_to_the_web_or_nowhere(url: str) -> None:
     def item(url: str | None) -> bytes:
         return encode({"id": "1", "url": url, "title": None, "published": None, "blocks": []})
 
-    assert asyncio.run(items_in(Entries(2), [item("https://a.example/"), item(None)]))[1].url is None
-    with pytest.raises(Distrusted):
-        asyncio.run(items_in(Entries(1), [item(url)]))
+    assert asyncio.run(items_in(FeedHeader(2), [item("https://a.example/"), item(None)]))[1].url is None
+    with pytest.raises(InvalidReply):
+        asyncio.run(items_in(FeedHeader(1), [item(url)]))
 
 
 @pytest.mark.parametrize(
@@ -104,6 +104,6 @@ def test_an_answer_that_is_cut_short_or_too_long_ends_the_reading(said: bytes) -
 
     speaking = Thread(target=child)
     speaking.start()
-    with pytest.raises(Ended):
+    with pytest.raises(WorkerDied):
         asyncio.run(exchange(ours, (b"request", b"data"), 5, 1_000))
     speaking.join()

@@ -6,12 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deskbell.knowledge.extraction.document import Block, Document
+from deskbell.knowledge.extraction.document import Block, ParsedDocument
 from deskbell.knowledge.ingestion.chunks import SIZE, SMALL, Chunk, chunked
 
 
 def chunks(*blocks: Block) -> list[Chunk]:
-    return chunked(Document("Guide", list(blocks)))
+    return chunked(ParsedDocument("Guide", list(blocks)))
 
 
 def test_a_passage_ends_where_a_section_does_and_knows_its_path_and_page() -> None:

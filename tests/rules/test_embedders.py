@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from deskbell.knowledge.embedders import minilm
-from deskbell.knowledge.embedders.base import Unavailable
+from deskbell.knowledge.embedders.base import EmbedderUnavailable
 from deskbell.knowledge.embedders.minilm import BATCH, MiniLM, batched
 
 needs_model = pytest.mark.skipif(minilm.place() is None, reason=f"the offline embedder is not installed. {minilm.HOW}")
@@ -41,7 +41,7 @@ def test_the_vectors_are_those_of_the_model() -> None:
 
 def test_another_file_of_weights_is_refused(tmp_path: Path) -> None:
     (tmp_path / "model.safetensors").write_bytes(b"something else")
-    with pytest.raises(Unavailable, match="SHA-256"):
+    with pytest.raises(EmbedderUnavailable, match="SHA-256"):
         minilm.verified(tmp_path)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from deskbell.knowledge.embedders.base import Spent, Unavailable
+from deskbell.knowledge.embedders.base import EmbedderUnavailable, EmbeddingUsage
 from tests.embeddings import SECRET, Endpoint, answering
 
 
@@ -48,7 +48,7 @@ def test_a_busy_endpoint_is_asked_again(endpoint: Endpoint) -> None:
 )
 def test_a_wrong_answer_is_told_without_the_key(endpoint: Endpoint, status: int, body: bytes, complaint: str) -> None:
     endpoint.script = [(status, body)]
-    with pytest.raises(Unavailable, match=complaint) as told:
+    with pytest.raises(EmbedderUnavailable, match=complaint) as told:
         asyncio.run(endpoint.embedder().embed(["roof"]))
     assert SECRET not in str(told.value)
     assert len(endpoint.asked) == 1
@@ -70,6 +70,6 @@ def test_a_wrong_answer_is_told_without_the_key(endpoint: Endpoint, status: int,
 )
 def test_what_texts_cost_is_told_or_reckoned_by_the_price(endpoint: Endpoint, usage: Any, cost: float) -> None:
     endpoint.usage = usage
-    spent = Spent()
+    spent = EmbeddingUsage()
     asyncio.run(endpoint.embedder(price=20.0).embed(["roof"], spent))
     assert spent.cost == pytest.approx(cost)

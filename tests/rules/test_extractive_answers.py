@@ -9,18 +9,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deskbell.knowledge.answers.extractive import LONGEST, NOT_FOUND, Cited, Source, answer, split, worded
-from deskbell.knowledge.answers.follow_ups import Place, follow_ups
+from deskbell.knowledge.answers.extractive import LONGEST, NOT_FOUND, Quote, SourcePassage, answer, split, worded
+from deskbell.knowledge.answers.follow_ups import Excerpt, follow_ups
 
-WARRANTY = Source(
+WARRANTY = SourcePassage(
     "We have worked in Austin since 1998. Our work is guaranteed for ten years. It covers leaks. Call us at any time.",
     "Warranty",
     0.9,
 )
-PRICES = Source("An inspection costs $150. A new gutter costs $12 per foot.", "Prices", 0.7)
+PRICES = SourcePassage("An inspection costs $150. A new gutter costs $12 per foot.", "Prices", 0.7)
 
 
-def told(question: str, sources: Sequence[Source], most: int = 1) -> list[Cited]:
+def told(question: str, sources: Sequence[SourcePassage], most: int = 1) -> list[Quote]:
     return asyncio.run(answer(question, sources, most=most))
 
 
@@ -44,16 +44,16 @@ def test_neighbours_are_one_citation_and_come_in_the_order_of_the_text() -> None
 
 
 def test_a_heading_that_repeats_the_question_is_no_answer() -> None:
-    card = Source("Work guaranteed\nAsk for our card.", "Work", 0.99)
+    card = SourcePassage("Work guaranteed\nAsk for our card.", "Work", 0.99)
     answer = worded(told("Is your work guaranteed?", [WARRANTY, card], most=3))
     assert "Our work is guaranteed for ten years." in answer
     assert "Work guaranteed" not in answer
-    alone = Source("Work guaranteed", "Work", 0.99)
+    alone = SourcePassage("Work guaranteed", "Work", 0.99)
     assert worded(told("Is your work guaranteed?", [alone])) == "Work guaranteed [1]"
 
 
 def test_nothing_found_is_said() -> None:
-    assert told("Who?", []) == told("Who?", [Source("  \n ")]) == []
+    assert told("Who?", []) == told("Who?", [SourcePassage("  \n ")]) == []
     assert worded([]) == NOT_FOUND
 
 
@@ -75,7 +75,7 @@ texts = st.text(st.sampled_from("aB1 .!?\n。…'\"م字,;"), max_size=400) | st
 
 @given(texts, st.lists(texts, max_size=4))
 def test_every_citation_is_in_its_source(question: str, sources: list[str]) -> None:
-    for each in told(question, [Source(text, question) for text in sources], most=3):
+    for each in told(question, [SourcePassage(text, question) for text in sources], most=3):
         assert sources[each.source][each.start : each.end] == each.text != ""
 
 
@@ -92,9 +92,9 @@ def test_a_long_text_without_an_end_takes_no_long_time() -> None:
 
 
 def test_headings_beside_what_was_found_come_as_follow_ups() -> None:
-    found = [Place(["Warranty"], "Is a transfer possible? Yes.")]
-    beside = [Place(["Prices", "Inspections"]), Place(["Warranty"]), Place(["How do I pay?"])]
+    found = [Excerpt(["Warranty"], "Is a transfer possible? Yes.")]
+    beside = [Excerpt(["Prices", "Inspections"]), Excerpt(["Warranty"]), Excerpt(["How do I pay?"])]
     suggested = follow_ups("How long is the warranty?", found, beside)
     assert suggested == ["What about “Inspections”?", "What about “Prices”?", "How do I pay?"]
     assert follow_ups("?", [], []) == []
-    assert follow_ups("garantie", [Place(["Die Preise für das Dach"], "Was kostet es?")])[0].startswith("Was ist mit")
+    assert follow_ups("garantie", [Excerpt(["Die Preise für das Dach"], "Was kostet es?")])[0].startswith("Was ist mit")

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from deskbell.knowledge.index.memory import Entry, Hit, Index
+from deskbell.knowledge.index.memory import Hit, Index, IndexEntry
 from deskbell.knowledge.index.ranking import MOST_CORRECTED
 from deskbell.knowledge.retrieval.score_calibration import FEWEST, THRESHOLD, Calibration, between, fitted
 from deskbell.knowledge.text.analysis import terms
@@ -19,9 +19,9 @@ HALF = Calibration(0.5, 37.0, 10.6)
 WORDS = ["roof", "gutter", "price", "warranty", "storm", "tile", "leak", "invoice", "ladder", "copper"]
 
 
-def entry(id: str, text: str, title: str = "", vector: list[float] | None = None) -> Entry:
+def entry(id: str, text: str, title: str = "", vector: list[float] | None = None) -> IndexEntry:
     row = None if vector is None else np.array(vector, np.float32)
-    return Entry(id, terms(title, "en"), terms(text, "en"), row)
+    return IndexEntry(id, terms(title, "en"), terms(text, "en"), row)
 
 
 def found(index: Index, question: str, top_k: int = 10) -> list[str]:
@@ -126,7 +126,7 @@ def test_what_was_removed_is_found_no_more_and_old_indexes_stay() -> None:
 
 
 def test_a_question_is_read_in_a_language_that_the_knowledge_base_speaks() -> None:
-    german = Entry("d", [], terms("Reparaturen von Dächern", "de"), language="de")
+    german = IndexEntry("d", [], terms("Reparaturen von Dächern", "de"), language="de")
     assert found(Index(0).changed([german]), "Reparatur Dach") == ["d"]
     both = Index(0).changed([german, entry("e", "the repairs of roofs")])
     assert found(both, "Wer repariert das Dach und die Dächer?") == ["d"]

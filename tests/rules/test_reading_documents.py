@@ -8,10 +8,10 @@ import zipfile
 import pytest
 
 from deskbell.demo.papers import WORD, Heading, Items, Rows, docx, pdf
-from deskbell.knowledge.extraction.document import Block, Document, Unreadable
+from deskbell.knowledge.extraction.document import Block, ParsedDocument, Unreadable
 from deskbell.knowledge.extraction.formats import entries, read
-from deskbell.knowledge.extraction.layout import Line, blocks
-from deskbell.knowledge.extraction.limits import LIMITS, Limits
+from deskbell.knowledge.extraction.layout import PageLine, blocks
+from deskbell.knowledge.extraction.limits import LIMITS, ReadLimits
 
 PARTS = [
     Heading("Drain cleaning"),
@@ -23,16 +23,16 @@ PARTS = [
 ]
 
 
-def text(data: bytes | str, name: str, media_type: str | None = None, limits: Limits = LIMITS) -> Document:
+def text(data: bytes | str, name: str, media_type: str | None = None, limits: ReadLimits = LIMITS) -> ParsedDocument:
     return read(data.encode() if isinstance(data, str) else data, name, media_type, limits)
 
 
-def lines(document: Document) -> list[str]:
+def lines(document: ParsedDocument) -> list[str]:
     """Blocks as text, headings with their marks."""
     return [f"{'#' * block.level} {block.text}".strip() for block in document.blocks]
 
 
-def reason(data: bytes | str, name: str, media_type: str | None = None, limits: Limits = LIMITS) -> str:
+def reason(data: bytes | str, name: str, media_type: str | None = None, limits: ReadLimits = LIMITS) -> str:
     with pytest.raises(Unreadable) as caught:
         text(data, name, media_type, limits)
     return caught.value.reason
@@ -67,16 +67,16 @@ def test_a_pdf_tells_its_pages_and_leaves_out_what_each_page_repeats() -> None:
 
 
 def test_words_that_a_line_cut_are_put_together() -> None:
-    def line(words: str, y: float) -> Line:
-        return Line(words, 1, 12, 50, 500, y, False, (words,))
+    def line(words: str, y: float) -> PageLine:
+        return PageLine(words, 1, 12, 50, 500, y, False, (words,))
 
     page = [line("This sentence is long and has an exam-", 700), line("ple that a line's end has cut.", 686)]
     assert blocks([page], {}) == [Block("This sentence is long and has an example that a line's end has cut.", 0, 1)]
 
 
 def test_the_table_of_contents_names_headings() -> None:
-    def line(words: str, y: float) -> Line:
-        return Line(words, 1, 12, 50, 500, y, False, (words,))
+    def line(words: str, y: float) -> PageLine:
+        return PageLine(words, 1, 12, 50, 500, y, False, (words,))
 
     page = [
         line("Opening hours", 700),
@@ -294,9 +294,9 @@ def test_a_kind_that_nobody_reads_is_named() -> None:
 
 
 def test_limits_on_text_blocks_and_pages_are_told() -> None:
-    assert "1 MB of text" in reason("x" * (1 << 20) + "y", "a.txt", limits=Limits(text=1 << 20))
-    assert "more than 10 paragraphs" in reason("x\n\n" * 11, "a.txt", limits=Limits(blocks=10))
-    assert "at most 1 are read" in reason(pdf("a", ["word " * 400] * 9), "a.pdf", limits=Limits(pages=1))
+    assert "1 MB of text" in reason("x" * (1 << 20) + "y", "a.txt", limits=ReadLimits(text=1 << 20))
+    assert "more than 10 paragraphs" in reason("x\n\n" * 11, "a.txt", limits=ReadLimits(blocks=10))
+    assert "at most 1 are read" in reason(pdf("a", ["word " * 400] * 9), "a.pdf", limits=ReadLimits(pages=1))
 
 
 def test_the_same_file_gives_the_same_document() -> None:

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 
 from deskbell.knowledge.index.disk.build_job import no_longer_awaited
-from deskbell.knowledge.index.disk.model import Block, Graph
-from deskbell.knowledge.index.disk.passages import Large, Passages, decoded
+from deskbell.knowledge.index.disk.model import Graph, PostingBlock
+from deskbell.knowledge.index.disk.passages import DiskIndex, StoredChunks, decoded
 from deskbell.knowledge.index.disk.posting_blocks import Revision, names
-from deskbell.knowledge.index.disk.search import Ranked
+from deskbell.knowledge.index.disk.search import DiskRanking
 from deskbell.knowledge.index.disk.segment_writer import packed
-from deskbell.knowledge.index.memory import Entry, Hit, Index
+from deskbell.knowledge.index.memory import Hit, Index, IndexEntry
 from deskbell.knowledge.retrieval.score_calibration import Calibration
 from deskbell.knowledge.text.analysis import terms
 from deskbell.knowledge.text.spelling import Speller
@@ -25,7 +25,7 @@ DIMENSIONS = 16
 EACH = 20  # passages of a document
 
 
-def entries(count: int) -> list[Entry]:
+def entries(count: int) -> list[IndexEntry]:
     """Half of them short, some words frequent and others rare, vectors anywhere."""
     chance, numbers = random.Random(3), np.random.default_rng(3)
     weights = [1 / (place + 1) for place in range(len(WORDS))]
@@ -33,7 +33,7 @@ def entries(count: int) -> list[Entry]:
     for place in range(count):
         vector = numbers.standard_normal(DIMENSIONS).astype(np.float32)
         found = chance.choices(WORDS, weights, k=chance.choice([3, 30]))
-        made.append(Entry(f"c{place:05}", [], found, vector / np.linalg.norm(vector)))
+        made.append(IndexEntry(f"c{place:05}", [], found, vector / np.linalg.norm(vector)))
     return made
 
 
@@ -43,19 +43,19 @@ class Shelf:
     def __init__(self) -> None:
         every = entries(1500)
         cuts = (every[:800], every[800:1400])
-        self.blocks, heads, live = list[Block](), {}, dict[str, int]()
+        self.blocks, heads, live = list[PostingBlock](), {}, dict[str, int]()
         for number, part in enumerate(cuts):
             places = [Revision(f"d{number}-{start}", 1, EACH) for start in range(0, len(part), EACH)]
             live |= {each.document_id: 1 for each in places}
             head, _, blocks = packed(Index(0).changed(part), places)
             heads[str(number)] = decoded(head)
-            self.blocks += [Block(str(number), data) for _, data in blocks]
+            self.blocks += [PostingBlock(str(number), data) for _, data in blocks]
         del live["d0-0"]
-        passages = Passages(heads)
+        passages = StoredChunks(heads)
         alive, stored = passages.alive(live)
         assert stored == set(live)
         newer = Index(DIMENSIONS).changed(every[1400:])
-        self.large = Large(passages, alive, newer.parts)
+        self.large = DiskIndex(passages, alive, newer.parts)
         self.large.speller = Speller(WORDS)
         self.memory = Index(DIMENSIONS).changed(every[EACH:])
         self.vectors = {each.id: each.vector for each in every[EACH:1400]}
@@ -63,7 +63,7 @@ class Shelf:
     def hits(self, question: str, vector: np.ndarray | None, most: int, top_k: int) -> tuple[list[Hit], bool]:
         words = terms(question, "en")
         known = self.large.passages.known(self.blocks, [*words, *WORDS])
-        ranked = Ranked(self.large, self.large.asked(known), "en", words)
+        ranked = DiskRanking(self.large, self.large.asked(known), "en", words)
         cosines = {} if vector is None else {id: float(row @ vector) for id, row in self.vectors.items()}
         near = sorted(cosines, key=lambda id: -cosines[id])[:most]
         ranked.read(near, most)

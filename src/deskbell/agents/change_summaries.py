@@ -16,7 +16,7 @@ from deskbell.agents.models.catalogue import Models
 from deskbell.core.operation import Context
 from deskbell.credits import operations as credits
 from deskbell.credits import reservations
-from deskbell.credits.reservations import reserved
+from deskbell.credits.reservations import reservation
 from deskbell.errors import Problem
 from deskbell.foundation.db import Session, update
 from deskbell.foundation.jobs import Retry, Work
@@ -34,7 +34,7 @@ INSTRUCTIONS = (
 )
 
 
-class Change(NamedTuple):
+class VersionChange(NamedTuple):
     """`limited` says that a wallet or a budget pays for telling it."""
 
     before: Configuration
@@ -46,7 +46,7 @@ class Summarizer:
     def __init__(self, models: Models) -> None:
         self.models = models
 
-    def model(self, change: Change) -> str | None:
+    def model(self, change: VersionChange) -> str | None:
         """The installation's own model, else the version's; None where both are the offline one, which writes nothing."""
         found = (name for named in (DEFAULT, change.after.model) for name in self.models.chosen(named)[:1])
         return next((name for name in found if name != OFFLINE), None)
@@ -58,9 +58,9 @@ class Summarizer:
         name = self.model(change) if change else None
         if change is None or name is None:
             return
-        asked = Asked(INSTRUCTIONS, [], await asyncio.to_thread(told, change), [], False)
+        asked = Asked(INSTRUCTIONS, [], await asyncio.to_thread(diff_text, change), [], False)
         try:
-            async with self.paid(work, change, name, asked, job.agent_id) as reservation:
+            async with self.reserve_cost(work, change, name, asked, job.agent_id) as reservation:
                 async with asyncio.timeout(SECONDS):
                     text, spent = await self.answer(name, asked)
                 keep = partial(self.keep, job=job, text=text, spent=spent, reservation=reservation)
@@ -71,8 +71,8 @@ class Summarizer:
             if work.job.attempts < PATIENCE and not (isinstance(failure, Unavailable) and failure.again is None):
                 raise Retry(f"no summary: {failure}") from None
 
-    def paid(
-        self, work: Work, change: Change, name: str, asked: Asked, agent_id: str
+    def reserve_cost(
+        self, work: Work, change: VersionChange, name: str, asked: Asked, agent_id: str
     ) -> AbstractAsyncContextManager[str | None]:
         """Holds back what the summary may cost where a wallet or a budget pays for it."""
         if not change.limited:
@@ -81,9 +81,9 @@ class Summarizer:
         async def write(act: Callable[[Context], Coroutine[Any, Any, Any]]) -> Any:
             return await work.record(partial(within, organization_id=work.job.organization_id or "", act=act))
 
-        return reserved(write, "summary", agent_id, self.models.most(name, asked))
+        return reservation(write, "summary", agent_id, self.models.most(name, asked))
 
-    async def change(self, ctx: Context, *, job: SummaryJob) -> Change | None:
+    async def change(self, ctx: Context, *, job: SummaryJob) -> VersionChange | None:
         """A version and the one before it; None where there is nothing to tell, or no credit to tell it for."""
         try:
             limited = await credits.check(ctx, job.agent_id)
@@ -91,7 +91,7 @@ class Summarizer:
         except Problem:
             return None
         before, after = map(versions.configuration, rows)
-        return Change(before, after, limited) if before != after else None
+        return VersionChange(before, after, limited) if before != after else None
 
     async def answer(self, name: str, asked: Asked) -> tuple[str, Spent]:
         text, spent = "", Spent(0, 0, 0.0, name)
@@ -120,7 +120,7 @@ async def within(session: Session, *, organization_id: str, act: Callable[[Conte
     return await act(await context_of(session, organization_id))
 
 
-def told(change: Change) -> str:
+def diff_text(change: VersionChange) -> str:
     """Both configurations, as the lines that differ."""
     before, after, _ = change
     parts: list[tuple[str, list[str], list[str]]] = [

@@ -13,19 +13,19 @@ from deskbell.agents import history, operations
 from deskbell.agents.citations import Citations
 from deskbell.agents.conversations import store
 from deskbell.agents.conversations.model import ChatMessage, ChatReply, Delta, Done, Source, Sources, Usage
-from deskbell.agents.conversations.operations import NANO, found, usage
+from deskbell.agents.conversations.operations import NANO, conversation_row, usage
 from deskbell.agents.models.base import Asked, Material, Spent, Turn, Unavailable
 from deskbell.agents.models.catalogue import Models
 from deskbell.agents.rules import filled
 from deskbell.agents.stream_buffer import StreamBuffer
 from deskbell.core.operation import Context, EventStream, ExternalContext, Operation
 from deskbell.core.scopes import USE
-from deskbell.credits.reservations import reserved
+from deskbell.credits.reservations import reservation
 from deskbell.errors import Problem
 from deskbell.foundation.db import insert
 from deskbell.foundation.ids import canonical, new_id, public_id
 from deskbell.knowledge.retrieval.score_calibration import THRESHOLD
-from deskbell.knowledge.retrieval.search import DIGITS, Passage, SearchService, next_questions, search
+from deskbell.knowledge.retrieval.search import DIGITS, FoundPassage, SearchService, next_questions, search
 from deskbell.knowledge.rules import PASSAGES
 
 log = logging.getLogger(__name__)
@@ -79,7 +79,7 @@ async def chat(outside: ExternalContext, message: ChatMessage) -> ChatReply | Ev
     if len(message.message) > LONGEST_MESSAGE:
         raise Problem("payload_too_large", f"`message` may have at most {LONGEST_MESSAGE} characters")
     if not message.stream:
-        return await whole(events(outside, message))
+        return await collect(events(outside, message))
     pump = StreamBuffer(events(outside, message), joined)
     await pump.begin()
     return EventStream((type(event).__name__.lower(), event) async for event in pump.rest())
@@ -90,7 +90,7 @@ def joined(event: Event, after: Event) -> Event | None:
     return Delta(event.text + after.text) if isinstance(event, Delta) and isinstance(after, Delta) else None
 
 
-async def whole(source: AsyncGenerator[Event, None]) -> ChatReply:
+async def collect(source: AsyncGenerator[Event, None]) -> ChatReply:
     """The events of a turn as one reply."""
     text: list[str] = []
     reply = ChatReply("", "", "", Usage(0, 0, 0, 0.0))
@@ -113,27 +113,27 @@ async def whole(source: AsyncGenerator[Event, None]) -> ChatReply:
 async def events(outside: ExternalContext, message: ChatMessage) -> AsyncGenerator[Event, None]:
     """The turn itself. When `Usage` comes it is saved."""
     turns = outside.part(ChatService)
-    opening = await outside.read(lambda ctx: opened(ctx, message, turns.history_tokens))
+    opening = await outside.read(lambda ctx: start_turn(ctx, message, turns.history_tokens))
     place = (outside.organization_id, opening.conversation_id)
     if place in turns.busy:
         raise Problem("conversation_busy", BUSY)
     turns.busy.add(place)
     try:
-        async with aclosing(answered(outside, turns, opening, message.message)) as turn:
+        async with aclosing(run_turn(outside, turns, opening, message.message)) as turn:
             async for event in turn:
                 yield event
     finally:
         turns.busy.discard(place)
 
 
-async def opened(ctx: Context, message: ChatMessage, budget: int) -> TurnStart:
+async def start_turn(ctx: Context, message: ChatMessage, budget: int) -> TurnStart:
     """Finds the agent and the conversation, and checks that the agent can answer and may."""
     speaker = await operations.speaker(ctx, canonical(message.agent_id))
     began = ctx.now
     if message.conversation_id is None:
         said = [Turn("assistant", speaker.welcome_message)] if speaker.welcome_message else []
         return TurnStart(speaker, public_id("conv"), True, 0, said, began)
-    talk = await found(ctx, message.conversation_id)
+    talk = await conversation_row(ctx, message.conversation_id)
     if talk.agent_id != speaker.id:
         raise Problem("not_found", "Conversation not found")
     latest = await ctx.db.all(store.latest_messages(ctx.organization_id, talk.id, MOST_MESSAGES))
@@ -141,7 +141,7 @@ async def opened(ctx: Context, message: ChatMessage, budget: int) -> TurnStart:
     return TurnStart(speaker, talk.id, False, talk.messages, said, began)
 
 
-async def answered(
+async def run_turn(
     outside: ExternalContext, turns: ChatService, opening: TurnStart, question: str
 ) -> AsyncGenerator[Event, None]:
     speaker = opening.speaker
@@ -154,8 +154,8 @@ async def answered(
     asked = Asked(instructions, opening.history, question, materials, bool(speaker.kb_ids), turns.suggests(speaker))
     citations = Citations(len(materials))
     text: list[str] = []
-    async with paid(outside, turns, speaker, asked) as reservation:
-        async with aclosing(said(turns, speaker, asked, citations)) as pieces:
+    async with reserve_cost(outside, turns, speaker, asked) as reservation:
+        async with aclosing(stream_reply(turns, speaker, asked, citations)) as pieces:
             async for piece in pieces:
                 if isinstance(piece, Spent):
                     spent = piece
@@ -164,7 +164,7 @@ async def answered(
                     yield Delta(piece)
         sources = sources_of(passages, citations, spent)
         took = usage(spent.input_tokens, spent.output_tokens, round(spent.cost * NANO))
-        reply = Reply(question, "".join(text), spent.model, took, sources, reservation)
+        reply = CompletedTurn(question, "".join(text), spent.model, took, sources, reservation)
         next_ones = list(spent.follow_ups) if passages else []
         next_ones = next_ones or await next_questions(turns.knowledge, outside.organization_id, question, passages)
         await outside.write(lambda ctx: save(ctx, opening, reply))
@@ -174,15 +174,15 @@ async def answered(
     yield Done(opening.conversation_id, spent.model, next_ones)
 
 
-def paid(
+def reserve_cost(
     outside: ExternalContext, turns: ChatService, speaker: operations.LiveAgent, asked: Asked
 ) -> AbstractAsyncContextManager[str | None]:
     """Holds back what the reply may cost where a wallet or a budget pays for it; gives the reservation's id."""
     cost = turns.models.most(speaker.model, asked) if speaker.limited else 0.0
-    return nullcontext() if cost == 0.0 else reserved(outside.write, "chat", speaker.id, cost)
+    return nullcontext() if cost == 0.0 else reservation(outside.write, "chat", speaker.id, cost)
 
 
-async def said(
+async def stream_reply(
     turns: ChatService, speaker: operations.LiveAgent, asked: Asked, citations: Citations
 ) -> AsyncGenerator[str | Spent, None]:
     """The pieces of the reply as they may be shown, then what it took. A reply without a word is none."""
@@ -210,7 +210,7 @@ async def said(
 
 async def retrieved(
     outside: ExternalContext, knowledge: SearchService, opening: TurnStart, question: str
-) -> list[Passage]:
+) -> list[FoundPassage]:
     """The passages that have to do with the question. One that means nothing by itself is searched with the one before it."""
     if not opening.speaker.kb_ids:
         return []
@@ -221,12 +221,14 @@ async def retrieved(
     return []
 
 
-async def relevant(outside: ExternalContext, knowledge: SearchService, opening: TurnStart, query: str) -> list[Passage]:
+async def relevant(
+    outside: ExternalContext, knowledge: SearchService, opening: TurnStart, query: str
+) -> list[FoundPassage]:
     hits = await search(knowledge, outside.organization_id, opening.speaker.kb_ids, query, PASSAGES)
     return [each for each in hits if each.score >= THRESHOLD]
 
 
-def sources_of(passages: list[Passage], citations: Citations, spent: Spent) -> list[Source]:
+def sources_of(passages: list[FoundPassage], citations: Citations, spent: Spent) -> list[Source]:
     """The passages that a reply cites; of one that cites none, all that it was given. Extracts cite all that they use."""
     numbers = sorted(citations.cited) or ([] if spent.grounded else range(1, len(passages) + 1))
     chosen = [(number, passages[number - 1]) for number in numbers]
@@ -236,7 +238,7 @@ def sources_of(passages: list[Passage], citations: Citations, spent: Spent) -> l
     ]
 
 
-class Reply(NamedTuple):
+class CompletedTurn(NamedTuple):
     """A turn as it is saved."""
 
     question: str
@@ -247,7 +249,7 @@ class Reply(NamedTuple):
     reservation: str | None
 
 
-async def save(ctx: Context, opening: TurnStart, reply: Reply) -> None:
+async def save(ctx: Context, opening: TurnStart, reply: CompletedTurn) -> None:
     """The messages, the conversation and the debit, all or nothing. Another turn that was quicker is not overwritten."""
     moment = ctx.now
     cost = round(reply.took.cost * NANO)
@@ -273,7 +275,7 @@ async def save(ctx: Context, opening: TurnStart, reply: Reply) -> None:
     else:
         going = store.go_on(ctx.organization_id, opening.conversation_id, place, into, out, cost, moment)
         if not await ctx.db.run(going):
-            await found(ctx, opening.conversation_id)
+            await conversation_row(ctx, opening.conversation_id)
             raise Problem("conversation_busy", BUSY)
     await add_message(ctx, opening, place, "user", reply.question, opening.began)
     await add_message(ctx, opening, place + 1, "assistant", reply.text, moment, reply)
@@ -281,7 +283,13 @@ async def save(ctx: Context, opening: TurnStart, reply: Reply) -> None:
 
 
 async def add_message(
-    ctx: Context, opening: TurnStart, position: int, role: str, content: str, moment: str, reply: Reply | None = None
+    ctx: Context,
+    opening: TurnStart,
+    position: int,
+    role: str,
+    content: str,
+    moment: str,
+    reply: CompletedTurn | None = None,
 ) -> None:
     row = {
         "organization_id": ctx.organization_id,

@@ -59,7 +59,7 @@ class UsageReport(msgspec.Struct, rename="camel"):
     balance: Credits
 
 
-class Row(msgspec.Struct):
+class UsageRow(msgspec.Struct):
     """A day's usage as it is stored; amounts are billionths of a US dollar."""
 
     day: str
@@ -72,7 +72,7 @@ class Row(msgspec.Struct):
     charge: int
 
 
-class Used(msgspec.Struct):
+class ActivityUsage(msgspec.Struct):
     """How often something was done, and what that was charged."""
 
     requests: int

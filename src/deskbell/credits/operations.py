@@ -9,7 +9,7 @@ from msgspec import UNSET
 from deskbell.core.operation import Context, Operation
 from deskbell.core.scopes import MANAGE
 from deskbell.credits import rules, store
-from deskbell.credits.model import Activity, Row, UsageDay, UsageFilter, UsageReport, UsageTotals
+from deskbell.credits.model import Activity, UsageDay, UsageFilter, UsageReport, UsageRow, UsageTotals
 from deskbell.errors import Problem, invalid
 from deskbell.foundation.db import Session, insert
 from deskbell.foundation.ids import NO_ID
@@ -110,7 +110,7 @@ async def get_usage(ctx: Context, filter: UsageFilter) -> UsageReport:
     )
 
 
-def amounts(row: Row) -> list[int]:
+def amounts(row: UsageRow) -> list[int]:
     return [row.requests, row.input_tokens, row.output_tokens, row.cost, row.charge]
 
 
@@ -119,7 +119,7 @@ def told(amounts: list[int]) -> tuple[int, int, int, int, float, float]:
     return requests, into, out, into + out, cost / rules.NANO, rules.credits_of(charge)
 
 
-def shown(row: Row) -> UsageDay:
+def shown(row: UsageRow) -> UsageDay:
     return UsageDay(row.day, None if row.agent_id == NO_ID else row.agent_id, row.activity, *told(amounts(row)))
 
 

@@ -29,7 +29,7 @@ Write = Callable[[Callable[[Context], Coroutine[Any, Any, Any]]], Awaitable[Any]
 
 
 @asynccontextmanager
-async def reserved(write: Write, activity: Activity, agent_id: str, cost: float | None) -> AsyncIterator[str]:
+async def reservation(write: Write, activity: Activity, agent_id: str, cost: float | None) -> AsyncIterator[str]:
     """Holds back what a call may cost, in US dollars, until `record` is given the id. None where nobody knows the price.
 
     Raises `payment_required` where wallet or budget may not pay for it beside all others that run.
@@ -49,29 +49,31 @@ async def reserved(write: Write, activity: Activity, agent_id: str, cost: float 
 async def reserve(ctx: Context, id: str, activity: Activity, agent_id: str, cost: float | None) -> None:
     await ctx.db.lock(place(ctx))
     await ctx.db.run(store.drop_expired(ctx.organization_id, ctx.now))
-    amount = await usual(ctx, activity, agent_id) if cost is None else round(cost * NANO)
+    amount = await estimate_cost(ctx, activity, agent_id) if cost is None else round(cost * NANO)
     if await operations.is_metered(ctx.db):
-        await afford(ctx, None, await operations.balance(ctx), amount, "what is left in the wallet")
+        await require_funds(ctx, None, await operations.balance(ctx), amount, "what is left in the wallet")
     for budget in await ctx.db.all(store.budgets_for(ctx.organization_id, agent_id, NO_ID)):
         whose = None if budget.agent_id == NO_ID else budget.agent_id
         used = await ctx.db.one(store.charged_since(ctx.organization_id, month(ctx), whose)) or 0
         name = "agent" if whose else "organization"
-        await afford(ctx, whose, budget.amount - used, amount, f"what is left of the monthly budget of this {name}")
+        await require_funds(
+            ctx, whose, budget.amount - used, amount, f"what is left of the monthly budget of this {name}"
+        )
     row = {"organization_id": ctx.organization_id, "id": id, "agent_id": agent_id, "amount": amount}
     await ctx.db.run(insert(store.reservations, row | {"expires_at": clock.seconds_from_now(LEASE)}))
 
 
-async def afford(ctx: Context, agent_id: str | None, left: int, amount: int, what: str) -> None:
+async def require_funds(ctx: Context, agent_id: str | None, left: int, amount: int, what: str) -> None:
     """Refuses an amount that is more than what is left, or than what is left beside all that is held back."""
     if amount > left:
         raise Problem("payment_required", f"This reply may cost more than {what}")
-    held = await ctx.db.one(store.reserved(ctx.organization_id, agent_id)) or 0
+    held = await ctx.db.one(store.reserved_amount(ctx.organization_id, agent_id)) or 0
     if amount > left - held:
         others = "Other replies are being written, and this one may cost more than they leave of"
         raise Problem("payment_required", f"{others} {what}; ask again when they have ended")
 
 
-async def usual(ctx: Context, activity: Activity, agent_id: str) -> int:
+async def estimate_cost(ctx: Context, activity: Activity, agent_id: str) -> int:
     """What a call without a known price is taken to cost: by those of this month, or a credit."""
     used = await ctx.db.one(store.used_since(ctx.organization_id, month(ctx), agent_id, activity))
     return DEARER * int(used.charge) // int(used.requests) if used and used.requests else CREDIT

@@ -19,7 +19,7 @@ from sqlalchemy import (
     update,
 )
 
-from deskbell.credits.model import Activity, Budget, Row, Used
+from deskbell.credits.model import Activity, ActivityUsage, Budget, UsageRow
 from deskbell.foundation.db import ID, TIMESTAMP, command, query, schema
 
 
@@ -112,7 +112,7 @@ def charged_since(organization_id: str, day: str, agent_id: str | None = None) -
     return found if agent_id is None else found.where(table.c.agent_id == agent_id)
 
 
-@query(Used)
+@query(ActivityUsage)
 def used_since(organization_id: str, day: str, agent_id: str, activity: Activity) -> Select[Any]:
     """How often an agent did something from a day on, and what that was charged."""
     table = usage_days
@@ -126,7 +126,7 @@ def used_since(organization_id: str, day: str, agent_id: str, activity: Activity
 
 
 @query(int)
-def reserved(organization_id: str, agent_id: str | None = None) -> Select[Any]:
+def reserved_amount(organization_id: str, agent_id: str | None = None) -> Select[Any]:
     """What is held back for one agent, or for all."""
     table = reservations
     found = select(func.coalesce(func.sum(table.c.amount), 0)).where(table.c.organization_id == organization_id)
@@ -175,10 +175,10 @@ def add_usage(
     return update(table).where(*place, table.c.agent_id == agent_id, table.c.activity == activity).values(more)
 
 
-@query(Row)
+@query(UsageRow)
 def usage_between(organization_id: str, since: str, until: str) -> Select[Any]:
     table = usage_days
-    found = select(*(table.c[name] for name in Row.__struct_fields__)).where(
+    found = select(*(table.c[name] for name in UsageRow.__struct_fields__)).where(
         table.c.organization_id == organization_id, table.c.day >= since, table.c.day <= until
     )
     return found.order_by(table.c.day, table.c.agent_id, table.c.activity)

@@ -35,7 +35,7 @@ from deskbell.identity.model import ApiKey
 from deskbell.identity.store import api_keys, application_keys, application_origins, applications, keys_of, people
 from deskbell.knowledge import bases
 from deskbell.knowledge.documents import list_documents, put_document, store_part
-from deskbell.knowledge.model import DocumentWindow, Draft, NewKnowledgeBase
+from deskbell.knowledge.model import DocumentDraft, DocumentWindow, NewKnowledgeBase
 from deskbell.knowledge.store import chunk_vectors, chunks, documents, dropped_entries, knowledge_bases, upload_parts
 from deskbell.leads.operations import stored
 from deskbell.leads.store import leads
@@ -147,7 +147,7 @@ async def make_base(session: Session) -> str:
 async def put_paper(session: Session, *, base: str, paper: Paper) -> None:
     ctx, upload = Context(session, ORGANIZATION), new_id()
     await store_part(ctx, upload, 0, paper.data)
-    draft = Draft("file", paper.name, media_type=paper.media_type, upload_id=upload, bytes=len(paper.data))
+    draft = DocumentDraft("file", paper.name, media_type=paper.media_type, upload_id=upload, bytes=len(paper.data))
     await put_document(ctx, base, draft)
 
 

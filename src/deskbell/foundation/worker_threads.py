@@ -15,7 +15,7 @@ _usual = sys.getswitchinterval()
 _running = 0
 
 
-async def beside(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+async def run_in_thread(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     """Runs a function in a thread. Meanwhile threads take shorter turns: a request waits a tenth of the usual 5 ms for its own."""
     global _running
     _running += 1

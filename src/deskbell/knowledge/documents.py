@@ -11,7 +11,7 @@ from deskbell.foundation.db import Session, insert, update
 from deskbell.foundation.ids import PublicId, public_id
 from deskbell.foundation.pagination import Pagination, sent
 from deskbell.knowledge import bases, jobs, rules, store
-from deskbell.knowledge.model import Document, Documents, DocumentState, DocumentWindow, Draft
+from deskbell.knowledge.model import Document, DocumentDraft, Documents, DocumentState, DocumentWindow
 
 
 async def list_documents(ctx: Context, id: PublicId, window: DocumentWindow) -> Documents:
@@ -30,7 +30,7 @@ async def get_document(ctx: Context, id: PublicId) -> Document:
     return found
 
 
-async def put_document(ctx: Context, base_id: str, draft: Draft) -> Document:
+async def put_document(ctx: Context, base_id: str, draft: DocumentDraft) -> Document:
     """Stores a new document, or new content for the one of this name, and queues its indexing.
 
     Until that is done searches see the old content, then the new one.

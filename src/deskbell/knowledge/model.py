@@ -90,7 +90,7 @@ class Documents(msgspec.Struct):
     pagination: Pagination
 
 
-class Draft(msgspec.Struct):
+class DocumentDraft(msgspec.Struct):
     """A document that is to be, before it has an id. A name is unique within its knowledge base: the same name is new content."""
 
     kind: Kind
@@ -167,7 +167,7 @@ class BaseState(msgspec.Struct):
     calibration: str | None = None
 
 
-class Place(NamedTuple):
+class RevisionKey(NamedTuple):
     """Where the chunks of one content of a document stand."""
 
     knowledge_base_id: str
@@ -194,9 +194,9 @@ class DocumentState(msgspec.Struct):
     chunk_count: int
 
     @property
-    def place(self) -> Place:
+    def place(self) -> RevisionKey:
         """Of its newest content."""
-        return Place(self.knowledge_base_id, self.id, self.revision)
+        return RevisionKey(self.knowledge_base_id, self.id, self.revision)
 
 
 class LiveDocument(msgspec.Struct):
@@ -218,7 +218,7 @@ class ChunkRow(msgspec.Struct):
     vector: bytes | None
 
 
-class Pending(msgspec.Struct):
+class UnembeddedChunk(msgspec.Struct):
     """A chunk that has no vector of some embedder yet."""
 
     position: int
@@ -227,7 +227,7 @@ class Pending(msgspec.Struct):
     text: str
 
 
-class Named(msgspec.Struct):
+class ChunkHeading(msgspec.Struct):
     """What stands above a chunk."""
 
     title: str
@@ -241,14 +241,14 @@ class StaleChunk(msgspec.Struct):
     position: int
 
 
-class Beside(msgspec.Struct):
+class NeighbourChunk(msgspec.Struct):
     """What stands before or behind a chunk."""
 
     headings: msgspec.Raw
     text: str
 
 
-class Elsewhere(msgspec.Struct):
+class BaseRef(msgspec.Struct):
     """A knowledge base of any organization."""
 
     organization_id: str

@@ -5,7 +5,7 @@ from __future__ import annotations
 from urllib.parse import urlsplit
 
 from deskbell.errors import Problem, invalid
-from deskbell.knowledge.model import Draft, Method, NewDocument
+from deskbell.knowledge.model import DocumentDraft, Method, NewDocument
 from deskbell.knowledge.retrieval.score_calibration import THRESHOLD
 
 PASSAGES = 5  # the most that a chat answers from
@@ -47,7 +47,7 @@ def checked_url(field: str, given: str) -> str:
     return url
 
 
-def draft_of(new: NewDocument) -> tuple[Draft, str | None]:
+def draft_of(new: NewDocument) -> tuple[DocumentDraft, str | None]:
     """What a JSON body asks for: a draft, and the text of one that brings its own."""
     given = [name for name in ("url", "feed_url", "text") if getattr(new, name) is not None]
     if len(given) != 1:
@@ -57,17 +57,17 @@ def draft_of(new: NewDocument) -> tuple[Draft, str | None]:
         )
     if new.url is not None:
         url = checked_url("url", new.url)
-        return Draft("url", url, url=url), None
+        return DocumentDraft("url", url, url=url), None
     if new.feed_url is not None:
         url = checked_url("feed_url", new.feed_url)
-        return Draft("feed", url, url=url), None
+        return DocumentDraft("feed", url, url=url), None
     if new.title is None or not new.title.strip():
         raise Problem("validation_error", "Missing required field: title")
     text = new.text or ""
     if not text.strip():
         raise Problem("validation_error", "Missing required field: text")
     name = " ".join(new.title.split())
-    return Draft("text", name, media_type="text/plain", bytes=len(text.encode())), text
+    return DocumentDraft("text", name, media_type="text/plain", bytes=len(text.encode())), text
 
 
 def methods(semantic_rank: int | None, keyword_rank: int | None, top_k: int) -> list[Method]:

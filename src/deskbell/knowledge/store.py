@@ -33,18 +33,18 @@ from sqlalchemy import (
 
 from deskbell.foundation.db import ID, JSON, TIMESTAMP, InList, command, query, schema
 from deskbell.knowledge.model import (
+    BaseRef,
     BaseState,
-    Beside,
+    ChunkHeading,
     ChunkRow,
     Document,
     DocumentState,
-    Elsewhere,
     FoundChunk,
     KnowledgeBase,
     LiveDocument,
-    Named,
-    Pending,
+    NeighbourChunk,
     StaleChunk,
+    UnembeddedChunk,
 )
 
 knowledge_bases = Table(
@@ -220,7 +220,7 @@ def organization_of_base(id: str) -> Select[Any]:
     return select(knowledge_bases.c.organization_id).where(knowledge_bases.c.id == id)
 
 
-@query(Elsewhere)
+@query(BaseRef)
 def bases_embedded_otherwise(embedder: str, id: str, most: int) -> Select[Any]:
     """Of all organizations, by id: knowledge bases that have another embedder's vectors, or none."""
     other = or_(knowledge_bases.c.embedder.is_(None), knowledge_bases.c.embedder != embedder)
@@ -232,7 +232,7 @@ def bases_embedded_otherwise(embedder: str, id: str, most: int) -> Select[Any]:
     )
 
 
-@query(Elsewhere)
+@query(BaseRef)
 def bases_without_curve(embedder: str, id: str, most: int) -> Select[Any]:
     """Of all organizations, by id: knowledge bases that have this embedder's vectors, and no calibration."""
     bare = (knowledge_bases.c.embedder == embedder, knowledge_bases.c.calibration.is_(None))
@@ -387,7 +387,7 @@ def chunk_rows(
     )
 
 
-@query(Pending)
+@query(UnembeddedChunk)
 def unembedded(
     organization_id: str,
     knowledge_base_id: str,
@@ -406,14 +406,14 @@ def unembedded(
         .correlate(chunks)
     )
     return (
-        select(*(chunks.c[name] for name in Pending.__struct_fields__))
+        select(*(chunks.c[name] for name in UnembeddedChunk.__struct_fields__))
         .where(*_at(chunks, *place), chunks.c.position > position, ~have)
         .order_by(chunks.c.position)
         .limit(most)
     )
 
 
-@query(Named)
+@query(ChunkHeading)
 def name_of_chunk(
     organization_id: str, knowledge_base_id: str, document_id: str, revision: int, position: int
 ) -> Select[Any]:
@@ -485,7 +485,7 @@ def found_chunks(organization_id: str, knowledge_base_id: str, ids: str) -> Sele
     return select(*columns).select_from(_live_chunks).where(*own, InList(chunks.c.id, ids))
 
 
-@query(Beside)
+@query(NeighbourChunk)
 def beside(organization_id: str, knowledge_base_id: str, document_id: str, position: int) -> Select[Any]:
     """The chunks before and behind one, as searches see them."""
     place = (organization_id, knowledge_base_id, document_id)

@@ -12,7 +12,7 @@ from deskbell.foundation import json
 from deskbell.foundation.ids import PublicId, new_id
 from deskbell.foundation.json import MAX_BODY
 from deskbell.knowledge import bases, documents, rules
-from deskbell.knowledge.model import Document, Draft, NewDocument
+from deskbell.knowledge.model import Document, DocumentDraft, NewDocument
 
 PART = 1024 * 1024  # bytes of an upload that are stored in one transaction
 FRAME = 64 * 1024  # bytes that a form may have beside its file
@@ -52,7 +52,7 @@ async def add_document(outside: ExternalContext, id: PublicId) -> Document:
     return await outside.write(lambda ctx: documents.put_document(ctx, id, draft))
 
 
-async def stored_file(outside: ExternalContext, incoming: RequestBody, most: int) -> Draft:
+async def stored_file(outside: ExternalContext, incoming: RequestBody, most: int) -> DocumentDraft:
     """The file of a form, stored."""
     from starlette.datastructures import Headers, UploadFile
     from starlette.formparsers import MultiPartException, MultiPartParser
@@ -74,7 +74,9 @@ async def stored_file(outside: ExternalContext, incoming: RequestBody, most: int
             raise invalid("file", "is empty")
         name = rules.file_name(file.filename or "")
         upload_id = await stored(outside, pieces(file))
-        return Draft("file", name, media_type=rules.media_type(file.content_type), upload_id=upload_id, bytes=file.size)
+        return DocumentDraft(
+            "file", name, media_type=rules.media_type(file.content_type), upload_id=upload_id, bytes=file.size
+        )
     finally:
         await form.close()
 

@@ -76,7 +76,7 @@ class Done(msgspec.Struct, rename="camel"):
     suggested_follow_ups: list[str]
 
 
-class Message(msgspec.Struct, rename="camel"):
+class ConversationMessage(msgspec.Struct, rename="camel"):
     """One message of a conversation. A reply has the model that gave it, what it took, and its sources."""
 
     id: Uuid
@@ -103,7 +103,7 @@ class Conversation(msgspec.Struct, rename="camel"):
 class WholeConversation(Conversation, rename="camel", kw_only=True):
     """A talk with all its messages, oldest first."""
 
-    messages: list[Message]
+    messages: list[ConversationMessage]
 
 
 class Conversations(msgspec.Struct):

@@ -8,8 +8,8 @@ from deskbell.agents.conversations import store
 from deskbell.agents.conversations.model import (
     Conversation,
     ConversationFilter,
+    ConversationMessage,
     Conversations,
-    Message,
     Source,
     Usage,
     WholeConversation,
@@ -34,9 +34,9 @@ def shown(row: store.ConversationRow) -> Conversation:
     return Conversation(row.id, row.agent_id, row.title, row.messages, took, row.created_at, row.updated_at)
 
 
-def shown_message(row: store.MessageRow) -> Message:
+def shown_message(row: store.MessageRow) -> ConversationMessage:
     took = usage(row.input_tokens, row.output_tokens, row.cost_nanos) if row.model else None
-    return Message(
+    return ConversationMessage(
         row.id,
         "assistant" if row.role == "assistant" else "user",
         row.content,
@@ -61,7 +61,7 @@ async def list_conversations(ctx: Context, filter: ConversationFilter) -> Conver
 
 async def get_conversation(ctx: Context, id: PublicId) -> WholeConversation:
     """One talk with all its messages, oldest first."""
-    row = await found(ctx, id)
+    row = await conversation_row(ctx, id)
     messages = await ctx.db.all(store.message_list(ctx.organization_id, id))
     own = msgspec.structs.asdict(shown(row))
     return WholeConversation(**own, messages=[shown_message(each) for each in messages])
@@ -75,7 +75,7 @@ async def delete_conversation(ctx: Context, id: PublicId) -> WholeConversation:
     return whole
 
 
-async def found(ctx: Context, id: str) -> store.ConversationRow:
+async def conversation_row(ctx: Context, id: str) -> store.ConversationRow:
     row = await ctx.db.one(store.conversation_row(ctx.organization_id, id))
     if row is None:
         raise Problem("not_found", "Conversation not found")

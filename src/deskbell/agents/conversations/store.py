@@ -88,7 +88,7 @@ class MessageRow(msgspec.Struct):
     created_at: Precise
 
 
-class Said(msgspec.Struct):
+class MessageText(msgspec.Struct):
     """What of a message the next turn needs."""
 
     role: str
@@ -123,7 +123,7 @@ def message_list(organization_id: str, conversation_id: str) -> Select[Any]:
     return found.order_by(agent_messages.c.position)
 
 
-@query(Said)
+@query(MessageText)
 def latest_messages(organization_id: str, conversation_id: str, most: int) -> Select[Any]:
     """The newest first."""
     found = select(agent_messages.c.role, agent_messages.c.content).where(

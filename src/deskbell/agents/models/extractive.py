@@ -43,7 +43,8 @@ class Extractive:
     async def sentences(self, asked: Asked) -> AsyncGenerator[str, None]:
         answering = import_module("deskbell.knowledge.answers.extractive")  # its analysis takes a while to load
         sources = [
-            answering.Source(each.text, " ".join([each.title, *each.headings]), each.score) for each in asked.passages
+            answering.SourcePassage(each.text, " ".join([each.title, *each.headings]), each.score)
+            for each in asked.passages
         ]
         cited = await self.best(answering, asked.question, sources) if sources else []
         for each in cited:

@@ -29,7 +29,7 @@ _abbreviated = re.compile(
 )
 
 
-class Source(msgspec.Struct):
+class SourcePassage(msgspec.Struct):
     """A passage that was found: its text, its title and headings in one line, its score from 0 to 1."""
 
     text: str
@@ -37,7 +37,7 @@ class Source(msgspec.Struct):
     score: float = 1.0
 
 
-class Cited(msgspec.Struct):
+class Quote(msgspec.Struct):
     """A sentence, or neighbouring ones, of `sources[source]`: `text` is its `text[start:end]`."""
 
     text: str
@@ -56,27 +56,27 @@ class Sentence(msgspec.Struct):
 
 
 async def answer(
-    question: str, sources: Sequence[Source], embedder: Embedder | None = None, most: int = 3
-) -> list[Cited]:
+    question: str, sources: Sequence[SourcePassage], embedder: Embedder | None = None, most: int = 3
+) -> list[Quote]:
     """At most `most` sentences in the order of the sources and of their texts, neighbours merged; none if there are no sources.
 
     `sources` are the passages above the threshold, the best first. Raises what the embedder raises.
     """
     ranked = await ranking(question, sources, embedder)
     chosen = sorted(ranked[:most], key=lambda each: (each[1].source, each[1].position))
-    cited: list[Cited] = []
+    cited: list[Quote] = []
     for score, sentence in chosen:
         last = cited[-1] if cited else None
         if last and last.source == sentence.source and not sources[last.source].text[last.end : sentence.start].strip():
             last.end, last.score = sentence.end, max(last.score, score)
             last.text = sources[last.source].text[last.start : last.end]
         else:
-            cited.append(Cited(sentence.text, sentence.source, sentence.start, sentence.end, score))
+            cited.append(Quote(sentence.text, sentence.source, sentence.start, sentence.end, score))
     return cited
 
 
 async def ranking(
-    question: str, sources: Sequence[Source], embedder: Embedder | None = None
+    question: str, sources: Sequence[SourcePassage], embedder: Embedder | None = None
 ) -> list[tuple[float, Sentence]]:
     """Every sentence of the first passages with its score, the best first. A heading that only repeats the question is left out."""
     sentences = [each for place, source in enumerate(sources[:PASSAGES]) for each in split(source.text, place)]
@@ -151,6 +151,6 @@ def parts(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
         start = right
 
 
-def worded(cited: Sequence[Cited]) -> str:
+def worded(cited: Sequence[Quote]) -> str:
     """The answer as a text: each sentence followed by the number of its source, from 1; what says that nothing was found if there is none."""
     return " ".join(f"{' '.join(each.text.split())} [{each.source + 1}]" for each in cited) or NOT_FOUND

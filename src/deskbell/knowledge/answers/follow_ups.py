@@ -14,14 +14,14 @@ SHORTEST = 3
 FULL = 0.8  # the share of a suggestion's words that the question has already, from which it says nothing new
 
 
-class Place(msgspec.Struct):
+class Excerpt(msgspec.Struct):
     """A passage that was found or stands beside one: its headings, outermost first, and its text."""
 
     headings: Sequence[str] = ()
     text: str = ""
 
 
-def follow_ups(question: str, found: Sequence[Place], beside: Sequence[Place] = (), most: int = 3) -> list[str]:
+def follow_ups(question: str, found: Sequence[Excerpt], beside: Sequence[Excerpt] = (), most: int = 3) -> list[str]:
     """At most `most` suggestions, none twice and none that the question asks already.
 
     `found` are the passages of the answer, the best first; `beside` the ones before and after them in their documents. What stands beside

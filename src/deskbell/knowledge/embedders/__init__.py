@@ -6,7 +6,7 @@ import logging
 
 from deskbell.knowledge.embedders.base import Embedder
 from deskbell.knowledge.embedders.minilm import HOW, MiniLM, place
-from deskbell.knowledge.embedders.openai import OpenAI
+from deskbell.knowledge.embedders.openai import OpenAIEmbedder
 
 log = logging.getLogger(__name__)
 
@@ -18,7 +18,7 @@ def chosen(kind: str, base_url: str, api_key: str, model: str, dimensions: int, 
             raise ValueError(
                 "DESKBELL_EMBEDDER=openai needs DESKBELL_EMBEDDER_BASE_URL, DESKBELL_EMBEDDER_MODEL and DESKBELL_EMBEDDER_DIMENSIONS"
             )
-        return OpenAI(base_url, api_key, model, dimensions, price=price)
+        return OpenAIEmbedder(base_url, api_key, model, dimensions, price=price)
     if kind == "minilm":
         if place() is not None:
             return MiniLM()

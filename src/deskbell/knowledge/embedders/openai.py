@@ -10,11 +10,11 @@ import httpx2
 import msgspec
 from msgspec import Meta
 
-from deskbell.knowledge.embedders.base import Unavailable
+from deskbell.knowledge.embedders.base import EmbedderUnavailable
 from deskbell.knowledge.retrieval.score_calibration import Calibration
 
 if TYPE_CHECKING:
-    from deskbell.knowledge.embedders.base import Matrix, Spent
+    from deskbell.knowledge.embedders.base import EmbeddingUsage, Matrix
 
 BATCH = 64  # texts per request
 LARGEST = 16 * 1024 * 1024  # bytes of an answer
@@ -23,24 +23,24 @@ AGAIN = {408, 409, 429, 500, 502, 503, 504}
 GUESS = Calibration(0.5, 26.5, 7.95)  # near MiniLM's, until a knowledge base has a curve of its own
 
 
-class Row(msgspec.Struct):
+class EmbeddingRow(msgspec.Struct):
     embedding: list[float]
     index: int | None = None
 
 
-class Usage(msgspec.Struct):
+class ReportedUsage(msgspec.Struct):
     """What an answer took: tokens, and US dollars where the provider tells."""
 
     prompt_tokens: Annotated[int, Meta(ge=0, le=100_000_000)] = 0
     cost: Annotated[float, Meta(ge=0, le=1_000)] | None = None
 
 
-class Answer(msgspec.Struct):
-    data: list[Row]
+class EmbeddingResponse(msgspec.Struct):
+    data: list[EmbeddingRow]
     usage: msgspec.Raw = msgspec.Raw(b"{}")
 
 
-class OpenAI:
+class OpenAIEmbedder:
     """`model` at `base_url`, which ends before `/embeddings`. The key stays in the header, and out of every message.
 
     `price` is US dollars per million tokens, for an endpoint that does not tell what it charges.
@@ -70,7 +70,7 @@ class OpenAI:
     def calibration(self, language: str) -> Calibration:
         return GUESS
 
-    async def embed(self, texts: Sequence[str], spent: Spent | None = None) -> Matrix:
+    async def embed(self, texts: Sequence[str], spent: EmbeddingUsage | None = None) -> Matrix:
         """Asks again at most twice when the endpoint says that it is busy or does not answer."""
         import numpy as np
 
@@ -85,11 +85,11 @@ class OpenAI:
                 rows[start : start + len(batch)] = [vector(each, self.dimensions) for each in found]
         lengths = np.linalg.norm(rows, axis=1, keepdims=True)
         if not np.isfinite(lengths).all() or not lengths.all():
-            raise Unavailable("The embedding endpoint answered with vectors that have no length.")
+            raise EmbedderUnavailable("The embedding endpoint answered with vectors that have no length.")
         rows /= lengths
         return rows
 
-    async def ask(self, client: httpx2.AsyncClient, texts: list[str]) -> Answer:
+    async def ask(self, client: httpx2.AsyncClient, texts: list[str]) -> EmbeddingResponse:
         complaint = ""
         for attempt in range(ATTEMPTS):
             if attempt:
@@ -105,7 +105,7 @@ class OpenAI:
             complaint = f"The embedding endpoint answered with status {status}."
             if status not in AGAIN:
                 break
-        raise Unavailable(complaint)
+        raise EmbedderUnavailable(complaint)
 
     async def post(self, client: httpx2.AsyncClient, texts: list[str]) -> tuple[int, bytes]:
         """Status and body of one answer, which may be `LARGEST` bytes."""
@@ -114,36 +114,36 @@ class OpenAI:
             async for part in answer.aiter_bytes():
                 body += part
                 if len(body) > LARGEST:
-                    raise Unavailable("The embedding endpoint's answer has no end.")
+                    raise EmbedderUnavailable("The embedding endpoint's answer has no end.")
         return answer.status_code, bytes(body)
 
 
-def read(body: bytes) -> Answer:
+def read(body: bytes) -> EmbeddingResponse:
     try:
-        return msgspec.json.decode(body, type=Answer)
+        return msgspec.json.decode(body, type=EmbeddingResponse)
     except msgspec.DecodeError:
-        raise Unavailable("The embedding endpoint answered with something else than embeddings.") from None
+        raise EmbedderUnavailable("The embedding endpoint answered with something else than embeddings.") from None
 
 
-def charged(answer: Answer, price: float) -> float:
+def charged(answer: EmbeddingResponse, price: float) -> float:
     """US dollars. Usage that makes no sense counts as none."""
     try:
-        usage = msgspec.json.decode(answer.usage, type=Usage)
+        usage = msgspec.json.decode(answer.usage, type=ReportedUsage)
     except msgspec.DecodeError:
         return 0.0
     return usage.cost if usage.cost is not None else usage.prompt_tokens * price / 1_000_000
 
 
-def ordered(answer: Answer, count: int) -> list[list[float]]:
+def ordered(answer: EmbeddingResponse, count: int) -> list[list[float]]:
     """The vectors in the order of the texts. Raises `Unavailable` unless there is one for each."""
     rows = answer.data
     places = [place if row.index is None else row.index for place, row in enumerate(rows)]
     if sorted(places) != list(range(count)):
-        raise Unavailable("The embedding endpoint answered with another number of embeddings than texts.")
+        raise EmbedderUnavailable("The embedding endpoint answered with another number of embeddings than texts.")
     return [row.embedding for _, row in sorted(zip(places, rows, strict=True), key=lambda each: each[0])]
 
 
 def vector(row: list[float], dimensions: int) -> list[float]:
     if len(row) != dimensions:
-        raise Unavailable(f"The embedding endpoint's vectors have {len(row)} dimensions, not {dimensions}.")
+        raise EmbedderUnavailable(f"The embedding endpoint's vectors have {len(row)} dimensions, not {dimensions}.")
     return row

@@ -22,7 +22,7 @@ PIECE = 1 << 18
 GRACE = 5.0  # seconds beyond the child's own alarm, for a busy machine
 
 
-class Ended(Exception):
+class WorkerDied(Exception):
     """The fork ended without an answer, `seconds` after it began."""
 
     def __init__(self, seconds: float) -> None:
@@ -30,7 +30,7 @@ class Ended(Exception):
         self.seconds = seconds
 
 
-class Reader:
+class WorkerClient:
     """The reading process of this server process."""
 
     def __init__(self) -> None:
@@ -91,13 +91,13 @@ async def exchange(ours: socket.socket, parts: Sequence[bytes], seconds: float, 
                 await send(writer, parts)
             frames = await framed(reader, most)
         if not frames:
-            raise Ended(monotonic() - began)
+            raise WorkerDied(monotonic() - began)
         child = 0
         return frames
     except (TimeoutError, ConnectionResetError, asyncio.IncompleteReadError, OverflowError) as problem:
         if not child:
             raise ConnectionError from problem
-        raise Ended(monotonic() - began) from None
+        raise WorkerDied(monotonic() - began) from None
     finally:
         if child:
             with suppress(ProcessLookupError):
@@ -133,4 +133,4 @@ async def hello(reader: asyncio.StreamReader) -> bytes:
         raise ConnectionError("the process that reads documents has ended") from None
 
 
-READER = Reader()
+WORKER = WorkerClient()

@@ -7,14 +7,14 @@ import io
 from itertools import islice
 
 from deskbell.knowledge.extraction.decoding import decoded
-from deskbell.knowledge.extraction.document import Block, Document, Unreadable
-from deskbell.knowledge.extraction.limits import Limits
+from deskbell.knowledge.extraction.document import Block, ParsedDocument, Unreadable
+from deskbell.knowledge.extraction.limits import ReadLimits
 from deskbell.knowledge.extraction.normalize import rows
 
 FIELD = 1_000_000  # characters; a longer field is a quote that nobody closed
 
 
-def read(data: bytes, media_type: str | None, limits: Limits) -> Document:
+def read(data: bytes, media_type: str | None, limits: ReadLimits) -> ParsedDocument:
     text = decoded(data, media_type).replace("\x00", "")
     csv.field_size_limit(FIELD)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter(text))
@@ -28,7 +28,7 @@ def read(data: bytes, media_type: str | None, limits: Limits) -> Document:
         raise Unreadable(complaint) from None
     if len(table) > limits.blocks:
         raise Unreadable(f"The file has more than {limits.blocks:,} rows. Split it into smaller files.")
-    return Document(None, [Block(line) for line in rows(table)])
+    return ParsedDocument(None, [Block(line) for line in rows(table)])
 
 
 def delimiter(text: str) -> str:

@@ -13,7 +13,7 @@ class Block(msgspec.Struct, array_like=True, gc=False):
     page: int | None = None
 
 
-class Document(msgspec.Struct):
+class ParsedDocument(msgspec.Struct):
     """A document as text. `source` is the address that it came from."""
 
     title: str | None
@@ -21,7 +21,7 @@ class Document(msgspec.Struct):
     source: str | None = None
 
 
-class Item(msgspec.Struct):
+class FeedEntry(msgspec.Struct):
     """An entry of a feed. `id` is the feed's own mark of it, or its address; `published` is ISO 8601 in UTC."""
 
     id: str

@@ -8,8 +8,8 @@ import zipfile
 import zlib
 from typing import TYPE_CHECKING
 
-from deskbell.knowledge.extraction.document import Block, Document, Unreadable
-from deskbell.knowledge.extraction.limits import Limits
+from deskbell.knowledge.extraction.document import Block, ParsedDocument, Unreadable
+from deskbell.knowledge.extraction.limits import ReadLimits
 from deskbell.knowledge.extraction.normalize import flat, rows
 from deskbell.knowledge.extraction.xml import local, parse
 
@@ -22,9 +22,9 @@ TITLE = 100  # in `levels`, the style of a title
 DAMAGED = "The Word document is damaged or was cut off. Upload it again."
 
 
-def read(data: bytes, media_type: str | None, limits: Limits) -> Document:
+def read(data: bytes, media_type: str | None, limits: ReadLimits) -> ParsedDocument:
     try:
-        parts = Parts(data, limits)
+        parts = PackageParts(data, limits)
         main = parts.main()
         body = Body(levels(parts.xml("word/styles.xml")))
         body.container(main)
@@ -34,13 +34,13 @@ def read(data: bytes, media_type: str | None, limits: Limits) -> Document:
         title = body.title or core_title(parts)
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, OSError, ValueError, KeyError) as problem:
         raise Unreadable(DAMAGED) from problem
-    return Document(title or next((b.text for b in body.blocks if b.level == 1), None), body.blocks)
+    return ParsedDocument(title or next((b.text for b in body.blocks if b.level == 1), None), body.blocks)
 
 
-class Parts:
+class PackageParts:
     """The files within a document, unpacked no further than the limit, whatever their headers say of their size."""
 
-    def __init__(self, data: bytes, limits: Limits) -> None:
+    def __init__(self, data: bytes, limits: ReadLimits) -> None:
         self.zip = zipfile.ZipFile(io.BytesIO(data))
         self.left = self.limit = limits.unpacked
         self.names = {info.filename: info for info in self.zip.infolist()}
@@ -180,7 +180,7 @@ def attribute(element: _Element, name: str) -> str:
     return next((str(value) for key, value in element.attrib.items() if str(key).rpartition("}")[2] == name), "")
 
 
-def core_title(parts: Parts) -> str | None:
+def core_title(parts: PackageParts) -> str | None:
     root = parts.xml("docProps/core.xml")
     found = None if root is None else next(root.iter("{*}title"), None)
     return None if found is None else flat(found.text or "") or None

@@ -7,9 +7,9 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 from urllib.parse import urljoin
 
-from deskbell.knowledge.extraction.document import Block, Document, Item, Unreadable
+from deskbell.knowledge.extraction.document import Block, FeedEntry, ParsedDocument, Unreadable
 from deskbell.knowledge.extraction.html import parsed
-from deskbell.knowledge.extraction.limits import Limits
+from deskbell.knowledge.extraction.limits import ReadLimits
 from deskbell.knowledge.extraction.normalize import flat
 from deskbell.knowledge.extraction.xml import local, parse
 
@@ -21,17 +21,17 @@ TEXTS = ("encoded", "content", "description", "summary")  # the fullest first
 MOMENTS = ("published", "pubDate", "date", "updated", "modified", "issued")
 
 
-def read(data: bytes, media_type: str | None, limits: Limits) -> Document:
+def read(data: bytes, media_type: str | None, limits: ReadLimits) -> ParsedDocument:
     """The whole feed as one document: each entry a heading and its text."""
     blocks: list[Block] = []
     for item in items(data, limits):
         if item.title:
             blocks.append(Block(item.title, 2))
         blocks += [Block(block.text, min(block.level + 2, 6) if block.level else 0) for block in item.blocks]
-    return Document(channel_title(feed_in(data)), blocks)
+    return ParsedDocument(channel_title(feed_in(data)), blocks)
 
 
-def items(data: bytes, limits: Limits) -> list[Item]:
+def items(data: bytes, limits: ReadLimits) -> list[FeedEntry]:
     """The entries in the feed's order. Raises Unreadable if it is none."""
     root = feed_in(data)
     if local(root) not in ("rss", "feed", "RDF"):
@@ -54,7 +54,7 @@ def feed_in(data: bytes) -> _Element:
         return root
 
 
-def item(entry: _Element) -> Item:
+def item(entry: _Element) -> FeedEntry:
     children: dict[str, list[_Element]] = {}
     for child in entry:
         children.setdefault(local(child), []).append(child)
@@ -64,7 +64,7 @@ def item(entry: _Element) -> Item:
     if not url and mark.startswith(("http://", "https://")):
         url = mark
     published = next((moment(each.text) for name in MOMENTS for each in children.get(name, [])), None)
-    return Item(mark or url or title or "", url, title, published, blocks(children))
+    return FeedEntry(mark or url or title or "", url, title, published, blocks(children))
 
 
 def blocks(children: dict[str, list[_Element]]) -> list[Block]:

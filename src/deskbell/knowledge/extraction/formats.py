@@ -7,11 +7,11 @@ from importlib import import_module
 from typing import Final
 
 from deskbell.knowledge.extraction.detection import format_of
-from deskbell.knowledge.extraction.document import Block, Document, Item, Unreadable
-from deskbell.knowledge.extraction.limits import Limits
+from deskbell.knowledge.extraction.document import Block, FeedEntry, ParsedDocument, Unreadable
+from deskbell.knowledge.extraction.limits import ReadLimits
 from deskbell.knowledge.extraction.normalize import clean
 
-Reader = Callable[[bytes, str | None, Limits], Document]
+ReadFunction = Callable[[bytes, str | None, ReadLimits], ParsedDocument]
 """`read(data, media_type, limits)` of a format's module. It raises Unreadable, or anything else on a damaged file."""
 
 READERS: Final = {
@@ -31,17 +31,17 @@ def load() -> None:
         import_module(f"deskbell.knowledge.extraction.{module}")
 
 
-def read(data: bytes, file_name: str, media_type: str | None, limits: Limits) -> Document:
+def read(data: bytes, file_name: str, media_type: str | None, limits: ReadLimits) -> ParsedDocument:
     module = import_module(f"deskbell.knowledge.extraction.{READERS[format_of(data, file_name, media_type)]}")
-    reader: Reader = module.read
+    reader: ReadFunction = module.read
     found = reader(data, media_type, limits)
     blocks = cleaned(found.blocks, limits)
     if not blocks:
         raise Unreadable("The file has no text.")
-    return Document(clean(found.title or "")[:500] or None, blocks)
+    return ParsedDocument(clean(found.title or "")[:500] or None, blocks)
 
 
-def entries(data: bytes, limits: Limits) -> list[Item]:
+def entries(data: bytes, limits: ReadLimits) -> list[FeedEntry]:
     from deskbell.knowledge.extraction import feeds
 
     items = feeds.items(data, limits)
@@ -52,7 +52,7 @@ def entries(data: bytes, limits: Limits) -> list[Item]:
     return [item for item in items if item.blocks or item.title]
 
 
-def cleaned(blocks: list[Block], limits: Limits) -> list[Block]:
+def cleaned(blocks: list[Block], limits: ReadLimits) -> list[Block]:
     """Blocks with text in them, all together within the limits."""
     kept, size = [], 0
     for block in blocks:

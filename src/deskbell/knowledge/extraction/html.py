@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from deskbell.knowledge.extraction.decoding import decoded
-from deskbell.knowledge.extraction.document import Block, Document, Unreadable
-from deskbell.knowledge.extraction.limits import Limits
+from deskbell.knowledge.extraction.document import Block, ParsedDocument, Unreadable
+from deskbell.knowledge.extraction.limits import ReadLimits
 from deskbell.knowledge.extraction.normalize import flat, rows
 
 if TYPE_CHECKING:
@@ -38,12 +38,12 @@ CHROME = re.compile(
 MENU = 3  # so many items in a row that are links and nothing else are a menu, outside of <main>
 
 
-def read(data: bytes, media_type: str | None, limits: Limits) -> Document:
+def read(data: bytes, media_type: str | None, limits: ReadLimits) -> ParsedDocument:
     declared = DECLARED.search(data[:4096]) or PROLOGUE.match(data[:256])
     return parsed(decoded(data, media_type, declared[1].decode("ascii", "replace") if declared else None))
 
 
-def parsed(page: str) -> Document:
+def parsed(page: str) -> ParsedDocument:
     """The document of a page or a part of one. Raises Unreadable for what is nested beyond reason."""
     from selectolax.lexbor import LexborHTMLParser
 
@@ -52,13 +52,13 @@ def parsed(page: str) -> Document:
     tree = LexborHTMLParser(page)
     title = next((flat(node.text()) for node in tree.css("head > title")), None)
     mains = tree.css("main, [role=main]")
-    reading = Reading(whole=len(mains) != 1)
+    reading = BlockCollector(whole=len(mains) != 1)
     if mains and len(mains) == 1:
         walk(mains[0], reading)
     if not reading.blocks and (root := tree.body or tree.root):
-        reading = Reading(whole=True)
+        reading = BlockCollector(whole=True)
         walk(root, reading)
-    return Document(title or next((b.text for b in reading.blocks if b.level == 1), None), reading.finished())
+    return ParsedDocument(title or next((b.text for b in reading.blocks if b.level == 1), None), reading.finished())
 
 
 def too_deep(page: str) -> bool:
@@ -88,7 +88,7 @@ class Table(msgspec.Struct):
         return [Block(line) for line in rows(texts, header=self.named or None)]
 
 
-class Reading:
+class BlockCollector:
     """What a walk through the page has gathered. `whole`: nothing told where the main text is."""
 
     def __init__(self, whole: bool) -> None:
@@ -176,7 +176,7 @@ class Reading:
         return kept or self.blocks
 
 
-def walk(root: LexborNode, reading: Reading) -> None:
+def walk(root: LexborNode, reading: BlockCollector) -> None:
     """Depth first, without recursion: pages may be nested deeper than Python's stack."""
     node, depth = root, 0
     while True:

@@ -24,7 +24,7 @@ PAGE_NUMBER = re.compile(
 HYPHENS = ("\ufffe", "\x02", "\u00ad")  # what PDFium gives for a hyphen that only a line's end made
 
 
-class Line(NamedTuple):
+class PageLine(NamedTuple):
     """A line of a page, in points. `base` is how high its letters stand, `cells` are its parts between wide gaps.
 
     A height of 0 means that its place is unknown.
@@ -40,13 +40,13 @@ class Line(NamedTuple):
     cells: tuple[str, ...]
 
 
-def blocks(pages: list[list[Line]], outline: dict[tuple[int, str], int]) -> list[Block]:
+def blocks(pages: list[list[PageLine]], outline: dict[tuple[int, str], int]) -> list[Block]:
     lines = without_running_heads(pages)
     usual = usual_height(lines)
     sizes = heading_sizes(lines, usual)
     spacing = usual_spacing(lines)
 
-    def level(line: Line) -> int:
+    def level(line: PageLine) -> int:
         words = flat(line.text)
         if found := outline.get((line.page, words.lower())):
             return found
@@ -64,7 +64,7 @@ def blocks(pages: list[list[Line]], outline: dict[tuple[int, str], int]) -> list
     return list(joined(lines, levels, spacing))
 
 
-def usual_height(lines: list[Line]) -> float:
+def usual_height(lines: list[PageLine]) -> float:
     """The height in which most letters are printed."""
     weights: Counter[float] = Counter()
     for line in lines:
@@ -72,7 +72,7 @@ def usual_height(lines: list[Line]) -> float:
     return max(weights, key=lambda height: (weights[height], -height), default=0.0)
 
 
-def heading_sizes(lines: list[Line], usual: float) -> dict[float, int]:
+def heading_sizes(lines: list[PageLine], usual: float) -> dict[float, int]:
     """Heights that mark headings, the largest as level 1."""
     larger = {round(line.height, 1) for line in lines if line.height > usual * LARGER and len(line.text) <= SHORT}
     ranked: dict[float, int] = {}
@@ -85,7 +85,7 @@ def heading_sizes(lines: list[Line], usual: float) -> dict[float, int]:
     return ranked
 
 
-def usual_spacing(lines: list[Line]) -> float:
+def usual_spacing(lines: list[PageLine]) -> float:
     """The distance from line to line where a sentence goes on, as a multiple of the line's height."""
     gaps = [
         (upper.base - lower.base) / upper.height
@@ -98,10 +98,10 @@ def usual_spacing(lines: list[Line]) -> float:
     return median(gaps) if gaps else 1.2
 
 
-def without_running_heads(pages: list[list[Line]]) -> list[Line]:
+def without_running_heads(pages: list[list[PageLine]]) -> list[PageLine]:
     """All lines but page numbers and those that stand at the same edge of most pages, numbers in them aside alike."""
 
-    def edges(page: list[Line]) -> dict[int, str]:
+    def edges(page: list[PageLine]) -> dict[int, str]:
         places = {*range(min(EDGE, len(page))), *range(max(len(page) - EDGE, 0), len(page))}
         return {place: DIGITS.sub("#", flat(page[place].text)) for place in places}
 
@@ -121,7 +121,7 @@ def without_running_heads(pages: list[list[Line]]) -> list[Line]:
     return kept
 
 
-def numbered_heads(pages: list[list[Line]]) -> set[str]:
+def numbered_heads(pages: list[list[PageLine]]) -> set[str]:
     """First or last lines of at least three pages that differ in a number alone, as a chapter's name with the page does."""
     found: dict[str, list[str]] = {}
     for page in pages:
@@ -132,7 +132,7 @@ def numbered_heads(pages: list[list[Line]]) -> set[str]:
     }
 
 
-def joined(lines: list[Line], levels: list[int], spacing: float) -> Iterator[Block]:
+def joined(lines: list[PageLine], levels: list[int], spacing: float) -> Iterator[Block]:
     """The lines as blocks: tables first, then each heading, then paragraphs by their distances."""
 
     def kind(place: int) -> tuple[str, int]:
@@ -151,7 +151,7 @@ def joined(lines: list[Line], levels: list[int], spacing: float) -> Iterator[Blo
             yield from paragraphs(run, spacing)
 
 
-def headings(lines: list[Line], level: int) -> Iterator[Block]:
+def headings(lines: list[PageLine], level: int) -> Iterator[Block]:
     """Headings of one level in a row. One that goes on in the next line stays one."""
     for group in runs(
         lines, lambda above, below: follows(above, below, 1.5) and abs(above.height - below.height) < 0.2
@@ -159,10 +159,10 @@ def headings(lines: list[Line], level: int) -> Iterator[Block]:
         yield Block(prose(group), level, group[0].page)
 
 
-def paragraphs(lines: list[Line], spacing: float) -> Iterator[Block]:
+def paragraphs(lines: list[PageLine], spacing: float) -> Iterator[Block]:
     widest = {page: max(line.right for line in group) for page, group in groupby(lines, key=lambda line: line.page)}
 
-    def together(above: Line, below: Line) -> bool:
+    def together(above: PageLine, below: PageLine) -> bool:
         if ITEM.match(below.text) or abs(above.height - below.height) > max(above.height, 1) * 0.35:
             return False
         if above.page != below.page:
@@ -175,16 +175,16 @@ def paragraphs(lines: list[Line], spacing: float) -> Iterator[Block]:
         yield Block(prose(group), 0, group[0].page)
 
 
-def follows(above: Line, below: Line, most: float) -> bool:
+def follows(above: PageLine, below: PageLine, most: float) -> bool:
     """Whether a line is the next one below, at most `most` line heights away. Unknown places follow one another."""
     if not above.height or not below.height:
         return above.page == below.page
     return above.page == below.page and 0 < above.base - below.base <= max(above.height, below.height) * most
 
 
-def runs(lines: list[Line], together: Callable[[Line, Line], bool]) -> Iterator[list[Line]]:
+def runs(lines: list[PageLine], together: Callable[[PageLine, PageLine], bool]) -> Iterator[list[PageLine]]:
     """The lines in groups, each line going with the one above it where they stand together."""
-    run: list[Line] = []
+    run: list[PageLine] = []
     for line in lines:
         if run and not together(run[-1], line):
             yield run
@@ -194,7 +194,7 @@ def runs(lines: list[Line], together: Callable[[Line, Line], bool]) -> Iterator[
         yield run
 
 
-def prose(lines: list[Line]) -> str:
+def prose(lines: list[PageLine]) -> str:
     """The lines as one, words that a line's end has cut put together."""
     text = ""
     for line in lines:

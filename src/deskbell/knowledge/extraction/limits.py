@@ -8,7 +8,7 @@ import signal
 import msgspec
 
 
-class Limits(msgspec.Struct, frozen=True):
+class ReadLimits(msgspec.Struct, frozen=True):
     """Sizes are bytes. `memory` is what reading may take beyond the bare process.
 
     Seconds are those of parsing, and as many again for splitting and analysing what was parsed.
@@ -24,10 +24,10 @@ class Limits(msgspec.Struct, frozen=True):
     pages: int = 10_000
 
 
-LIMITS = Limits()
+LIMITS = ReadLimits()
 
 
-def confine(limits: Limits) -> None:
+def confine(limits: ReadLimits) -> None:
     """Holds this process to the limits for the rest of its life. The kernel ends it, in C code too, and it can write no file."""
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     signal.alarm(limits.seconds)
@@ -37,7 +37,7 @@ def confine(limits: Limits) -> None:
     lower(resource.RLIMIT_CORE, 0)
 
 
-def go_on(limits: Limits) -> None:
+def go_on(limits: ReadLimits) -> None:
     """Time for what comes after parsing."""
     signal.alarm(limits.seconds)
     _, most = resource.getrlimit(resource.RLIMIT_CPU)

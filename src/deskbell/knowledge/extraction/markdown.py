@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterator
 
 from deskbell.knowledge.extraction.decoding import decoded
-from deskbell.knowledge.extraction.document import Block, Document
-from deskbell.knowledge.extraction.limits import Limits
+from deskbell.knowledge.extraction.document import Block, ParsedDocument
+from deskbell.knowledge.extraction.limits import ReadLimits
 from deskbell.knowledge.extraction.normalize import flat, rows
 
 FRONT = re.compile(r"---[ \t]*\n(.{0,20000}?)\n(?:---|\.\.\.)[ \t]*(?:\n|$)", re.S)
@@ -40,7 +40,7 @@ INLINE = (
 )
 
 
-def read(data: bytes, media_type: str | None, limits: Limits) -> Document:
+def read(data: bytes, media_type: str | None, limits: ReadLimits) -> ParsedDocument:
     text = decoded(data, media_type).replace("\r\n", "\n").replace("\r", "\n").replace("\x00", "")
     title = None
     if front := FRONT.match(text):
@@ -48,7 +48,7 @@ def read(data: bytes, media_type: str | None, limits: Limits) -> Document:
         if match := FRONT_TITLE.search(front[1]):
             title = match[1].strip().strip("\"'")
     blocks = list(parsed(text))
-    return Document(title or next((block.text for block in blocks if block.level == 1), None), blocks)
+    return ParsedDocument(title or next((block.text for block in blocks if block.level == 1), None), blocks)
 
 
 def parsed(text: str) -> Iterator[Block]:

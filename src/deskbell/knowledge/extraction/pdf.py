@@ -10,9 +10,9 @@ from typing import Any
 import pypdfium2
 from pypdfium2 import raw
 
-from deskbell.knowledge.extraction.document import Document, Unreadable
-from deskbell.knowledge.extraction.layout import Line, blocks
-from deskbell.knowledge.extraction.limits import Limits
+from deskbell.knowledge.extraction.document import ParsedDocument, Unreadable
+from deskbell.knowledge.extraction.layout import PageLine, blocks
+from deskbell.knowledge.extraction.limits import ReadLimits
 from deskbell.knowledge.extraction.normalize import flat
 
 DAMAGED = "The PDF is damaged and cannot be opened. Save or print it to a new PDF."
@@ -27,7 +27,7 @@ BOLD = 80  # characters of the longest line whose weight matters
 GAP = 1.2  # of the font's height: space from which on a new cell begins
 
 
-def read(data: bytes, media_type: str | None, limits: Limits) -> Document:
+def read(data: bytes, media_type: str | None, limits: ReadLimits) -> ParsedDocument:
     with closing(opened(data)) as pdf:
         if len(pdf) > limits.pages:
             raise Unreadable(
@@ -37,12 +37,12 @@ def read(data: bytes, media_type: str | None, limits: Limits) -> Document:
             raise Unreadable(CUT_OFF if cut_off(data) else DAMAGED)
         found = blocks(all_lines(pdf, data, limits), outline(pdf))
         title = flat(pdf.get_metadata_value("Title") or "")
-    return Document(title or next((block.text for block in found if block.level == 1), None), found)
+    return ParsedDocument(title or next((block.text for block in found if block.level == 1), None), found)
 
 
-def all_lines(pdf: Any, data: bytes, limits: Limits) -> list[list[Line]]:
+def all_lines(pdf: Any, data: bytes, limits: ReadLimits) -> list[list[PageLine]]:
     """The lines of each page. Raises Unreadable if there are none, or too many."""
-    lines: list[list[Line]] = []
+    lines: list[list[PageLine]] = []
     size = 0
     for number in range(len(pdf)):
         lines.append(page_lines(pdf, number))
@@ -68,7 +68,7 @@ def cut_off(data: bytes) -> bool:
     return b"%%EOF" not in data[-2048:]
 
 
-def page_lines(pdf: Any, number: int) -> list[Line]:
+def page_lines(pdf: Any, number: int) -> list[PageLine]:
     """The lines of text on a page; none if the page itself is damaged."""
     try:
         page = pdf[number]
@@ -76,13 +76,13 @@ def page_lines(pdf: Any, number: int) -> list[Line]:
         return []
     text_page = page.get_textpage()
     try:
-        return list(Places(text_page, number + 1).lines(text_page.get_text_range(errors="replace")))
+        return list(PageGeometry(text_page, number + 1).lines(text_page.get_text_range(errors="replace")))
     finally:
         text_page.close()
         page.close()
 
 
-class Places:
+class PageGeometry:
     """Where the characters of a page stand. Coordinates are points, upwards from the lower edge."""
 
     def __init__(self, text_page: Any, page: int) -> None:
@@ -92,7 +92,7 @@ class Places:
         self.x, self.y = ctypes.c_double(), ctypes.c_double()
         self.name = ctypes.create_string_buffer(128)
 
-    def lines(self, text: str) -> Iterator[Line]:
+    def lines(self, text: str) -> Iterator[PageLine]:
         at = 0
         wide = not text.isascii() and max(text, default="") > "\uffff"
         for line in text.splitlines(keepends=True):
@@ -107,10 +107,10 @@ class Places:
                     yield found
             at += units(line) if wide else len(line)
 
-    def line(self, words: str, start: int, wide: bool) -> Line | None:
+    def line(self, words: str, start: int, wide: bool) -> PageLine | None:
         last = start + (units(words) if wide else len(words)) - 1
         if not (first_box := self.place(start)) or not (last_box := self.place(last)):
-            return Line(words, self.page, 0.0, 0.0, 0.0, 0.0, False, (words,))
+            return PageLine(words, self.page, 0.0, 0.0, 0.0, 0.0, False, (words,))
         # Fonts within a line differ in height, and a bullet's or a footnote's most: the middle one of three counts.
         middle = self.place((start + last) // 2) or first_box
         height = sorted(box[3] - box[1] for box in (first_box, middle, last_box))[1]
@@ -120,7 +120,7 @@ class Places:
         if not wide and " " in words and height > 0 and (right - left) / len(words) > WIDE * height:
             cells = tuple(self.cells(words, start, height))
         bold = len(words) <= BOLD and self.bold(start) and self.bold(last)
-        return Line(words, self.page, height, left, right, base, bold, cells)
+        return PageLine(words, self.page, height, left, right, base, bold, cells)
 
     def cells(self, words: str, start: int, height: float) -> Iterator[str]:
         """The words between gaps that no space between words has."""

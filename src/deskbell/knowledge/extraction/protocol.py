@@ -7,8 +7,8 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from deskbell.knowledge.extraction.document import Item
-from deskbell.knowledge.extraction.limits import Limits
+from deskbell.knowledge.extraction.document import FeedEntry
+from deskbell.knowledge.extraction.limits import ReadLimits
 
 LENGTH = 4  # bytes before each frame that say how long it is, big-endian
 FRAME = 8 << 20  # bytes of a frame
@@ -18,21 +18,21 @@ Heading = Annotated[str, Meta(max_length=1_000)]
 Terms = Annotated[str, Meta(max_length=200_000)]  # some signs are eighteen in their usual form
 
 
-class Request(msgspec.Struct):
+class ReadRequest(msgspec.Struct):
     """How to read the bytes that follow: as a file, as a feed's entries, or as one entry (a `Document` in JSON).
 
     `title` stands before the document's own, `untitled` where it has none.
     """
 
     kind: Literal["file", "feed", "entry"]
-    limits: Limits
+    limits: ReadLimits
     file_name: str = ""
     media_type: str | None = None
     title: str | None = None
     untitled: str = ""
 
 
-class Passage(msgspec.Struct, array_like=True, gc=False):
+class AnalyzedChunk(msgspec.Struct, array_like=True, gc=False):
     """A passage with the terms that it is found by, separated by spaces. Its place among the others is its position."""
 
     text: Annotated[str, Meta(min_length=1, max_length=4_000)]
@@ -42,7 +42,7 @@ class Passage(msgspec.Struct, array_like=True, gc=False):
     text_terms: Terms
 
 
-class Read(msgspec.Struct, tag="read"):
+class DocumentHeader(msgspec.Struct, tag="read"):
     """So many passages follow, `ROWS` in a frame."""
 
     title: Annotated[str, Meta(max_length=2_000)]
@@ -50,29 +50,29 @@ class Read(msgspec.Struct, tag="read"):
     passages: int
 
 
-class Entries(msgspec.Struct, tag="entries"):
+class FeedHeader(msgspec.Struct, tag="entries"):
     """So many items follow, each in a frame of its own."""
 
     items: int
 
 
-class Refused(msgspec.Struct, tag="refused"):
+class Rejected(msgspec.Struct, tag="refused"):
     """The file's fault: `reason` is for a person."""
 
     reason: Annotated[str, Meta(max_length=2_000)]
 
 
-class Broken(msgspec.Struct, tag="broken"):
+class Crashed(msgspec.Struct, tag="broken"):
     """Our fault, or a file that confused a parser: a traceback for the log."""
 
     trace: Annotated[str, Meta(max_length=100_000)]
 
 
-Answer = Read | Entries | Refused | Broken
-REQUEST = msgspec.msgpack.Decoder(Request)
-ANSWER: msgspec.msgpack.Decoder[Answer] = msgspec.msgpack.Decoder(Answer)
-PASSAGES = msgspec.msgpack.Decoder(list[Passage])
-ITEM = msgspec.msgpack.Decoder(Item)
+WorkerReply = DocumentHeader | FeedHeader | Rejected | Crashed
+REQUEST = msgspec.msgpack.Decoder(ReadRequest)
+ANSWER: msgspec.msgpack.Decoder[WorkerReply] = msgspec.msgpack.Decoder(WorkerReply)
+PASSAGES = msgspec.msgpack.Decoder(list[AnalyzedChunk])
+ITEM = msgspec.msgpack.Decoder(FeedEntry)
 encode = msgspec.msgpack.encode
 
 

@@ -5,20 +5,20 @@ from __future__ import annotations
 import re
 
 from deskbell.knowledge.extraction.decoding import decoded
-from deskbell.knowledge.extraction.document import Block, Document
-from deskbell.knowledge.extraction.limits import Limits
+from deskbell.knowledge.extraction.document import Block, ParsedDocument
+from deskbell.knowledge.extraction.limits import ReadLimits
 
 UNDERLINE = re.compile(r"(={3,}|-{3,}|~{3,})$")
 ITEM = re.compile(r"(?:[-*+•‣◦–·]|\d{1,3}[.)]|[a-zA-Z][.)])\s+\S")
 WRAPPED = 55  # characters from which a line looks like one of running text
 
 
-def read(data: bytes, media_type: str | None, limits: Limits) -> Document:
+def read(data: bytes, media_type: str | None, limits: ReadLimits) -> ParsedDocument:
     blocks: list[Block] = []
     for paragraph in paragraphs(decoded(data, media_type)):
         blocks += told_apart(paragraph)
     title = next((block.text for block in blocks[:1] if block.level == 1), None)
-    return Document(title, blocks)
+    return ParsedDocument(title, blocks)
 
 
 def paragraphs(text: str) -> list[list[str]]:

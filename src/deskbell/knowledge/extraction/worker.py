@@ -17,17 +17,17 @@ from itertools import islice
 import msgspec
 
 from deskbell.knowledge.extraction import formats
-from deskbell.knowledge.extraction.document import Document, Unreadable
-from deskbell.knowledge.extraction.limits import Limits, confine, go_on
+from deskbell.knowledge.extraction.document import ParsedDocument, Unreadable
+from deskbell.knowledge.extraction.limits import ReadLimits, confine, go_on
 from deskbell.knowledge.extraction.protocol import (
     FRAME,
     LENGTH,
     REQUEST,
     ROWS,
-    Broken,
-    Entries,
-    Refused,
-    Request,
+    Crashed,
+    FeedHeader,
+    ReadRequest,
+    Rejected,
     framed,
 )
 from deskbell.knowledge.ingestion.chunk_and_analyze import prepared
@@ -84,19 +84,19 @@ def answer(message: bytes) -> list[bytes]:
             feed(request, message[end:]) if request.kind == "feed" else text(request, message[end:]), request.limits
         )
     except Unreadable as problem:
-        return [framed(Refused(problem.reason))]
+        return [framed(Rejected(problem.reason))]
     except MemoryError:
-        return [framed(Refused("Reading the file takes too much memory. Split it into smaller files."))]
+        return [framed(Rejected("Reading the file takes too much memory. Split it into smaller files."))]
     except RecursionError:
-        return [framed(Refused("The file is nested too deeply to be read."))]
+        return [framed(Rejected("The file is nested too deeply to be read."))]
     except Exception:
-        return [framed(Broken(traceback.format_exc(limit=-8)[-10_000:]))]
+        return [framed(Crashed(traceback.format_exc(limit=-8)[-10_000:]))]
 
 
-def text(request: Request, data: bytes) -> Iterable[bytes]:
+def text(request: ReadRequest, data: bytes) -> Iterable[bytes]:
     limits = request.limits
     if request.kind == "entry":
-        document = msgspec.json.decode(data, type=Document)
+        document = msgspec.json.decode(data, type=ParsedDocument)
     else:
         document = formats.read(data, request.file_name, request.media_type, limits)
     del data
@@ -109,13 +109,13 @@ def text(request: Request, data: bytes) -> Iterable[bytes]:
         yield framed(rows)
 
 
-def feed(request: Request, data: bytes) -> Iterable[bytes]:
+def feed(request: ReadRequest, data: bytes) -> Iterable[bytes]:
     items = formats.entries(data, request.limits)
-    yield framed(Entries(len(items)))
+    yield framed(FeedHeader(len(items)))
     yield from map(framed, items)
 
 
-def bounded(frames: Iterable[bytes], limits: Limits) -> list[bytes]:
+def bounded(frames: Iterable[bytes], limits: ReadLimits) -> list[bytes]:
     kept, size = [], 0
     for frame in frames:
         size += len(frame)

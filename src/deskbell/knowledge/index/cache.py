@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from deskbell.foundation.db import Database, Session
-from deskbell.foundation.worker_threads import beside
+from deskbell.foundation.worker_threads import run_in_thread
 from deskbell.knowledge import store
 from deskbell.knowledge.index.disk import store as large_store
-from deskbell.knowledge.index.disk.model import Stored
+from deskbell.knowledge.index.disk.model import StoredSegment
 from deskbell.knowledge.model import BaseState, ChunkRow, LiveDocument
 
 if TYPE_CHECKING:
-    from deskbell.knowledge.index.disk.passages import Large, Passages
-    from deskbell.knowledge.index.memory import Entry, Index
+    from deskbell.knowledge.index.disk.passages import DiskIndex, StoredChunks
+    from deskbell.knowledge.index.memory import Index, IndexEntry
     from deskbell.knowledge.index.segments import Flags
 
 log = logging.getLogger(__name__)
@@ -31,14 +31,14 @@ LONG = 50  # chunks of a document that the event loop reads itself
 Key = tuple[str, str]  # organization and knowledge base
 
 
-class Loaded(msgspec.Struct):
+class CachedIndex(msgspec.Struct):
     """A knowledge base as of a version: its index, and the revision and chunks of each document in it."""
 
     version: int
     embedder: str | None
     index: Index
     documents: dict[str, tuple[int, list[str]]]
-    large: Large | None = None
+    large: DiskIndex | None = None
 
     @property
     def size(self) -> int:
@@ -56,11 +56,11 @@ class IndexCache:
         self.database = database
         self.budget, self.most = budget, most
         self.told: set[str] = set()
-        self.loaded: OrderedDict[Key, Loaded] = OrderedDict()
+        self.loaded: OrderedDict[Key, CachedIndex] = OrderedDict()
         self.turns: dict[Key, asyncio.Lock] = {}
         self.looking: asyncio.Task[None] | None = None
 
-    async def at(self, organization_id: str, state: BaseState, dimensions: int) -> Loaded:
+    async def at(self, organization_id: str, state: BaseState, dimensions: int) -> CachedIndex:
         """The index of a knowledge base in at least this version. Who asks meanwhile waits for the same work."""
         key = (organization_id, state.id)
         turn = self.turns.setdefault(key, asyncio.Lock())
@@ -77,19 +77,19 @@ class IndexCache:
             if not turn.locked() and key not in self.loaded:
                 self.turns.pop(key, None)
 
-    async def brought_up(self, key: Key, state: BaseState, dimensions: int, present: Loaded | None) -> Loaded:
+    async def brought_up(self, key: Key, state: BaseState, dimensions: int, present: CachedIndex | None) -> CachedIndex:
         """Takes in the documents that are new and drops those that are gone. Each slice of rows is worked on in a thread."""
         from deskbell.knowledge.index.memory import Index
 
         if present is None or present.embedder != state.embedder:
-            present = Loaded(0, state.embedder, Index(dimensions), {})
+            present = CachedIndex(0, state.embedder, Index(dimensions), {})
         live = await self.database.read(lambda session: session.all(store.live_documents(*key)), key[0])
         passages = await self.passages(key, state, dimensions, present)
         if passages is None:
             self.tell(state, sum(each.chunk_count for each in live))
             alive, stored = None, set[str]()
         else:
-            alive, stored = await beside(passages.alive, {each.id: each.live_revision for each in live})
+            alive, stored = await run_in_thread(passages.alive, {each.id: each.live_revision for each in live})
         documents = {each.id: each for each in live if each.id not in stored}
         kept = {
             id: place
@@ -108,21 +108,21 @@ class IndexCache:
                 kept[document.id][1].extend(row.id for row in rows)
                 waiting += [(document, row) for row in rows]
                 if len(waiting) >= ROWS:
-                    index = await beside(changed, index, [row for _, row in waiting], gone)
+                    index = await run_in_thread(changed, index, [row for _, row in waiting], gone)
                     waiting, gone = [], []
                 if len(rows) < ROWS:
                     break
         if waiting or gone:
-            index = await beside(changed, index, [row for _, row in waiting], gone)
-        loaded = Loaded(state.version, state.embedder, index, kept)
+            index = await run_in_thread(changed, index, [row for _, row in waiting], gone)
+        loaded = CachedIndex(state.version, state.embedder, index, kept)
         if passages is not None and alive is not None:
-            loaded.large = await beside(enlarged, passages, alive, index)
+            loaded.large = await run_in_thread(enlarged, passages, alive, index)
         return loaded
 
-    async def passages(self, key: Key, state: BaseState, dimensions: int, present: Loaded) -> Passages | None:
+    async def passages(self, key: Key, state: BaseState, dimensions: int, present: CachedIndex) -> StoredChunks | None:
         """What is stored of a large knowledge base's index; None where there is nothing, or not all that a search wants."""
 
-        async def look(session: Session) -> tuple[list[Stored], bool]:
+        async def look(session: Session) -> tuple[list[StoredSegment], bool]:
             segments = await session.all(large_store.segments(*key))
             graphs = await session.all(large_store.graphs(*key)) if segments and dimensions else []
             return segments, not dimensions or any(each.ready and each.embedder == state.embedder for each in graphs)
@@ -130,7 +130,7 @@ class IndexCache:
         segments, usable = await self.database.read(look, key[0])
         if not segments or not usable:
             return None
-        from deskbell.knowledge.index.disk.passages import Passages, decoded
+        from deskbell.knowledge.index.disk.passages import StoredChunks, decoded
 
         before = present.large.passages if present.large is not None else None
         heads = {each.id: before.heads[each.id] for each in segments if before is not None and each.id in before.heads}
@@ -142,8 +142,8 @@ class IndexCache:
                 data = await self.database.read(lambda session, one=statement: session.one(one), key[0])  # type: ignore[misc]
                 if data is None:  # written anew meanwhile
                     return await self.passages(key, state, dimensions, present)
-                heads[each.id] = await beside(decoded, data)
-        return await beside(Passages, heads)
+                heads[each.id] = await run_in_thread(decoded, data)
+        return await run_in_thread(StoredChunks, heads)
 
     def tell(self, state: BaseState, chunks: int) -> None:
         """Says once that a large knowledge base is held in memory whole."""
@@ -195,18 +195,18 @@ def changed(index: Index, rows: list[ChunkRow], gone: list[str]) -> Index:
     return index.changed([entry(row) for row in rows], gone)
 
 
-def enlarged(passages: Passages, alive: Flags, index: Index) -> Large:
-    from deskbell.knowledge.index.disk.passages import Large
+def enlarged(passages: StoredChunks, alive: Flags, index: Index) -> DiskIndex:
+    from deskbell.knowledge.index.disk.passages import DiskIndex
 
-    large = Large(passages, alive, index.parts)
+    large = DiskIndex(passages, alive, index.parts)
     _ = large.whole.norms, large.whole.languages, large.whole.count
     return large
 
 
-def entry(row: ChunkRow) -> Entry:
+def entry(row: ChunkRow) -> IndexEntry:
     import numpy as np
 
-    from deskbell.knowledge.index.memory import Entry
+    from deskbell.knowledge.index.memory import IndexEntry
 
     vector = None if row.vector is None else np.frombuffer(row.vector, "<f2").astype(np.float32)
-    return Entry(row.id, row.title_terms.split(), row.text_terms.split(), vector, row.language)
+    return IndexEntry(row.id, row.title_terms.split(), row.text_terms.split(), vector, row.language)

@@ -12,17 +12,17 @@ from functools import cached_property
 import numpy as np
 
 from deskbell.knowledge.index.ranking import Hit, best, keywords, scored
-from deskbell.knowledge.index.segments import Entry, Flags, Floats, Segment, merged
-from deskbell.knowledge.index.statistics import Corpus
+from deskbell.knowledge.index.segments import Flags, Floats, IndexEntry, Segment, merged
+from deskbell.knowledge.index.statistics import IndexStatistics
 from deskbell.knowledge.retrieval.score_calibration import Calibration, keywords_alone
 from deskbell.knowledge.text import analysis
 
-__all__ = ["Entry", "Hit", "Index"]
+__all__ = ["Hit", "Index", "IndexEntry"]
 
 DEAD = 0.25  # the share of removed rows from which a segment is written anew
 
 
-class Index(Corpus[Segment]):
+class Index(IndexStatistics[Segment]):
     """Begin with `Index(dimensions)`, dimensions of the embedder's vectors, 0 for none; then `changed`."""
 
     def __init__(self, dimensions: int, parts: Sequence[tuple[Segment, Flags]] = ()) -> None:
@@ -34,7 +34,7 @@ class Index(Corpus[Segment]):
         """Bytes of memory, about."""
         return sum(segment.size for segment, _ in self.parts)
 
-    def changed(self, added: Sequence[Entry] = (), removed: Collection[str] = ()) -> Index:
+    def changed(self, added: Sequence[IndexEntry] = (), removed: Collection[str] = ()) -> Index:
         """The index without `removed` ids and with `added`, which replace those of the same id; of equal ids the last counts."""
         entries = list({entry.id: entry for entry in added}.values())
         gone = {*removed, *(entry.id for entry in entries)}

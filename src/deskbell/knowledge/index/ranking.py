@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deskbell.knowledge.index.segments import Flags, Floats, Ints, Segment
-from deskbell.knowledge.index.statistics import K1, Corpus
+from deskbell.knowledge.index.statistics import K1, IndexStatistics
 from deskbell.knowledge.retrieval.score_calibration import Calibration
 
 MOST_CORRECTED = 8  # unknown words of a question: each is compared with every word of the knowledge base
@@ -39,7 +39,7 @@ class Hit(msgspec.Struct):
     semantic_score: float | None
 
 
-def keywords(corpus: Corpus[Any], words: list[str]) -> list[tuple[Floats, Ints, float]]:
+def keywords(corpus: IndexStatistics[Any], words: list[str]) -> list[tuple[Floats, Ints, float]]:
     """For each part: BM25 of its rows, the rows that have every word, and the most that a row could score for these words.
 
     A word that the knowledge base does not have counts as the rarest, also when the nearest one is searched in its place,

@@ -19,7 +19,7 @@ Floats = NDArray[np.float32]
 Flags = NDArray[np.bool_]
 
 
-class Entry(msgspec.Struct):
+class IndexEntry(msgspec.Struct):
     """A passage as it is indexed: its terms (`analysis.terms`) and, if it is embedded yet, its vector of length 1 (an array or float32 bytes)."""
 
     id: str
@@ -52,7 +52,7 @@ class Segment:
         return len(self.ids)
 
     @classmethod
-    def build(cls, entries: Sequence[Entry], dimensions: int) -> Segment:
+    def build(cls, entries: Sequence[IndexEntry], dimensions: int) -> Segment:
         """A vector of another length than `dimensions` counts as none."""
         terms: dict[str, int] = {}
         numbers: list[int] = []
@@ -171,7 +171,7 @@ def ordered(
     return bounds, rows[order], counts[order]
 
 
-def stacked(entries: Sequence[Entry], dimensions: int) -> tuple[Floats, Flags]:
+def stacked(entries: Sequence[IndexEntry], dimensions: int) -> tuple[Floats, Flags]:
     """The matrix of vectors, and which rows have one. Without any, the matrix takes no memory."""
     found = [
         np.frombuffer(each.vector, np.float32) if isinstance(each.vector, bytes) else each.vector for each in entries

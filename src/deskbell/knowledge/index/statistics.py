@@ -18,7 +18,7 @@ SPOKEN = 0.05  # the share of a knowledge base in a language from which question
 NEAR = 8  # words of a part that an unknown one is compared with
 
 
-class Part(Protocol):
+class IndexPart(Protocol):
     """Passages by row. They never change; which of them are alive is told apart."""
 
     def __len__(self) -> int: ...
@@ -47,10 +47,10 @@ class Part(Protocol):
         ...
 
 
-P = TypeVar("P", bound=Part, covariant=True)
+P = TypeVar("P", bound=IndexPart, covariant=True)
 
 
-class Corpus(Generic[P]):
+class IndexStatistics(Generic[P]):
     """Parts, each with the rows of it that are alive."""
 
     def __init__(self, parts: Sequence[tuple[P, Flags]] = ()) -> None:

@@ -6,19 +6,19 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
-from deskbell.knowledge.extraction.document import Document
-from deskbell.knowledge.extraction.protocol import Passage, Read
+from deskbell.knowledge.extraction.document import ParsedDocument
+from deskbell.knowledge.extraction.protocol import AnalyzedChunk, DocumentHeader
 from deskbell.knowledge.ingestion.chunks import chunked
 from deskbell.knowledge.text.analysis import language, terms
 
 
-def prepared(document: Document, title: str) -> tuple[Read, Iterator[Passage]]:
+def prepared(document: ParsedDocument, title: str) -> tuple[DocumentHeader, Iterator[AnalyzedChunk]]:
     """What a document is, and its passages in order."""
     title = " ".join(title.split())
     spoken_in = language("\n".join(sample(document)))
     chunks = chunked(msgspec.structs.replace(document, title=title))
     passages = (
-        Passage(
+        AnalyzedChunk(
             chunk.text,
             tuple(chunk.headings),
             chunk.page,
@@ -27,10 +27,10 @@ def prepared(document: Document, title: str) -> tuple[Read, Iterator[Passage]]:
         )
         for chunk in chunks
     )
-    return Read(title, spoken_in, len(chunks)), passages
+    return DocumentHeader(title, spoken_in, len(chunks)), passages
 
 
-def sample(document: Document, characters: int = 4000) -> Sequence[str]:
+def sample(document: ParsedDocument, characters: int = 4000) -> Sequence[str]:
     """Enough of the running text to tell its language."""
     found: list[str] = []
     for block in document.blocks:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
-from deskbell.knowledge.extraction.document import Block, Document
+from deskbell.knowledge.extraction.document import Block, ParsedDocument
 
 SIZE = 1_000  # characters of a passage, about
 SMALL = 200  # a section's rest of fewer characters joins the passage before it
@@ -40,7 +40,7 @@ class Chunk(msgspec.Struct):
         return f"{heading}\n{self.text}" if heading else self.text
 
 
-def chunked(document: Document) -> list[Chunk]:
+def chunked(document: ParsedDocument) -> list[Chunk]:
     """The passages in the order of the document. A heading begins a new one; a heading without a text below it counts as text."""
     chunks: list[Chunk] = []
     for headings, section in sections(document.blocks):

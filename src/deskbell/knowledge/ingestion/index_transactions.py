@@ -15,8 +15,8 @@ from deskbell.foundation.ids import new_id, public_id
 from deskbell.foundation.jobs import Work
 from deskbell.knowledge import documents, jobs, store
 from deskbell.knowledge.documents import change
-from deskbell.knowledge.extraction import Extract
-from deskbell.knowledge.model import DocumentState, Draft, Elsewhere, LiveDocument, Pending, Place
+from deskbell.knowledge.extraction import AnalyzedDocument
+from deskbell.knowledge.model import BaseRef, DocumentDraft, DocumentState, LiveDocument, RevisionKey, UnembeddedChunk
 from deskbell.organizations.operations import context_of
 
 T = TypeVar("T")
@@ -40,7 +40,7 @@ def within(work: Work, act: Callable[[Context], Coroutine[Any, Any, T]]) -> Call
     return unit
 
 
-async def begin(ctx: Context, *, id: str) -> DocumentState | None:
+async def start_indexing(ctx: Context, *, id: str) -> DocumentState | None:
     """The document that is to be indexed, unless it is gone."""
     held = await ctx.db.one(store.held_document(ctx.organization_id, id))
     if held is not None and held.status == "queued":
@@ -48,35 +48,35 @@ async def begin(ctx: Context, *, id: str) -> DocumentState | None:
     return held
 
 
-async def current(ctx: Context, document: DocumentState) -> None:
+async def require_current(ctx: Context, document: DocumentState) -> None:
     """Refuses to go on with content that is no longer the newest."""
     held = await ctx.db.one(store.held_document(ctx.organization_id, document.id))
     if held is None or held.revision != document.revision:
         raise Superseded
 
 
-async def mark(ctx: Context, *, document: DocumentState, progress: int) -> None:
-    await current(ctx, document)
+async def set_progress(ctx: Context, *, document: DocumentState, progress: int) -> None:
+    await require_current(ctx, document)
     await change(ctx, document.id, progress=progress)
 
 
-async def note(ctx: Context, *, document: DocumentState, reason: str) -> None:
+async def record_reason(ctx: Context, *, document: DocumentState, reason: str) -> None:
     """Why it is not going on for the moment."""
-    await current(ctx, document)
+    await require_current(ctx, document)
     await change(ctx, document.id, error=reason)
 
 
-async def keep(work: Work, document: DocumentState, text: Extract, digest: str | None) -> None:
+async def store_chunks(work: Work, document: DocumentState, text: AnalyzedDocument, digest: str | None) -> None:
     """Stores the chunks of the newest revision, in place of what an attempt that was cut short has left."""
     for start in range(0, len(text.passages), ROWS):
-        await work.hold(within(work, partial(keep_rows, document=document, text=text, start=start)))
+        await work.hold(within(work, partial(store_chunk_batch, document=document, text=text, start=start)))
     letters = sum(len(passage.text) for passage in text.passages)
-    await work.hold(within(work, partial(kept, document=document, digest=digest, letters=letters)))
+    await work.hold(within(work, partial(mark_stored, document=document, digest=digest, letters=letters)))
 
 
-async def keep_rows(ctx: Context, *, document: DocumentState, text: Extract, start: int) -> None:
+async def store_chunk_batch(ctx: Context, *, document: DocumentState, text: AnalyzedDocument, start: int) -> None:
     """The chunks from a position on, `ROWS` of them."""
-    await current(ctx, document)
+    await require_current(ctx, document)
     place = document.place
     await ctx.db.run(store.delete_chunks(ctx.organization_id, *place, start))
     key = {"organization_id": ctx.organization_id, **place._asdict(), "title": text.title, "language": text.language}
@@ -85,29 +85,31 @@ async def keep_rows(ctx: Context, *, document: DocumentState, text: Extract, sta
         await ctx.db.run(insert(store.chunks, key | row | {"position": position, "id": public_id("chunk")}))
 
 
-async def kept(ctx: Context, *, document: DocumentState, digest: str | None, letters: int) -> None:
+async def mark_stored(ctx: Context, *, document: DocumentState, digest: str | None, letters: int) -> None:
     """All chunks are stored: from here on a document is not read again, so this is what is charged."""
-    await current(ctx, document)
+    await require_current(ctx, document)
     await credits.record(ctx, activity="indexing", input_tokens=(letters + 3) // 4)  # about so many to a token
     if document.kind == "file":
         await credits.record(ctx, activity="file")
     await change(ctx, document.id, stored_revision=document.revision, digest=digest, progress=WAS_STORED)
 
 
-async def count(ctx: Context, *, place: Place) -> int:
+async def count_chunks(ctx: Context, *, place: RevisionKey) -> int:
     """How many chunks a revision has."""
     base_id, id, revision = place
     last = await ctx.db.one(store.last_old_chunk(ctx.organization_id, base_id, id, revision + 1))
     return last.position + 1 if last is not None and last.revision == revision else 0
 
 
-async def pending(ctx: Context, *, place: Place, embedder: str, after: int, most: int) -> list[Pending]:
+async def unembedded_chunks(
+    ctx: Context, *, place: RevisionKey, embedder: str, after: int, most: int
+) -> list[UnembeddedChunk]:
     """The next chunks that are to be embedded."""
     return await ctx.db.all(store.unembedded(ctx.organization_id, *place, embedder, after, most))
 
 
-async def keep_vectors(
-    ctx: Context, *, place: Place, embedder: str, vectors: Mapping[int, bytes], progress: int, cost: float
+async def store_vectors(
+    ctx: Context, *, place: RevisionKey, embedder: str, vectors: Mapping[int, bytes], progress: int, cost: float
 ) -> None:
     """Stores vectors and what their provider charged for them."""
     held = await ctx.db.one(store.held_document(ctx.organization_id, place.document_id))
@@ -122,15 +124,15 @@ async def keep_vectors(
         await change(ctx, held.id, progress=progress)
 
 
-async def go_live(
+async def publish_revision(
     ctx: Context, *, document: DocumentState, embedder: str | None, measured: bool, settles: bool
 ) -> None:
     """Lets searches see the newest revision, all of it, and the one before no more. Without an embedder vectors follow later.
     Where the index of a knowledge base `settles` in the database, a job sees to that, and one to the curve of an embedder that is
     not `measured`.
     """
-    await current(ctx, document)
-    chunks = await count(ctx, place=document.place)
+    await require_current(ctx, document)
+    chunks = await count_chunks(ctx, place=document.place)
     columns = {"status": "ready", "progress": 100, "error": None, "chunk_count": chunks}
     title = await ctx.db.one(store.title_of(ctx.organization_id, *document.place))
     await change(ctx, document.id, **columns, live_revision=document.revision, title=title)
@@ -145,14 +147,14 @@ async def go_live(
         await jobs.settle(ctx, document.knowledge_base_id)
 
 
-async def again(ctx: Context, *, id: str) -> None:
+async def requeue(ctx: Context, *, id: str) -> None:
     """Goes on with a document's newest content later, if it has not gone."""
     held = await ctx.db.one(store.held_document(ctx.organization_id, id))
     if held is not None:
         await jobs.index(ctx, held.knowledge_base_id, id)
 
 
-async def fail(ctx: Context, *, document: DocumentState, reason: str) -> None:
+async def mark_failed(ctx: Context, *, document: DocumentState, reason: str) -> None:
     """Says why a document cannot be indexed. What was live before stays so."""
     held = await ctx.db.one(store.held_document(ctx.organization_id, document.id))
     if held is None:
@@ -165,12 +167,12 @@ async def fail(ctx: Context, *, document: DocumentState, reason: str) -> None:
     await change(ctx, document.id, status="failed", error=reason)
 
 
-async def keep_entry(ctx: Context, *, feed: DocumentState, draft: Draft, data: bytes) -> None:
+async def store_feed_entry(ctx: Context, *, feed: DocumentState, draft: DocumentDraft, data: bytes) -> None:
     """A feed's entry as a document; one that is there already and has not changed stays as it is, and one that was deleted stays away.
 
     A document of the same address that is not of this feed stays too: whoever writes a feed must not replace others' documents.
     """
-    await current(ctx, feed)
+    await require_current(ctx, feed)
     base_id = feed.knowledge_base_id
     present = await ctx.db.one(store.held_document_named(ctx.organization_id, base_id, draft.file_name))
     foreign = present is not None and present.feed_id != feed.id
@@ -185,9 +187,9 @@ async def keep_entry(ctx: Context, *, feed: DocumentState, draft: Draft, data: b
     await documents.put_document(ctx, base_id, draft)
 
 
-async def followed(ctx: Context, *, feed: DocumentState, hours: float) -> None:
+async def finish_feed(ctx: Context, *, feed: DocumentState, hours: float) -> None:
     """A feed's entries are documents now. Looks again after so many hours; never, where there are none."""
-    await current(ctx, feed)
+    await require_current(ctx, feed)
     await change(ctx, feed.id, status="ready", progress=100, error=None)
     if hours:
         job = {"document_id": feed.id}
@@ -202,18 +204,18 @@ async def refresh(ctx: Context, *, id: str) -> None:
         await jobs.index(ctx, held.knowledge_base_id, id)
 
 
-async def live_behind(ctx: Context, *, base_id: str, after: str) -> list[LiveDocument]:
+async def live_documents_after(ctx: Context, *, base_id: str, after: str) -> list[LiveDocument]:
     """What searches see of a knowledge base, behind a document's id, in order."""
     found = await ctx.db.all(store.live_documents(ctx.organization_id, base_id))
     return sorted((live for live in found if live.id > after), key=lambda live: live.id)
 
 
-async def adopt(ctx: Context, *, base_id: str, embedder: str) -> None:
+async def switch_embedder(ctx: Context, *, base_id: str, embedder: str) -> None:
     """Searches a knowledge base by this embedder's vectors from now on; the others' are swept up."""
     await ctx.db.run(store.choose_embedder(ctx.organization_id, base_id, embedder, anew=True))
     await ctx.db.run(store.raise_version(ctx.organization_id, base_id))
     await jobs.calibrate(ctx, base_id)
-    for live in await live_behind(ctx, base_id=base_id, after=""):
+    for live in await live_documents_after(ctx, base_id=base_id, after=""):
         await ctx.db.run(
             store.delete_other_vectors(ctx.organization_id, base_id, live.id, live.live_revision, embedder)
         )
@@ -250,27 +252,27 @@ async def upload_part(ctx: Context, *, document: DocumentState, upload_id: str, 
     """A part of an upload; None behind the last one. Newer content has taken the old one's bytes along."""
     found = await ctx.db.one(store.upload_part(ctx.organization_id, upload_id, part))
     if found is None and part == 0:
-        await current(ctx, document)
+        await require_current(ctx, document)
     return found
 
 
-async def embedded_otherwise(session: Session, *, embedder: str, after: str) -> list[Elsewhere]:
+async def bases_with_other_embedder(session: Session, *, embedder: str, after: str) -> list[BaseRef]:
     """Of all organizations, by id: the next knowledge bases that have other vectors."""
     return await session.all(store.bases_embedded_otherwise(embedder, after, ROWS))
 
 
-async def queue_embedding(session: Session, *, bases: list[Elsewhere]) -> None:
+async def queue_embedding(session: Session, *, bases: list[BaseRef]) -> None:
     for base in bases:
         ctx = Context(session, base.organization_id)
         job = {"knowledge_base_id": base.id}
         await jobs.enqueue(ctx, jobs.EMBED, base.id, job, dedupe=f"{jobs.EMBED} {base.id}")
 
 
-async def uncalibrated(session: Session, *, embedder: str, after: str) -> list[Elsewhere]:
+async def bases_without_calibration(session: Session, *, embedder: str, after: str) -> list[BaseRef]:
     """Of all organizations, by id: the next knowledge bases that have this embedder's vectors, and no curve for it."""
     return await session.all(store.bases_without_curve(embedder, after, ROWS))
 
 
-async def queue_calibration(session: Session, *, bases: list[Elsewhere]) -> None:
+async def queue_calibration(session: Session, *, bases: list[BaseRef]) -> None:
     for base in bases:
         await jobs.calibrate(Context(session, base.organization_id), base.id)

@@ -19,14 +19,14 @@ import msgspec
 from deskbell.foundation.db import Database, DatabaseFailure, Session
 from deskbell.foundation.jobs import LEASE, ClaimLost, Handler, Retry, Work
 from deskbell.knowledge import jobs
-from deskbell.knowledge.embedders.base import Embedder, Spent, Unavailable
+from deskbell.knowledge.embedders.base import Embedder, EmbedderUnavailable, EmbeddingUsage
 from deskbell.knowledge.extraction import Unreadable
 from deskbell.knowledge.index.disk import build_transactions as large
 from deskbell.knowledge.ingestion import index_transactions
 from deskbell.knowledge.ingestion.chunks import Chunk
 from deskbell.knowledge.ingestion.index_transactions import Superseded, within
-from deskbell.knowledge.ingestion.sources import Reader
-from deskbell.knowledge.model import DocumentState, Pending, Place
+from deskbell.knowledge.ingestion.sources import DocumentReader
+from deskbell.knowledge.model import DocumentState, RevisionKey, UnembeddedChunk
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
@@ -57,7 +57,7 @@ class OutOfTime(Exception):
 class Indexer:
     """Holds what the jobs need. `embedder` is None where search goes by keyword alone."""
 
-    def __init__(self, database: Database, reader: Reader, embedder: Embedder | None) -> None:
+    def __init__(self, database: Database, reader: DocumentReader, embedder: Embedder | None) -> None:
         self.database = database
         self.reader = reader
         self.embedder = embedder
@@ -73,20 +73,22 @@ class Indexer:
     async def index(self, work: Work) -> None:
         """Brings one document's newest content into the index, or says why it cannot be."""
         id = work.payload(IndexJob).document_id
-        document = await work.hold(within(work, partial(index_transactions.begin, id=id)))
+        document = await work.hold(within(work, partial(index_transactions.start_indexing, id=id)))
         if document is None:
             return
         try:
             await self.advance(work, document)
         except (Superseded, OutOfTime):
-            await work.finish(within(work, partial(index_transactions.again, id=id)))
+            await work.finish(within(work, partial(index_transactions.requeue, id=id)))
         except Unreadable as refusal:
-            await work.finish(within(work, partial(index_transactions.fail, document=document, reason=refusal.reason)))
+            await work.finish(
+                within(work, partial(index_transactions.mark_failed, document=document, reason=refusal.reason))
+            )
         except (Retry, ClaimLost, DatabaseFailure):
             raise
         except Exception:
             reason = "Something went wrong on the server. Reindex the document to try again."
-            await work.record(within(work, partial(index_transactions.fail, document=document, reason=reason)))
+            await work.record(within(work, partial(index_transactions.mark_failed, document=document, reason=reason)))
             raise
 
     async def advance(self, work: Work, document: DocumentState) -> None:
@@ -98,52 +100,70 @@ class Indexer:
         if document.stored_revision < document.revision:
             content = await held(work, self.reader.read(work, document))
             await work.hold(
-                within(work, partial(index_transactions.mark, document=document, progress=index_transactions.WAS_READ))
+                within(
+                    work,
+                    partial(index_transactions.set_progress, document=document, progress=index_transactions.WAS_READ),
+                )
             )
-            await index_transactions.keep(work, document, content.text, content.digest)
+            await index_transactions.store_chunks(work, document, content.text, content.digest)
         embedder = self.embedder
         try:
             if embedder is not None:
                 await self.embed(work, document.place, embedder, deadline)
-        except Unavailable as reason:
+        except EmbedderUnavailable as reason:
             if work.job.attempts < PATIENCE:
-                await work.record(within(work, partial(index_transactions.note, document=document, reason=str(reason))))
+                await work.record(
+                    within(work, partial(index_transactions.record_reason, document=document, reason=str(reason)))
+                )
                 raise Retry(str(reason)) from None
             log.warning("document %s goes live without vectors: %s", document.id, reason)
             embedder = None
         name, measured = (embedder.name, embedder.measured) if embedder else (None, True)
         act = partial(
-            index_transactions.go_live, document=document, embedder=name, measured=measured, settles=self.settles
+            index_transactions.publish_revision,
+            document=document,
+            embedder=name,
+            measured=measured,
+            settles=self.settles,
         )
         await work.finish(within(work, act))
 
     async def follow(self, work: Work, feed: DocumentState) -> None:
         """Makes a document of each entry of a feed, and looks again later."""
         for draft, data in await held(work, self.reader.entries(feed)):
-            await work.hold(within(work, partial(index_transactions.keep_entry, feed=feed, draft=draft, data=data)))
-        await work.finish(within(work, partial(index_transactions.followed, feed=feed, hours=self.reader.feed_hours)))
+            await work.hold(
+                within(work, partial(index_transactions.store_feed_entry, feed=feed, draft=draft, data=data))
+            )
+        await work.finish(
+            within(work, partial(index_transactions.finish_feed, feed=feed, hours=self.reader.feed_hours))
+        )
 
-    async def embed(self, work: Work, place: Place, embedder: Embedder, deadline: float) -> None:
+    async def embed(self, work: Work, place: RevisionKey, embedder: Embedder, deadline: float) -> None:
         """Embeds those chunks of a revision that have no vector of this embedder."""
-        total = await work.read(within(work, partial(index_transactions.count, place=place)))
+        total = await work.read(within(work, partial(index_transactions.count_chunks, place=place)))
         name, position = embedder.name, -1
         while batch := await work.read(
-            within(work, partial(index_transactions.pending, place=place, embedder=name, after=position, most=BATCH))
+            within(
+                work,
+                partial(index_transactions.unembedded_chunks, place=place, embedder=name, after=position, most=BATCH),
+            )
         ):
             if time.monotonic() > deadline:
                 raise OutOfTime
-            spent = Spent()
+            spent = EmbeddingUsage()
             vectors = await held(work, self.vectors(embedder, batch, spent))
             position = batch[-1].position
             progress = index_transactions.WAS_STORED + (99 - index_transactions.WAS_STORED) * (position + 1) // max(
                 total, 1
             )
             act = partial(
-                index_transactions.keep_vectors, place=place, embedder=name, vectors=vectors, progress=progress
+                index_transactions.store_vectors, place=place, embedder=name, vectors=vectors, progress=progress
             )
             await work.hold(within(work, partial(act, cost=spent.cost)))
 
-    async def vectors(self, embedder: Embedder, batch: list[Pending], spent: Spent) -> dict[int, bytes]:
+    async def vectors(
+        self, embedder: Embedder, batch: list[UnembeddedChunk], spent: EmbeddingUsage
+    ) -> dict[int, bytes]:
         """The vectors of chunks, by position, as they are stored."""
         async with self.turn:
             matrix = await embedder.embed([indexed_text(row) for row in batch], spent)
@@ -158,16 +178,16 @@ class Indexer:
         base_id = job.knowledge_base_id
         try:
             for live in await work.read(
-                within(work, partial(index_transactions.live_behind, base_id=base_id, after=job.after))
+                within(work, partial(index_transactions.live_documents_after, base_id=base_id, after=job.after))
             ):
                 with contextlib.suppress(Superseded):
-                    await self.embed(work, Place(base_id, live.id, live.live_revision), embedder, deadline)
+                    await self.embed(work, RevisionKey(base_id, live.id, live.live_revision), embedder, deadline)
                 job.after = live.id
         except OutOfTime:
             rest = msgspec.structs.asdict(job)
             await work.finish(within(work, lambda ctx: jobs.enqueue(ctx, jobs.EMBED, base_id, rest)))
             return
-        except Unavailable as reason:
+        except EmbedderUnavailable as reason:
             raise Retry(str(reason)) from None
         await work.finish(
             within(work, partial(large.embedded, base_id=base_id, embedder=embedder.name, settles=self.settles))
@@ -206,7 +226,7 @@ async def nothing(session: Session) -> None:
     """For a transaction that is there for the claim alone."""
 
 
-def indexed_text(row: Pending) -> str:
+def indexed_text(row: UnembeddedChunk) -> str:
     """What is embedded of a chunk: where it stands and what it says."""
     return Chunk(row.text, msgspec.json.decode(row.headings), None, row.position).embedded(row.title)
 
@@ -217,13 +237,15 @@ async def catch_up(database: Database, embedder: Embedder | None) -> None:
         return
     after = ""
     while bases := await database.read(
-        partial(index_transactions.embedded_otherwise, embedder=embedder.name, after=after)
+        partial(index_transactions.bases_with_other_embedder, embedder=embedder.name, after=after)
     ):
         await database.write(partial(index_transactions.queue_embedding, bases=bases))
         after = bases[-1].id
     if embedder.measured:
         return
     after = ""
-    while bases := await database.read(partial(index_transactions.uncalibrated, embedder=embedder.name, after=after)):
+    while bases := await database.read(
+        partial(index_transactions.bases_without_calibration, embedder=embedder.name, after=after)
+    ):
         await database.write(partial(index_transactions.queue_calibration, bases=bases))
         after = bases[-1].id

@@ -12,11 +12,11 @@ from urllib.parse import unquote, urlsplit
 import msgspec
 
 from deskbell.foundation.jobs import Work
-from deskbell.foundation.worker_threads import beside
-from deskbell.knowledge.extraction import Document, Extract, Item, Unreadable, extract, feed
+from deskbell.foundation.worker_threads import run_in_thread
+from deskbell.knowledge.extraction import AnalyzedDocument, FeedEntry, ParsedDocument, Unreadable, extract, feed
 from deskbell.knowledge.extraction import entry as extract_entry
 from deskbell.knowledge.ingestion import index_transactions
-from deskbell.knowledge.model import DocumentState, Draft
+from deskbell.knowledge.model import DocumentDraft, DocumentState
 from deskbell.knowledge.rules import NAME_LENGTH
 
 if TYPE_CHECKING:
@@ -25,21 +25,21 @@ if TYPE_CHECKING:
 MOST_ENTRIES = 1000  # of a feed that are taken
 
 
-class Content(msgspec.Struct):
+class DocumentContent(msgspec.Struct):
     """A document's text, and what tells whether it has changed."""
 
-    text: Extract
+    text: AnalyzedDocument
     digest: str
 
 
-class Reader:
+class DocumentReader:
     """Fetches and extracts. `most_bytes` bounds what a page or feed may hold; a feed is looked at every `feed_hours`, or once if 0."""
 
     def __init__(self, most_bytes: int, feed_hours: float) -> None:
         self.most_bytes = most_bytes
         self.feed_hours = feed_hours
 
-    async def read(self, work: Work, document: DocumentState) -> Content:
+    async def read(self, work: Work, document: DocumentState) -> DocumentContent:
         """The text of a document's newest content. Raises Unreadable."""
         name = document.file_name
         if document.kind == "url":
@@ -54,7 +54,7 @@ class Reader:
                 text = await extract(data, "text.md", "text/markdown", title=name)
             else:
                 text = await extract(data, name, document.media_type, untitled=spoken(name))
-        return Content(text, await beside(digest, data))
+        return DocumentContent(text, await run_in_thread(digest, data))
 
     async def fetched(self, document: DocumentState) -> Fetched:
         """A page or feed. Raises Unreadable."""
@@ -79,22 +79,22 @@ class Reader:
             raise Unreadable("The file is empty.")
         return b"".join(parts)
 
-    async def entries(self, document: DocumentState) -> list[tuple[Draft, bytes]]:
+    async def entries(self, document: DocumentState) -> list[tuple[DocumentDraft, bytes]]:
         """What a feed holds, as documents that are to be, each with its content."""
         fetched = await self.fetched(document)
-        drafts: dict[str, tuple[Draft, bytes]] = {}
+        drafts: dict[str, tuple[DocumentDraft, bytes]] = {}
         for item in (await feed(fetched.data))[:MOST_ENTRIES]:
             if item.title or item.blocks:
-                draft, data = await beside(entry, document, item)
+                draft, data = await run_in_thread(entry, document, item)
                 drafts.setdefault(draft.file_name, (draft, data))
         return list(drafts.values())
 
 
-def entry(document: DocumentState, item: Item) -> tuple[Draft, bytes]:
+def entry(document: DocumentState, item: FeedEntry) -> tuple[DocumentDraft, bytes]:
     """A feed's entry. Its address names it, so that a later look finds it again."""
-    data = msgspec.json.encode(Document(item.title, item.blocks, item.url))
+    data = msgspec.json.encode(ParsedDocument(item.title, item.blocks, item.url))
     name = (item.url or f"{document.url}#{item.id}")[:NAME_LENGTH]
-    draft = Draft("entry", name, url=item.url, bytes=len(data), feed_id=document.id, digest=digest(data))
+    draft = DocumentDraft("entry", name, url=item.url, bytes=len(data), feed_id=document.id, digest=digest(data))
     return draft, data
 
 

@@ -16,8 +16,8 @@ from deskbell.core.operation import Context
 from deskbell.credits import operations as credits
 from deskbell.foundation.jobs import Retry, Work
 from deskbell.knowledge import jobs, store
-from deskbell.knowledge.embedders.base import Embedder, Spent, Unavailable
-from deskbell.knowledge.index.disk.model import Moved
+from deskbell.knowledge.embedders.base import Embedder, EmbedderUnavailable, EmbeddingUsage
+from deskbell.knowledge.index.disk.model import IndexChanged
 from deskbell.knowledge.ingestion.index_transactions import within
 from deskbell.knowledge.ingestion.indexing import held
 from deskbell.knowledge.model import BaseState
@@ -55,9 +55,9 @@ class Calibrator:
         try:
             await self.prepare(work, embedder, [*headings, *QUESTIONS])
             scores = [await held(work, self.scores(work, state, texts)) for texts in (headings, QUESTIONS)]
-        except Unavailable as reason:
+        except EmbedderUnavailable as reason:
             raise Retry(str(reason)) from None
-        except Moved:
+        except IndexChanged:
             raise Retry("the index was written anew meanwhile") from None
         usual = embedder.calibration("en")
         curve = between(usual.weight, *scores)
@@ -67,7 +67,7 @@ class Calibrator:
 
     async def prepare(self, work: Work, embedder: Embedder, texts: Sequence[str]) -> None:
         """Makes the texts' vectors together, and records what their provider charges, also for those that came to nothing."""
-        spent = Spent()
+        spent = EmbeddingUsage()
         try:
             await held(work, self.knowledge.prepare(embedder, texts, spent))
         finally:

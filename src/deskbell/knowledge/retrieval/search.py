@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from deskbell.foundation.db import Database, Session
-from deskbell.foundation.worker_threads import beside
+from deskbell.foundation.worker_threads import run_in_thread
 from deskbell.knowledge import rules, store
-from deskbell.knowledge.answers.follow_ups import Place, follow_ups
+from deskbell.knowledge.answers.follow_ups import Excerpt, follow_ups
 from deskbell.knowledge.embedders import former
-from deskbell.knowledge.embedders.base import Embedder, Spent, Unavailable
+from deskbell.knowledge.embedders.base import Embedder, EmbedderUnavailable, EmbeddingUsage
 from deskbell.knowledge.index.cache import IndexCache
-from deskbell.knowledge.index.disk.model import Moved
-from deskbell.knowledge.model import BaseState, Beside, Explanation, FoundChunk, Metadata, Method, Result
+from deskbell.knowledge.index.disk.model import IndexChanged
+from deskbell.knowledge.model import BaseState, Explanation, FoundChunk, Metadata, Method, NeighbourChunk, Result
 from deskbell.knowledge.retrieval.score_calibration import THRESHOLD, Calibration, FittedCalibration
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ DIGITS = 4  # of a score that are shown
 TRIES = 5  # of a search during which documents changed
 
 
-class Passage(msgspec.Struct):
+class FoundPassage(msgspec.Struct):
     """A chunk that was found, with all that an answer or a citation needs. `source` is its file name or address."""
 
     id: str
@@ -72,14 +72,14 @@ class SearchService:
         if key not in self.vectors:
             try:
                 self.vectors[key] = (await embedder.embed([question]))[0]
-            except Unavailable as reason:
+            except EmbedderUnavailable as reason:
                 log.warning("searching by keywords alone: %s", reason)
                 return None
         self.vectors.move_to_end(key)
         self.make_room()
         return self.vectors[key]
 
-    async def prepare(self, embedder: Embedder, questions: Sequence[str], spent: Spent) -> None:
+    async def prepare(self, embedder: Embedder, questions: Sequence[str], spent: EmbeddingUsage) -> None:
         """Makes the vectors of at most `REMEMBERED` questions together, before they are searched for. Raises `Unavailable`."""
         unknown = [each for each in dict.fromkeys(questions) if (embedder.name, each) not in self.vectors]
         if unknown:
@@ -103,9 +103,9 @@ def curve(embedder: Embedder, state: BaseState) -> Callable[[str], Calibration]:
 
 async def search(
     knowledge: SearchService, organization_id: str, kb_ids: Sequence[str], query: str, top_k: int
-) -> list[Passage]:
+) -> list[FoundPassage]:
     """The `top_k` best passages of knowledge bases, the best first, whatever their score. One that does not exist has none."""
-    found: list[Passage] = []
+    found: list[FoundPassage] = []
     for kb_id in dict.fromkeys(kb_ids):
         found += await search_one(knowledge, organization_id, kb_id, query, top_k) or []
     return sorted(found, key=lambda each: (-each.score, each.id))[:top_k]
@@ -113,7 +113,7 @@ async def search(
 
 async def search_one(
     knowledge: SearchService, organization_id: str, kb_id: str, query: str, top_k: int
-) -> list[Passage] | None:
+) -> list[FoundPassage] | None:
     """The best passages of one knowledge base; None where there is no such one.
 
     Hits and their texts are read apart: if a document changed in between, the search is made again, so that it never shows half.
@@ -126,7 +126,7 @@ async def search_one(
             return None
         try:
             hits = await hits_in(knowledge, organization_id, state, query, top_k)
-        except Moved:
+        except IndexChanged:
             continue
         rows = await texts_of(knowledge, organization_id, kb_id, hits)
         if len(rows) == len(hits) or attempt == TRIES - 1:
@@ -158,18 +158,18 @@ async def hits_in(
     vector = await knowledge.vector(embedder, query) if embedder else None
     calibration = curve(embedder, state) if embedder else None
     if loaded.large is not None:
-        from deskbell.knowledge.index.disk.search import Search
+        from deskbell.knowledge.index.disk.search import DiskSearch
 
-        return await Search(knowledge.database, organization_id, state, loaded.large, vector, calibration).hits(
+        return await DiskSearch(knowledge.database, organization_id, state, loaded.large, vector, calibration).hits(
             query, top_k
         )
     if len(loaded.index) <= INLINE:
         return loaded.index.search(query, vector, calibration, top_k)
-    return await beside(loaded.index.search, query, vector, calibration, top_k)
+    return await run_in_thread(loaded.index.search, query, vector, calibration, top_k)
 
 
-def passage(state: BaseState, hit: Hit, row: FoundChunk, top_k: int) -> Passage:
-    return Passage(
+def passage(state: BaseState, hit: Hit, row: FoundChunk, top_k: int) -> FoundPassage:
+    return FoundPassage(
         id=row.id,
         knowledge_base_id=state.id,
         knowledge_base=state.name,
@@ -186,7 +186,7 @@ def passage(state: BaseState, hit: Hit, row: FoundChunk, top_k: int) -> Passage:
     )
 
 
-def explained(place: int, found: Passage, *, with_ranks: bool) -> Result:
+def explained(place: int, found: FoundPassage, *, with_ranks: bool) -> Result:
     """A passage as a search shows it, at its place among the results."""
     hit, left_out = found.hit, rules.left_out(place, found.score)
     ranks = Explanation(
@@ -210,17 +210,17 @@ def explained(place: int, found: Passage, *, with_ranks: bool) -> Result:
 
 
 async def next_questions(
-    knowledge: SearchService, organization_id: str, question: str, found: Sequence[Passage]
+    knowledge: SearchService, organization_id: str, question: str, found: Sequence[FoundPassage]
 ) -> list[str]:
     """What somebody might ask next, in the documents' own words."""
     good = [each for each in found if each.score >= THRESHOLD][: rules.PASSAGES]
     if not good:
         return []
 
-    async def neighbours(session: Session) -> list[Beside]:
+    async def neighbours(session: Session) -> list[NeighbourChunk]:
         places = [(organization_id, each.knowledge_base_id, each.document_id, each.index) for each in good[:BESIDE]]
         return [row for place in places for row in await session.all(store.beside(*place))]
 
     rows = await knowledge.database.read(neighbours, organization_id)
-    beside = [Place(msgspec.json.decode(row.headings), row.text) for row in rows]
-    return follow_ups(question, [Place(each.headings, each.text) for each in good], beside)
+    beside = [Excerpt(msgspec.json.decode(row.headings), row.text) for row in rows]
+    return follow_ups(question, [Excerpt(each.headings, each.text) for each in good], beside)

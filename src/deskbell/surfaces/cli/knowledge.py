@@ -21,7 +21,7 @@ from deskbell.foundation.db import Session
 from deskbell.foundation.ids import PublicId, new_id
 from deskbell.foundation.pagination import Window
 from deskbell.knowledge import bases, documents, rules
-from deskbell.knowledge.model import BaseState, Document, DocumentWindow, Draft, KnowledgeBase, NewKnowledgeBase
+from deskbell.knowledge.model import BaseState, Document, DocumentDraft, DocumentWindow, KnowledgeBase, NewKnowledgeBase
 from deskbell.knowledge.retrieval.score_calibration import FittedCalibration
 from deskbell.organizations.operations import context_of
 from deskbell.settings import Settings
@@ -91,7 +91,7 @@ def put(held: databases.Guest, settings: Settings, owner: str, base: str, source
     """Stores a file or an address and queues its indexing."""
     if re.match(r"https?://", source, re.IGNORECASE):
         url = rules.checked_url("url", source)
-        draft = Draft("feed" if feed else "url", url, url=url)
+        draft = DocumentDraft("feed" if feed else "url", url, url=url)
     else:
         draft = upload(held, owner, Path(source), settings.upload_mib)
 
@@ -101,7 +101,7 @@ def put(held: databases.Guest, settings: Settings, owner: str, base: str, source
     return held.write(unit)
 
 
-def upload(held: databases.Guest, owner: str, file: Path, most: int) -> Draft:
+def upload(held: databases.Guest, owner: str, file: Path, most: int) -> DocumentDraft:
     """A file's bytes, stored in parts that keep a running server waiting for none of them."""
     if not file.is_file():
         raise click.ClickException(f"There is no file {file}.")
@@ -115,7 +115,7 @@ def upload(held: databases.Guest, owner: str, file: Path, most: int) -> Draft:
     with file.open("rb") as content:
         for number, part in enumerate(iter(partial(content.read, PART), b"")):
             held.write(partial(store, owner=owner, upload_id=id, number=number, part=part))
-    return Draft("file", rules.file_name(file.name), media_type=kind, upload_id=id, bytes=size)
+    return DocumentDraft("file", rules.file_name(file.name), media_type=kind, upload_id=id, bytes=size)
 
 
 async def store(session: Session, *, owner: str, upload_id: str, number: int, part: bytes) -> None:

@@ -15,7 +15,7 @@ import msgspec
 
 from deskbell.foundation.db import Database, Graphs
 from deskbell.foundation.jobs import Handler, Work
-from deskbell.foundation.worker_threads import beside
+from deskbell.foundation.worker_threads import run_in_thread
 from deskbell.knowledge import jobs
 from deskbell.knowledge.index.disk import build_transactions
 from deskbell.knowledge.index.disk.segment_writer import SegmentWriter
@@ -40,11 +40,11 @@ Live = Mapping[str, LiveDocument]
 Place = tuple[str, int]  # document and revision
 
 
-class SettleJob(msgspec.Struct):
+class BuildJob(msgspec.Struct):
     knowledge_base_id: str
 
 
-class Settler:
+class IndexBuilder:
     """Stores the index of knowledge bases with more than `most` chunks. One that has shrunk to half of that goes back to memory."""
 
     def __init__(self, database: Database, graphs: Graphs, most: int) -> None:
@@ -53,7 +53,7 @@ class Settler:
         self.handlers: dict[str, Handler] = {jobs.SETTLE: self.settle}
 
     async def settle(self, work: Work) -> None:
-        base_id = work.payload(SettleJob).knowledge_base_id
+        base_id = work.payload(BuildJob).knowledge_base_id
         state, adopt, live = await work.read(within(work, partial(build_transactions.state, base_id=base_id)))
         stored = await work.read(within(work, partial(build_transactions.segments, base_id=base_id)))
         chunks = sum(each.chunk_count for each in live.values())
@@ -130,7 +130,7 @@ class Settler:
         found = {}
         for id in await work.read(within(work, partial(build_transactions.segments, base_id=base_id))):
             data = await work.read(within(work, partial(build_transactions.segment_data, base_id=base_id, id=id)))
-            found[id] = await beside(decoded, data)
+            found[id] = await run_in_thread(decoded, data)
         return found
 
     async def clear(

@@ -9,7 +9,7 @@ from deskbell.core.operation import Context
 from deskbell.foundation.db import Session, insert
 from deskbell.knowledge import jobs, store
 from deskbell.knowledge.index.disk import store as large
-from deskbell.knowledge.index.disk.model import Graph, LargeBase, Vector
+from deskbell.knowledge.index.disk.model import ChunkVector, Graph, LargeBase
 from deskbell.knowledge.ingestion import index_transactions as indexing
 from deskbell.knowledge.model import BaseState, ChunkRow, LiveDocument
 
@@ -52,7 +52,7 @@ async def dimensions(ctx: Context, *, base_id: str, embedder: str) -> int:
     return len(found or b"") // 2
 
 
-async def vectors(ctx: Context, *, base_id: str, place: tuple[str, int], embedder: str) -> list[Vector]:
+async def vectors(ctx: Context, *, base_id: str, place: tuple[str, int], embedder: str) -> list[ChunkVector]:
     """Those of a document's revision."""
     return await ctx.db.all(large.vectors_of_document(ctx.organization_id, base_id, *place, embedder))
 
@@ -119,7 +119,7 @@ async def settled(ctx: Context, *, base_id: str, adopt: str | None, live: Mappin
             await jobs.settle(ctx, base_id)
         return
     if adopt is not None:
-        await indexing.adopt(ctx, base_id=base_id, embedder=adopt)
+        await indexing.switch_embedder(ctx, base_id=base_id, embedder=adopt)
         await ctx.db.run(large.adopt_graph(ctx.organization_id, base_id, adopt, True))
     if adopt is not None or await live_documents(ctx, base_id) != live or await awaited(ctx, base_id) is not None:
         await jobs.settle(ctx, base_id, delay=AGAIN)
@@ -144,7 +144,7 @@ async def embedded(ctx: Context, *, base_id: str, embedder: str, settles: bool) 
             await ctx.db.run(large.adopt_graph(ctx.organization_id, base_id, each.embedder, each.embedder != embedder))
         await jobs.settle(ctx, base_id)
     else:
-        await indexing.adopt(ctx, base_id=base_id, embedder=embedder)
+        await indexing.switch_embedder(ctx, base_id=base_id, embedder=embedder)
         if settles:
             await jobs.settle(ctx, base_id)
 

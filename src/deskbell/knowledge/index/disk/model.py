@@ -5,14 +5,14 @@ from __future__ import annotations
 import msgspec
 
 
-class Stored(msgspec.Struct):
+class StoredSegment(msgspec.Struct):
     """A segment in the database."""
 
     id: str
     chunk_count: int
 
 
-class Block(msgspec.Struct):
+class PostingBlock(msgspec.Struct):
     """Postings of one frequent term, or of some rare ones, in one segment."""
 
     segment_id: str
@@ -37,12 +37,12 @@ class LargeBase(msgspec.Struct):
     chunk_count: int
 
 
-class Vector(msgspec.Struct):
+class ChunkVector(msgspec.Struct):
     """A chunk's vector."""
 
     id: str
     vector: bytes
 
 
-class Moved(Exception):
+class IndexChanged(Exception):
     """What is stored has been written anew during a search, which must begin again."""

@@ -10,16 +10,16 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from deskbell.knowledge.index.disk.model import Block
+from deskbell.knowledge.index.disk.model import PostingBlock
 from deskbell.knowledge.index.disk.posting_blocks import Head, postings
 from deskbell.knowledge.index.segments import Flags, Floats, Ints, Segment
-from deskbell.knowledge.index.statistics import Corpus, Part
+from deskbell.knowledge.index.statistics import IndexPart, IndexStatistics
 from deskbell.knowledge.text.spelling import Speller
 
 Known = Mapping[str, tuple[Ints, Floats]]  # rows and counts by term
 
 
-class Passages:
+class StoredChunks:
     """Rows of all segments, one segment after the other. Never changes."""
 
     def __init__(self, heads: Mapping[str, Head]) -> None:
@@ -62,7 +62,7 @@ class Passages:
         found = self.order[places].astype(np.int64)
         return np.where(self.ids[found] == asked, found, -1)
 
-    def known(self, blocks: Iterable[Block], terms: Sequence[str]) -> Known:
+    def known(self, blocks: Iterable[PostingBlock], terms: Sequence[str]) -> Known:
         """The postings of terms, from the blocks of all segments."""
         terms = list(dict.fromkeys(terms))
         parts: dict[str, list[tuple[int, Ints, Floats]]] = {}
@@ -77,10 +77,10 @@ class Passages:
         return joined
 
 
-class Asked:
+class StoredPart:
     """The passages with the postings that a question wants. Satisfies `corpus.Part`."""
 
-    def __init__(self, passages: Passages, known: Known, speller: Speller | None) -> None:
+    def __init__(self, passages: StoredChunks, known: Known, speller: Speller | None) -> None:
         self.passages, self.known, self.speller = passages, known, speller
         self.lengths, self.languages, self.spoken = passages.lengths, passages.languages, passages.spoken
 
@@ -100,20 +100,20 @@ class Asked:
 NONE: tuple[Ints, Floats] = np.zeros(0, np.int32), np.zeros(0, np.float32)
 
 
-class Large:
+class DiskIndex:
     """A large knowledge base: what is stored, and in memory the documents that are newer."""
 
-    def __init__(self, passages: Passages, alive: Flags, newer: Sequence[tuple[Segment, Flags]]) -> None:
+    def __init__(self, passages: StoredChunks, alive: Flags, newer: Sequence[tuple[Segment, Flags]]) -> None:
         self.passages, self.alive, self.newer = passages, alive, tuple(newer)
         self.speller: Speller | None = None  # made when a question first has an unknown word
 
     @cached_property
-    def whole(self) -> Corpus[Part]:
+    def whole(self) -> IndexStatistics[IndexPart]:
         """Without postings of what is stored: good for counts and languages."""
-        return Corpus[Part]([(Asked(self.passages, {}, None), self.alive), *self.newer])
+        return IndexStatistics[IndexPart]([(StoredPart(self.passages, {}, None), self.alive), *self.newer])
 
-    def asked(self, known: Known) -> Corpus[Part]:
-        corpus = Corpus[Part]([(Asked(self.passages, known, self.speller), self.alive), *self.newer])
+    def asked(self, known: Known) -> IndexStatistics[IndexPart]:
+        corpus = IndexStatistics[IndexPart]([(StoredPart(self.passages, known, self.speller), self.alive), *self.newer])
         corpus.count, corpus.languages, corpus.norms = self.whole.count, self.whole.languages, self.whole.norms
         return corpus
 

@@ -14,13 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deskbell.foundation.db import Database, Session
-from deskbell.foundation.worker_threads import beside
+from deskbell.foundation.worker_threads import run_in_thread
 from deskbell.knowledge.index.disk import posting_blocks, store
-from deskbell.knowledge.index.disk.model import Block, Moved, Stored, Vector
-from deskbell.knowledge.index.disk.passages import Known, Large
+from deskbell.knowledge.index.disk.model import ChunkVector, IndexChanged, PostingBlock, StoredSegment
+from deskbell.knowledge.index.disk.passages import DiskIndex, Known
 from deskbell.knowledge.index.ranking import MOST_CORRECTED, Hit, best, keywords, scored, scored_among
 from deskbell.knowledge.index.segments import Floats
-from deskbell.knowledge.index.statistics import Corpus, Part
+from deskbell.knowledge.index.statistics import IndexPart, IndexStatistics
 from deskbell.knowledge.model import BaseState
 from deskbell.knowledge.retrieval.score_calibration import Calibration, keywords_alone
 from deskbell.knowledge.text import analysis
@@ -30,7 +30,7 @@ LOOKED_AT = (200, 1000)  # chunks by keyword, and as many by vector; the second 
 NAMES = 200  # blocks that are asked for in one statement
 
 
-class Search:
+class DiskSearch:
     """One question to one large knowledge base. `vector` is the question's, None for keywords alone."""
 
     def __init__(
@@ -38,7 +38,7 @@ class Search:
         database: Database,
         organization_id: str,
         state: BaseState,
-        large: Large,
+        large: DiskIndex,
         vector: Floats | None,
         calibration: Callable[[str], Calibration] | None,
     ) -> None:
@@ -55,36 +55,38 @@ class Search:
         for most in LOOKED_AT:
             if most > LOOKED_AT[0]:
                 near = await self.nearest(most)
-            ranked = Ranked(self.large, corpus, language, words)
+            ranked = DiskRanking(self.large, corpus, language, words)
             cosines = dict(near)
-            await beside(ranked.read, list(cosines), most)
+            await run_in_thread(ranked.read, list(cosines), most)
             if self.vector is not None:
                 cosines |= await self.cosines([id for id in ranked.ids if id not in cosines])
             read = self.calibration(language) if self.calibration and self.vector is not None else ranked.alone
-            found, settled = await beside(ranked.hits, cosines, self.vector, read, top_k, [c for _, c in near], most)
+            found, settled = await run_in_thread(
+                ranked.hits, cosines, self.vector, read, top_k, [c for _, c in near], most
+            )
             if settled:
                 break
         return found
 
-    async def corpus(self, words: Sequence[str]) -> Corpus[Part]:
+    async def corpus(self, words: Sequence[str]) -> IndexStatistics[IndexPart]:
         """The knowledge base with the postings of these words, and of those that unknown ones may have been meant to be."""
         known = await self.postings(words)
         corpus = self.large.asked(known)
-        unknown = await beside(unknown_in, corpus, words)
+        unknown = await run_in_thread(unknown_in, corpus, words)
         if not unknown:
             return corpus
         if self.large.speller is None:
             self.large.speller = await self.speller()
         corpus = self.large.asked(known)
-        near = await beside(near_in, corpus, unknown)
+        near = await run_in_thread(near_in, corpus, unknown)
         return self.large.asked({**known, **await self.postings(sorted(near))}) if near else corpus
 
     async def postings(self, terms: Sequence[str]) -> Known:
         names = posting_blocks.names(terms)
         key = (self.organization_id, self.base_id)
 
-        async def work(session: Session) -> tuple[list[Block], list[Stored]]:
-            found: list[Block] = []
+        async def work(session: Session) -> tuple[list[PostingBlock], list[StoredSegment]]:
+            found: list[PostingBlock] = []
             for start in range(0, len(names), NAMES):
                 some = msgspec.json.encode(names[start : start + NAMES]).decode()
                 found += await session.all(store.blocks(*key, some), long=True)
@@ -92,8 +94,8 @@ class Search:
 
         found, standing = await self.database.read(work, self.organization_id)
         if not {each.id for each in standing} >= self.large.passages.heads.keys():
-            raise Moved
-        return await beside(self.large.passages.known, found, terms)
+            raise IndexChanged
+        return await run_in_thread(self.large.passages.known, found, terms)
 
     async def speller(self) -> Speller:
         words: set[str] = set()
@@ -101,7 +103,7 @@ class Search:
             statement = store.segment_words(self.organization_id, self.base_id, id)
             data = await self.database.read(lambda session, one=statement: session.one(one), self.organization_id)  # type: ignore[misc]
             words.update((data or b"").decode().split())
-        return await beside(Speller, sorted(words))
+        return await run_in_thread(Speller, sorted(words))
 
     async def nearest(self, most: int) -> list[tuple[str, float]]:
         """Ids and cosines of the chunks that the graph finds near the question."""
@@ -120,7 +122,7 @@ class Search:
         rows = await self.database.read(lambda session: session.all(statement, long=True), self.organization_id)
         return dict(self.compared(rows, "<f2", 0))
 
-    def compared(self, rows: Sequence[Vector], kind: str, start: int) -> list[tuple[str, float]]:
+    def compared(self, rows: Sequence[ChunkVector], kind: str, start: int) -> list[tuple[str, float]]:
         assert self.vector is not None
         size = len(self.vector) * 2 + start
         rows = [row for row in rows if len(row.vector) == size]
@@ -131,10 +133,10 @@ class Search:
         return list(zip((row.id for row in rows), (matrix @ self.vector).tolist(), strict=True))
 
 
-class Ranked:
+class DiskRanking:
     """The columns of a question: first by keyword alone, then fused. Work for a thread."""
 
-    def __init__(self, large: Large, corpus: Corpus[Part], language: str, words: list[str]) -> None:
+    def __init__(self, large: DiskIndex, corpus: IndexStatistics[IndexPart], language: str, words: list[str]) -> None:
         self.large, self.corpus, self.words = large, corpus, words
         self.alone = keywords_alone(language)
         self.rows: NDArray[np.int64] = np.zeros(0, np.int64)
@@ -173,12 +175,12 @@ class Ranked:
         return hits, hits[-1].fused >= possible
 
 
-def unknown_in(corpus: Corpus[Part], words: Sequence[str]) -> list[str]:
+def unknown_in(corpus: IndexStatistics[IndexPart], words: Sequence[str]) -> list[str]:
     """The first words that no passage has."""
     return [word for word in dict.fromkeys(words) if not corpus.frequency(word)][:MOST_CORRECTED]
 
 
-def near_in(corpus: Corpus[Part], unknown: Sequence[str]) -> set[str]:
+def near_in(corpus: IndexStatistics[IndexPart], unknown: Sequence[str]) -> set[str]:
     """What these words may have been meant to be."""
     return {each[2] for word in unknown for each in corpus.near(word)}
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from deskbell.foundation.ids import public_id
 from deskbell.foundation.jobs import Work
-from deskbell.foundation.worker_threads import beside
+from deskbell.foundation.worker_threads import run_in_thread
 from deskbell.knowledge.index.cache import changed
 from deskbell.knowledge.index.disk import build_transactions
 from deskbell.knowledge.ingestion.index_transactions import within
@@ -40,12 +40,12 @@ class SegmentWriter:
             places.append(Revision(document.id, document.live_revision, len(rows)))
             waiting += rows
             if len(waiting) >= ROWS:
-                index, waiting = await beside(changed, index, waiting, []), []
+                index, waiting = await run_in_thread(changed, index, waiting, []), []
             if len(index) >= self.size:
                 await self.write(index, places)
                 index, places = Index(0), []
         if waiting:
-            index = await beside(changed, index, waiting, [])
+            index = await run_in_thread(changed, index, waiting, [])
         if len(index):
             await self.write(index, places)
         return self.done
@@ -62,7 +62,7 @@ class SegmentWriter:
 
     async def write(self, index: Index, places: list[Revision]) -> None:
         id = public_id("seg")
-        head, words, blocks = await beside(packed, index, places)
+        head, words, blocks = await run_in_thread(packed, index, places)
         for start in range(0, len(blocks), STORED):
             some = blocks[start : start + STORED]
             act = partial(build_transactions.keep_blocks, base_id=self.base_id, id=id, blocks=some)

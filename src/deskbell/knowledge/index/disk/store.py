@@ -30,7 +30,7 @@ from sqlalchemy import (
 )
 
 from deskbell.foundation.db import BOOLEAN, ID, InList, Nearest, command, query, schema
-from deskbell.knowledge.index.disk.model import Block, Graph, LargeBase, Stored, Vector
+from deskbell.knowledge.index.disk.model import ChunkVector, Graph, LargeBase, PostingBlock, StoredSegment
 from deskbell.knowledge.store import PLACE, chunk_vectors, chunks, documents, knowledge_bases
 
 knowledge_segments = Table(
@@ -97,7 +97,7 @@ def held_base(organization_id: str, id: str) -> Select[Any]:
     return select(knowledge_bases.c.id).where(*own).with_for_update()
 
 
-@query(Stored)
+@query(StoredSegment)
 def segments(organization_id: str, knowledge_base_id: str) -> Select[Any]:
     own = _of(knowledge_segments, organization_id, knowledge_base_id)
     return select(knowledge_segments.c.id, knowledge_segments.c.chunk_count).where(*own)
@@ -121,7 +121,7 @@ def delete_segment(organization_id: str, knowledge_base_id: str, id: str) -> Del
     return delete(knowledge_segments).where(*own, knowledge_segments.c.id == id)
 
 
-@query(Block)
+@query(PostingBlock)
 def blocks(organization_id: str, knowledge_base_id: str, names: str) -> Select[Any]:
     """The blocks of these names (a JSON list) of all segments."""
     own = _of(knowledge_blocks, organization_id, knowledge_base_id)
@@ -183,7 +183,7 @@ _same_place = and_(*(chunk_vectors.c[name] == chunks.c[name] for name in PLACE))
 _vectors = chunks.join(chunk_vectors, _same_place)
 
 
-@query(Vector)
+@query(ChunkVector)
 def vectors_of_document(
     organization_id: str, knowledge_base_id: str, document_id: str, revision: int, embedder: str
 ) -> Select[Any]:
@@ -193,7 +193,7 @@ def vectors_of_document(
     return rows.where(*own, chunk_vectors.c.embedder == embedder)
 
 
-@query(Vector)
+@query(ChunkVector)
 def vectors_of(organization_id: str, embedder: str, ids: str) -> Select[Any]:
     """The vectors of these chunks (a JSON list of ids)."""
     rows = select(chunks.c.id, chunk_vectors.c.vector).select_from(_vectors)
@@ -201,7 +201,7 @@ def vectors_of(organization_id: str, embedder: str, ids: str) -> Select[Any]:
     return rows.where(*own, InList(chunks.c.id, ids))
 
 
-@query(Vector)
+@query(ChunkVector)
 def nearest(organization_id: str, knowledge_base_id: str, embedder: str, question: str, most: int) -> Select[Any]:
     """About the nearest chunks that searches see, in the form that `Nearest` tells."""
     found = Nearest(organization_id, knowledge_base_id, embedder, question, most).table_valued("id", "vector")
