@@ -10,7 +10,7 @@ from deskbell.surfaces.docs import cli_reference, client_codegen
 from deskbell.surfaces.docs.reference import FOLDER, AgentReference, Reference
 from deskbell.surfaces.mcp import definitions
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[4]
 
 
 def outputs() -> dict[str, str]:
