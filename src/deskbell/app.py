@@ -264,7 +264,7 @@ class Deskbell:
         if self.database.single_process:
             await jobs.release(session)
             await reservations.release(session)
-        await jobs.enqueue(session, PURGE, {}, dedupe=PURGE)
+        await jobs.enqueue(session, PURGE, {}, unique_key=PURGE)
         await credits.set_metering(session, self.settings.metering)
 
 
@@ -314,9 +314,9 @@ async def purge(work: Work) -> None:
     async def unit(session: Session) -> None:
         await idempotency.purge(session)
         await purge_uploads(session, clock.seconds_from_now(-3600))
-        await jobs.enqueue(session, PURGE, {}, delay=3600, dedupe=PURGE)
+        await jobs.enqueue(session, PURGE, {}, delay=3600, unique_key=PURGE)
 
-    await work.finish(unit)
+    await work.complete(unit)
 
 
 class Worked(Deskbell):

@@ -91,7 +91,9 @@ def test_migrations_render_for_postgresql(step) -> None:  # type: ignore[no-unty
 
 def test_postgresql_columns_have_the_types_that_the_statements_expect() -> None:
     for table, column, kind in postgres_columns():
-        believed = schema.tables[table].columns[column].type.compile(postgres.DIALECT)
+        [believed] = [
+            each.type.compile(postgres.DIALECT) for each in schema.tables[table].columns if each.name == column
+        ]
         wanted = POSTGRES.get(kind, "TEXT" if kind.startswith("text") else "INTEGER")
         assert believed == wanted, f"{table}.{column} is {kind} there"
 

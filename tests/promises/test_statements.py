@@ -133,8 +133,8 @@ def test_compiles_for_both_databases_and_prepares_on_sqlite(file: apsw.Connectio
 
 @pytest.mark.parametrize("table", db.schema.tables.values(), ids=str)
 def test_rows_of_every_table_can_be_inserted_and_updated(file: apsw.Connection, table: Any) -> None:
-    row = dict.fromkeys((column.name for column in table.columns), "x")
-    key = {column.name: "x" for column in table.primary_key}
+    row = dict.fromkeys((column.key for column in table.columns), "x")
+    key = {column.key: "x" for column in table.primary_key}
     for bound in (db.insert(table, row), db.update(table, key, row)):
         assert bound.prepared.on(postgres.DIALECT).sql
         explain(file, bound, "", "EXPLAIN")

@@ -64,7 +64,7 @@ class Summarizer:
                 async with asyncio.timeout(SECONDS):
                     text, spent = await self.answer(name, asked)
                 keep = partial(self.keep, job=job, text=text, spent=spent, reservation=reservation)
-                await work.finish(partial(own, act=keep))
+                await work.complete(partial(own, act=keep))
         except Problem:
             return
         except (Unavailable, TimeoutError) as failure:
@@ -79,7 +79,7 @@ class Summarizer:
             return nullcontext()
 
         async def write(act: Callable[[Context], Coroutine[Any, Any, Any]]) -> Any:
-            return await work.record(partial(within, organization_id=work.job.organization_id or "", act=act))
+            return await work.write(partial(within, organization_id=work.job.organization_id or "", act=act))
 
         return reservation(write, "summary", agent_id, self.models.most(name, asked))
 

@@ -174,9 +174,9 @@ class Sender:
     async def send(self, work: Work) -> None:
         """One attempt to hand a text over. Its outcome and the end of the job are one transaction."""
         message_id = work.payload(SendJob).message_id
-        message = await work.record(within(work, lambda ctx: mark_sending(ctx, message_id)))
+        message = await work.write(within(work, lambda ctx: mark_sending(ctx, message_id)))
         if message is None:
-            if await work.record(within(work, lambda ctx: is_erased(ctx, message_id))):
+            if await work.write(within(work, lambda ctx: is_erased(ctx, message_id))):
                 await self.carrier.forget(work.job.organization_id or "", message_id)
             return
         text = Text(message.organization_id, message.id, message.phone, message.body)
@@ -187,17 +187,19 @@ class Sender:
             return
         except Refused as refused:
             refusal = refused  # the lambda outlives the except clause's own name
-            await work.finish(within(work, lambda ctx: record_refusal(ctx, message, refusal)))
+            await work.complete(within(work, lambda ctx: record_refusal(ctx, message, refusal)))
             return
         except OutcomeUnknown:
             if message.status == "sending" and work.job.attempts >= ATTEMPTS:
-                await work.finish(within(work, lambda ctx: set_status(ctx, message.id, "unknown", failure="no_answer")))
+                await work.complete(
+                    within(work, lambda ctx: set_status(ctx, message.id, "unknown", failure="no_answer"))
+                )
                 return
             raise Retry("the carrier has not answered") from None
         if receipt is None:
             await self.requeue(work, message, "never_taken", "the carrier never had it")
             return
-        await work.finish(within(work, lambda ctx: record_receipt(ctx, message, receipt)))
+        await work.complete(within(work, lambda ctx: record_receipt(ctx, message, receipt)))
 
     async def ask(self, message: Outgoing, text: Text) -> Accepted | None:
         """Hands a text over, or looks up one that the carrier may have. Only the carrier's clear word about handing over counts:
@@ -218,12 +220,12 @@ class Sender:
     async def requeue(self, work: Work, message: Outgoing, failure: str, reason: str) -> None:
         """Back into the queue for another attempt, through the gate again; or failed, after the last one."""
         if work.job.attempts >= ATTEMPTS:
-            await work.finish(within(work, lambda ctx: set_status(ctx, message.id, "failed", failure=failure)))
+            await work.complete(within(work, lambda ctx: set_status(ctx, message.id, "failed", failure=failure)))
             return
-        await work.record(within(work, lambda ctx: set_status(ctx, message.id, "queued")))
+        await work.write(within(work, lambda ctx: set_status(ctx, message.id, "queued")))
         raise Retry(reason)
 
     async def report(self, work: Work) -> None:
         """The simulator's report, by the path that every carrier's report takes."""
         report = work.payload(Report)
-        await work.finish(within(work, lambda ctx: record_report(ctx, report)))
+        await work.complete(within(work, lambda ctx: record_report(ctx, report)))

@@ -1,6 +1,6 @@
 """A worker whose organizations take turns: however much one has queued, another's job is the next but one at most.
 
-An organization's jobs lie in lanes, which take turns among themselves; within a lane they go by age. So many queued files of one
+An organization's jobs lie in partitions, which take turns among themselves; within a partition they go by age. So many queued files of one
 knowledge base keep neither another business nor another base of the same business waiting.
 """
 
@@ -16,8 +16,8 @@ from deskbell.foundation.db import Session, query
 from deskbell.foundation.ids import NO_ID
 from deskbell.foundation.jobs import Job, Worker, job_columns, jobs
 
-REMEMBERED = 10_000  # organizations whose last lane is remembered
-FIRST = ""  # before all lanes
+REMEMBERED = 10_000  # organizations whose last partition is remembered
+FIRST = ""  # before all partitions
 
 
 @query(str)
@@ -29,11 +29,11 @@ def next_owner(queue: str, moment: str, organization_id: str) -> Select[Any]:
 
 
 @query(Job)
-def due_in_turn(queue: str, organization_id: str, moment: str, lane: str, most: int) -> Select[Any]:
-    """Due jobs of an organization, those of the lane behind this one first."""
+def due_in_turn(queue: str, organization_id: str, moment: str, partition: str, most: int) -> Select[Any]:
+    """Due jobs of an organization, those of the partition behind this one first."""
     due = (jobs.c.queue == queue, jobs.c.organization_id == organization_id, jobs.c.due_at <= moment)
-    found = select(*job_columns).where(*due, jobs.c.failed_at.is_(None), jobs.c.lane > lane)
-    return found.order_by(jobs.c.lane, jobs.c.due_at, jobs.c.id).limit(most).with_for_update(skip_locked=True)
+    found = select(*job_columns).where(*due, jobs.c.failed_at.is_(None), jobs.c.partition > partition)
+    return found.order_by(jobs.c.partition, jobs.c.due_at, jobs.c.id).limit(most).with_for_update(skip_locked=True)
 
 
 class FairWorker(Worker):
@@ -43,9 +43,9 @@ class FairWorker(Worker):
         super().__init__(*args, **options)
         self.each = each
         self.last = NO_ID
-        self.lanes: dict[str, str] = {}
+        self.partitions: dict[str, str] = {}
 
-    async def take(self, session: Session, most: int) -> list[Job]:
+    async def claim_batch(self, session: Session, most: int) -> list[Job]:
         """Claims due jobs, one of each organization in turn."""
         found: list[Job] = []
         idle: set[str] = set()  # whose turn has brought nothing since the last job
@@ -58,7 +58,7 @@ class FairWorker(Worker):
                 idle.add(owner)
                 continue
             idle.clear()
-            await self.own(session, job)
+            await self.claim_one(session, job)
             found.append(job)
         return found
 
@@ -75,16 +75,16 @@ class FairWorker(Worker):
         under_way = Counter(job.organization_id for job in (*self.claimed.values(), *found))
         if under_way[owner] >= self.each:
             return None
-        last = self.lanes.get(owner, FIRST)
-        for lane in (last, FIRST) if last else (FIRST,):
-            due = await session.all(due_in_turn(self.queue, owner, clock.now(), lane, 1 + len(self.claimed)))
+        last = self.partitions.get(owner, FIRST)
+        for partition in (last, FIRST) if last else (FIRST,):
+            due = await session.all(due_in_turn(self.queue, owner, clock.now(), partition, 1 + len(self.claimed)))
             for job in due:
                 if job.id not in self.claimed:
-                    self.remember(owner, job.lane)
+                    self.remember(owner, job.partition)
                     return job
         return None
 
-    def remember(self, owner: str, lane: str) -> None:
-        if len(self.lanes) >= REMEMBERED:
-            self.lanes.clear()
-        self.lanes[owner] = lane
+    def remember(self, owner: str, partition: str) -> None:
+        if len(self.partitions) >= REMEMBERED:
+            self.partitions.clear()
+        self.partitions[owner] = partition

@@ -1,7 +1,7 @@
 """Work that leaves the request: enqueued in the caller's transaction, done at least once, ended in the handler's own transaction.
 
 One column says when a job is due. A delay sets it ahead; a claim moves it ahead by the lease, so that a dead worker's job
-becomes due again; a failure moves it ahead by the backoff. A handler that records its effect with `Work.finish` has effect and
+becomes due again; a failure moves it ahead by the backoff. A handler that records its effect with `Work.complete` has effect and
 end in one transaction, hence the effect exactly once. Failed jobs stay, with their traceback.
 
 A queue has workers of its own, so that what takes long never keeps a text waiting.
@@ -40,7 +40,7 @@ log = logging.getLogger(__name__)
 LEASE = 60.0  # seconds until a claimed job is taken to be orphaned
 BACKOFF = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 60.0, 300.0)  # seconds before each further attempt
 AT_ONCE = 16
-LANE = "any"  # of jobs that say none
+PARTITION = "any"  # of jobs that say none
 POLL = 0.2  # seconds between looks at the clock and at other processes' writes
 
 jobs = Table(
@@ -49,20 +49,20 @@ jobs = Table(
     Column("id", ID, primary_key=True),
     Column("organization_id", ID),
     Column("queue", Text, nullable=False),
-    Column("lane", Text, nullable=False),
+    Column("lane", Text, nullable=False, key="partition"),
     Column("kind", Text, nullable=False),
     Column("payload", JSON, nullable=False),
     Column("due_at", TIMESTAMP, nullable=False),
     Column("attempts", Integer, nullable=False),
-    Column("dedupe", Text),
+    Column("dedupe", Text, key="unique_key"),
     Column("claim", Text),
     Column("error", Text),
     Column("failed_at", TIMESTAMP),
     Column("created_at", TIMESTAMP, nullable=False),
 )
 Index("jobs_due", jobs.c.queue, jobs.c.due_at, jobs.c.id)
-Index("jobs_by_lane", jobs.c.queue, jobs.c.organization_id, jobs.c.lane, jobs.c.due_at, jobs.c.id)
-Index("jobs_dedupe", jobs.c.dedupe, unique=True)
+Index("jobs_by_lane", jobs.c.queue, jobs.c.organization_id, jobs.c.partition, jobs.c.due_at, jobs.c.id)
+Index("jobs_dedupe", jobs.c.unique_key, unique=True)
 
 
 class Job(msgspec.Struct):
@@ -70,7 +70,7 @@ class Job(msgspec.Struct):
 
     id: str
     organization_id: str | None
-    lane: str
+    partition: str
     kind: str
     payload: msgspec.Raw
     attempts: int
@@ -92,8 +92,8 @@ def next_due(queue: str) -> Select[Any]:
 
 
 @query(str)
-def live_job(dedupe: str) -> Select[Any]:
-    return select(jobs.c.id).where(jobs.c.dedupe == dedupe, jobs.c.failed_at.is_(None))
+def live_job(unique_key: str) -> Select[Any]:
+    return select(jobs.c.id).where(jobs.c.unique_key == unique_key, jobs.c.failed_at.is_(None))
 
 
 @command
@@ -138,26 +138,26 @@ async def enqueue(
     *,
     organization_id: str | None = None,
     delay: float = 0,
-    dedupe: str | None = None,
+    unique_key: str | None = None,
     queue: str = "",
-    lane: str = LANE,
+    partition: str = PARTITION,
 ) -> None:
-    """Adds a job in the present transaction, due after `delay` seconds. At most one live job has a given `dedupe` key.
+    """Adds a job in the present transaction, due after `delay` seconds. At most one live job has a given `unique_key`.
 
-    Lanes of an organization take turns where the queue's worker is fair (`fairness.py`).
+    Partitions of an organization take turns where the queue's worker is fair (`fair_worker.py`).
     """
-    if dedupe is not None and await session.one(live_job(dedupe)) is not None:
+    if unique_key is not None and await session.one(live_job(unique_key)) is not None:
         return
     row = {
         "id": new_id(),
         "organization_id": organization_id,
         "queue": queue,
-        "lane": lane,
+        "partition": partition,
         "kind": kind,
         "payload": msgspec.json.encode(payload).decode(),
         "attempts": 0,
     }
-    row |= {"due_at": clock.seconds_from_now(delay), "dedupe": dedupe, "created_at": clock.now()}
+    row |= {"due_at": clock.seconds_from_now(delay), "unique_key": unique_key, "created_at": clock.now()}
     await session.run(insert(jobs, row))
 
 
@@ -194,21 +194,21 @@ class Work:
         """Reads what belongs to the job's organization."""
         return await self.database.read(work, self.job.organization_id)
 
-    async def record(self, work: Callable[[Session], Coroutine[Any, Any, T]]) -> T:
+    async def write(self, work: Callable[[Session], Coroutine[Any, Any, T]]) -> T:
         """Runs a transaction of the job's organization without ending the job."""
         return await self.database.write(work, self.job.organization_id)
 
-    async def hold(self, work: Callable[[Session], Coroutine[Any, Any, T]]) -> T:
-        """`record`, and the lease begins anew: for a job that takes long and stores parts. Refused when the claim was lost."""
+    async def heartbeat(self, work: Callable[[Session], Coroutine[Any, Any, T]]) -> T:
+        """`write`, and the lease begins anew: for a job that takes long and stores parts. Refused when the claim was lost."""
 
         async def unit(session: Session) -> T:
             if not await session.run(renew_claim(self.job.id, self.job.claim or "", clock.seconds_from_now(LEASE))):
                 raise ClaimLost(self.job.id)
             return await work(session)
 
-        return await self.record(unit)
+        return await self.write(unit)
 
-    async def finish(self, work: Callable[[Session], Coroutine[Any, Any, T]]) -> T:
+    async def complete(self, work: Callable[[Session], Coroutine[Any, Any, T]]) -> T:
         """Records the outcome and ends the job, in one transaction; refused when the claim was lost."""
 
         async def unit(session: Session) -> T:
@@ -265,12 +265,12 @@ class Worker:
         except TimeoutError:
             return
 
-    async def stop(self, patience: float) -> None:
-        """Takes no more jobs and gives those that run `patience` seconds; what is left becomes due again elsewhere."""
+    async def stop(self, grace: float) -> None:
+        """Takes no more jobs and gives those that run `grace` seconds; what is left becomes due again elsewhere."""
         self.stopping = True
         self.wake()
         if self.running:
-            await asyncio.wait(self.running.values(), timeout=patience)
+            await asyncio.wait(self.running.values(), timeout=grace)
         for task in self.running.values():
             task.cancel()
 
@@ -281,22 +281,22 @@ class Worker:
         due = await self.database.read(lambda session: session.one(next_due(self.queue)))
         if due is None or due > clock.now():
             return 0
-        claimed = await self.database.write(lambda session: self.take(session, room))
+        claimed = await self.database.write(lambda session: self.claim_batch(session, room))
         for job in claimed:
             self.claimed[job.id] = job
-            self.running[job.id] = task = asyncio.create_task(self.perform(job))
+            self.running[job.id] = task = asyncio.create_task(self.run_job(job))
             task.add_done_callback(partial(self.done, job.id))
         return len(claimed)
 
-    async def take(self, session: Session, most: int) -> list[Job]:
+    async def claim_batch(self, session: Session, most: int) -> list[Job]:
         """Claims due jobs. One that runs here is not claimed again, even if the clock has jumped past its lease."""
         due = await session.all(due_jobs(self.queue, clock.now(), most + len(self.running)))
         found = [job for job in due if job.id not in self.running][:most]
         for job in found:
-            await self.own(session, job)
+            await self.claim_one(session, job)
         return found
 
-    async def own(self, session: Session, job: Job) -> None:
+    async def claim_one(self, session: Session, job: Job) -> None:
         job.claim = new_id()
         job.attempts += 1
         await session.run(claim_job(job.id, job.claim, clock.seconds_from_now(LEASE)))
@@ -305,7 +305,7 @@ class Worker:
         del self.running[id], self.claimed[id]
         self.wake()
 
-    async def perform(self, job: Job) -> None:
+    async def run_job(self, job: Job) -> None:
         work = Work(job, self.database)
         claim = job.claim or ""
         try:

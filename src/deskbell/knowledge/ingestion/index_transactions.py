@@ -69,9 +69,9 @@ async def record_reason(ctx: Context, *, document: DocumentState, reason: str) -
 async def store_chunks(work: Work, document: DocumentState, text: AnalyzedDocument, digest: str | None) -> None:
     """Stores the chunks of the newest revision, in place of what an attempt that was cut short has left."""
     for start in range(0, len(text.passages), ROWS):
-        await work.hold(within(work, partial(store_chunk_batch, document=document, text=text, start=start)))
+        await work.heartbeat(within(work, partial(store_chunk_batch, document=document, text=text, start=start)))
     letters = sum(len(passage.text) for passage in text.passages)
-    await work.hold(within(work, partial(mark_stored, document=document, digest=digest, letters=letters)))
+    await work.heartbeat(within(work, partial(mark_stored, document=document, digest=digest, letters=letters)))
 
 
 async def store_chunk_batch(ctx: Context, *, document: DocumentState, text: AnalyzedDocument, start: int) -> None:
@@ -193,8 +193,8 @@ async def finish_feed(ctx: Context, *, feed: DocumentState, hours: float) -> Non
     await change(ctx, feed.id, status="ready", progress=100, error=None)
     if hours:
         job = {"document_id": feed.id}
-        dedupe = f"{jobs.REFRESH} {feed.id}"
-        await jobs.enqueue(ctx, jobs.REFRESH, feed.knowledge_base_id, job, dedupe=dedupe, delay=hours * 3600)
+        unique_key = f"{jobs.REFRESH} {feed.id}"
+        await jobs.enqueue(ctx, jobs.REFRESH, feed.knowledge_base_id, job, unique_key=unique_key, delay=hours * 3600)
 
 
 async def refresh(ctx: Context, *, id: str) -> None:
@@ -265,7 +265,7 @@ async def queue_embedding(session: Session, *, bases: list[BaseRef]) -> None:
     for base in bases:
         ctx = Context(session, base.organization_id)
         job = {"knowledge_base_id": base.id}
-        await jobs.enqueue(ctx, jobs.EMBED, base.id, job, dedupe=f"{jobs.EMBED} {base.id}")
+        await jobs.enqueue(ctx, jobs.EMBED, base.id, job, unique_key=f"{jobs.EMBED} {base.id}")
 
 
 async def bases_without_calibration(session: Session, *, embedder: str, after: str) -> list[BaseRef]:

@@ -73,22 +73,22 @@ class Indexer:
     async def index(self, work: Work) -> None:
         """Brings one document's newest content into the index, or says why it cannot be."""
         id = work.payload(IndexJob).document_id
-        document = await work.hold(within(work, partial(index_transactions.start_indexing, id=id)))
+        document = await work.heartbeat(within(work, partial(index_transactions.start_indexing, id=id)))
         if document is None:
             return
         try:
             await self.advance(work, document)
         except (Superseded, OutOfTime):
-            await work.finish(within(work, partial(index_transactions.requeue, id=id)))
+            await work.complete(within(work, partial(index_transactions.requeue, id=id)))
         except Unreadable as refusal:
-            await work.finish(
+            await work.complete(
                 within(work, partial(index_transactions.mark_failed, document=document, reason=refusal.reason))
             )
         except (Retry, ClaimLost, DatabaseFailure):
             raise
         except Exception:
             reason = "Something went wrong on the server. Reindex the document to try again."
-            await work.record(within(work, partial(index_transactions.mark_failed, document=document, reason=reason)))
+            await work.write(within(work, partial(index_transactions.mark_failed, document=document, reason=reason)))
             raise
 
     async def advance(self, work: Work, document: DocumentState) -> None:
@@ -99,7 +99,7 @@ class Indexer:
             return
         if document.stored_revision < document.revision:
             content = await held(work, self.reader.read(work, document))
-            await work.hold(
+            await work.heartbeat(
                 within(
                     work,
                     partial(index_transactions.set_progress, document=document, progress=index_transactions.WAS_READ),
@@ -112,7 +112,7 @@ class Indexer:
                 await self.embed(work, document.place, embedder, deadline)
         except EmbedderUnavailable as reason:
             if work.job.attempts < PATIENCE:
-                await work.record(
+                await work.write(
                     within(work, partial(index_transactions.record_reason, document=document, reason=str(reason)))
                 )
                 raise Retry(str(reason)) from None
@@ -126,15 +126,15 @@ class Indexer:
             measured=measured,
             settles=self.settles,
         )
-        await work.finish(within(work, act))
+        await work.complete(within(work, act))
 
     async def follow(self, work: Work, feed: DocumentState) -> None:
         """Makes a document of each entry of a feed, and looks again later."""
         for draft, data in await held(work, self.reader.entries(feed)):
-            await work.hold(
+            await work.heartbeat(
                 within(work, partial(index_transactions.store_feed_entry, feed=feed, draft=draft, data=data))
             )
-        await work.finish(
+        await work.complete(
             within(work, partial(index_transactions.finish_feed, feed=feed, hours=self.reader.feed_hours))
         )
 
@@ -159,7 +159,7 @@ class Indexer:
             act = partial(
                 index_transactions.store_vectors, place=place, embedder=name, vectors=vectors, progress=progress
             )
-            await work.hold(within(work, partial(act, cost=spent.cost)))
+            await work.heartbeat(within(work, partial(act, cost=spent.cost)))
 
     async def vectors(
         self, embedder: Embedder, batch: list[UnembeddedChunk], spent: EmbeddingUsage
@@ -185,30 +185,30 @@ class Indexer:
                 job.after = live.id
         except OutOfTime:
             rest = msgspec.structs.asdict(job)
-            await work.finish(within(work, lambda ctx: jobs.enqueue(ctx, jobs.EMBED, base_id, rest)))
+            await work.complete(within(work, lambda ctx: jobs.enqueue(ctx, jobs.EMBED, base_id, rest)))
             return
         except EmbedderUnavailable as reason:
             raise Retry(str(reason)) from None
-        await work.finish(
+        await work.complete(
             within(work, partial(large.embedded, base_id=base_id, embedder=embedder.name, settles=self.settles))
         )
 
     async def refresh(self, work: Work) -> None:
         """Looks into a feed again."""
         id = work.payload(IndexJob).document_id
-        await work.finish(within(work, partial(index_transactions.refresh, id=id)))
+        await work.complete(within(work, partial(index_transactions.refresh, id=id)))
 
     async def sweep(self, work: Work) -> None:
         """Removes what nobody sees any more, a bit at a time."""
         job = work.payload(SweepJob)
-        while await work.hold(
+        while await work.heartbeat(
             within(
                 work, partial(index_transactions.delete_some_stale, base_id=job.knowledge_base_id, id=job.document_id)
             )
         ):
             pass
         if self.settles:
-            await work.finish(within(work, partial(jobs.settle, base_id=job.knowledge_base_id)))
+            await work.complete(within(work, partial(jobs.settle, base_id=job.knowledge_base_id)))
 
 
 async def held(work: Work, reading: Coroutine[Any, Any, T]) -> T:
@@ -216,7 +216,7 @@ async def held(work: Work, reading: Coroutine[Any, Any, T]) -> T:
     task = asyncio.ensure_future(reading)
     try:
         while not (await asyncio.wait({task}, timeout=LEASE / 3))[0]:
-            await work.hold(nothing)
+            await work.heartbeat(nothing)
         return task.result()
     finally:
         task.cancel()

@@ -48,7 +48,7 @@ class Calibrator:
         base_id, embedder = work.payload(CalibrateJob).knowledge_base_id, self.knowledge.embedder
         seen = await work.read(within(work, partial(look, base_id=base_id)))
         if seen is None or embedder is None or embedder.measured or not missing(*seen, embedder.name):
-            await work.finish(within(work, nothing))
+            await work.complete(within(work, nothing))
             return
         state, chunks = seen
         headings = await work.read(within(work, partial(headings_of, base_id=base_id)))
@@ -63,7 +63,7 @@ class Calibrator:
         curve = between(usual.weight, *scores)
         made = FittedCalibration(embedder.name, curve or usual, len(headings) if curve else 0, chunks)
         log.info("knowledge base %s: scores are read by %s", base_id, made)
-        await work.finish(within(work, partial(keep, base_id=base_id, made=made)))
+        await work.complete(within(work, partial(keep, base_id=base_id, made=made)))
 
     async def prepare(self, work: Work, embedder: Embedder, texts: Sequence[str]) -> None:
         """Makes the texts' vectors together, and records what their provider charges, also for those that came to nothing."""
@@ -72,7 +72,7 @@ class Calibrator:
             await held(work, self.knowledge.prepare(embedder, texts, spent))
         finally:
             if spent.cost:
-                await work.hold(within(work, partial(charged, cost=spent.cost)))
+                await work.heartbeat(within(work, partial(charged, cost=spent.cost)))
 
     async def scores(self, work: Work, state: BaseState, texts: Sequence[str]) -> list[float]:
         """The fused score of the best passage for each text."""

@@ -64,9 +64,9 @@ class IndexBuilder:
                 used = {embedder, state.embedder}
                 await self.segments(work, base_id, live)
         if not used and stored:
-            await work.hold(within(work, partial(build_transactions.replace, base_id=base_id, new={}, old=stored)))
+            await work.heartbeat(within(work, partial(build_transactions.replace, base_id=base_id, new={}, old=stored)))
         await self.clear(work, base_id, used, adopt, gone=state is None)
-        await work.finish(within(work, partial(build_transactions.settled, base_id=base_id, adopt=adopt, live=live)))
+        await work.complete(within(work, partial(build_transactions.settled, base_id=base_id, adopt=adopt, live=live)))
 
     async def graph(self, work: Work, base_id: str, embedder: str, live: Live) -> bool:
         """Brings an embedder's graph up to date; without vectors there is none. False where the server cannot have it."""
@@ -77,7 +77,7 @@ class IndexBuilder:
         if (refusal := await self.graphs.refusal(dimensions, install=True)) is not None:
             self.tell(base_id, refusal)
             return False
-        graph = await work.hold(
+        graph = await work.heartbeat(
             within(work, partial(build_transactions.graph, **key, name=build_transactions.new_graph()))
         )
         await self.graphs.make(graph.name, dimensions)
@@ -87,7 +87,7 @@ class IndexBuilder:
         await self.fill(work, base_id, embedder, graph.name, present, live)
         if not graph.ready:
             await patiently(work, self.graphs.finish(graph.name))
-            await work.hold(within(work, partial(build_transactions.open_graph, **key)))
+            await work.heartbeat(within(work, partial(build_transactions.open_graph, **key)))
         return True
 
     async def fill(
@@ -122,7 +122,7 @@ class IndexBuilder:
         documents, old = plan(heads, live, max(1, min(NEWER, self.most // SHARE)))
         if documents or old:
             new = await SegmentWriter(work, base_id, SEGMENT).written([live[id] for id in documents])
-            await work.hold(within(work, partial(build_transactions.replace, base_id=base_id, new=new, old=old)))
+            await work.heartbeat(within(work, partial(build_transactions.replace, base_id=base_id, new=new, old=old)))
 
     async def heads(self, work: Work, base_id: str) -> dict[str, Head]:
         from deskbell.knowledge.index.disk.passages import decoded
@@ -140,10 +140,10 @@ class IndexBuilder:
         for graph in await work.read(within(work, partial(build_transactions.graphs, base_id=base_id))):
             if graph.embedder not in used and (gone or no_longer_awaited(graph, adopt)):
                 key: dict[str, Any] = {"base_id": base_id, "embedder": graph.embedder}
-                await work.hold(within(work, partial(build_transactions.close_graph, **key)))
+                await work.heartbeat(within(work, partial(build_transactions.close_graph, **key)))
                 await patiently(work, self.graphs.drop(graph.name))
-                await work.hold(within(work, partial(build_transactions.delete_graph, **key)))
-        while await work.hold(within(work, partial(build_transactions.purge_some, base_id=base_id))):
+                await work.heartbeat(within(work, partial(build_transactions.delete_graph, **key)))
+        while await work.heartbeat(within(work, partial(build_transactions.purge_some, base_id=base_id))):
             pass
 
 
@@ -186,7 +186,7 @@ async def patiently(work: Work, act: Coroutine[Any, Any, T]) -> T:
     task = asyncio.ensure_future(act)
     try:
         while not (await asyncio.wait([task], timeout=RENEWED))[0]:
-            await work.hold(within(work, build_transactions.nothing))
+            await work.heartbeat(within(work, build_transactions.nothing))
         return task.result()
     finally:
         task.cancel()

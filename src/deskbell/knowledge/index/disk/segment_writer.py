@@ -66,7 +66,7 @@ class SegmentWriter:
         for start in range(0, len(blocks), STORED):
             some = blocks[start : start + STORED]
             act = partial(build_transactions.keep_blocks, base_id=self.base_id, id=id, blocks=some)
-            await self.work.hold(within(self.work, act))
+            await self.work.heartbeat(within(self.work, act))
         self.done[id] = (len(index), head, words)
 
 
