@@ -94,20 +94,20 @@ def one_by_one() -> Iterator[None]:
 
 
 @contextmanager
-def postgres(folder: Path) -> Iterator[str]:
+def postgres() -> Iterator[str]:
     """The URL of a server whose user may make databases and roles; stopped at the end if it is our own."""
     if given := os.environ.get("DESKBELL_TEST_POSTGRES"):
         yield given
         return
-    with cluster(folder) as own:
+    with cluster() as own:
         yield own.url
 
 
 @contextmanager
-def cluster(folder: Path | None = None) -> Iterator[Cluster]:
-    """A server of our own, in a folder of its own unless one is given."""
-    with TemporaryDirectory() as fresh:
-        own = Cluster(folder or Path(fresh))
+def cluster() -> Iterator[Cluster]:
+    """A server of our own. Its folder is none of pytest's, which takes the rights of another user from them when it starts again."""
+    with TemporaryDirectory() as folder:
+        own = Cluster(Path(folder))
         try:
             yield own
         finally:

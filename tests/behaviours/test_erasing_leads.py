@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from deskbell import app
 from deskbell.compliance import suppressions
 from deskbell.conversations.carriers import simulator
+from deskbell.core.operation import Context, Operation
+from deskbell.errors import Problem
+from deskbell.foundation.db import update
+from deskbell.leads import store
+from deskbell.leads.model import Lead
 from deskbell.privacy.operations import erase_lead
 from tests.behaviours.test_booking_appointments import book
 from tests.behaviours.test_conversations import hear, say
 from tests.behaviours.test_tasks import task
 from tests.behaviours.test_texting import haste, last, outcome
-from tests.desk import Api, eventually, refused
+from tests.desk import Api, Server, eventually, refused, running
 from tests.postgres import stored
 
 __all__ = ["haste"]
@@ -80,3 +88,53 @@ def test_a_text_that_was_on_its_way_is_forgotten_too(alice: Api, phone: str, mon
 
     eventually(lambda: not [row for row in ours() if "texts.send" in row])
     assert [row for row in ours() if SECRET in row or phone in row] == []
+
+
+async def restore_lead(ctx: Context, id: str) -> Lead:
+    """Restore an archived lead: an operation that somebody adds by the recipe in CONTRIBUTING.md."""
+    found = await ctx.db.one(store.any_lead_row(ctx.organization_id, id))
+    if found is None:
+        raise Problem("not_found", "No lead of your organization has this id")
+    return await unarchive(ctx, id)
+
+
+async def unarchive(ctx: Context, id: str) -> Lead:
+    """The same without a look at the lead first."""
+    key = {"organization_id": ctx.organization_id, "id": id}
+    await ctx.db.run(update(store.leads, key, {"archived_at": None, "updated_at": ctx.now}))
+    found = await ctx.db.one(store.lead_row(ctx.organization_id, id))
+    assert found is not None
+    return found
+
+
+async def unerase(ctx: Context, id: str) -> Lead:
+    """A mistake that nobody should be able to make."""
+    key = {"organization_id": ctx.organization_id, "id": id}
+    await ctx.db.run(update(store.leads, key, {"erased_at": None}))
+    return await unarchive(ctx, id)
+
+
+@pytest.fixture
+def extended(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Api]:
+    """A business on a server that can restore leads too."""
+    added = [
+        Operation(f"leads.{act.__name__}", act, f"POST /api/v1/leads/{{id}}/{act.__name__}", scope="leads:write")
+        for act in (restore_lead, unarchive, unerase)
+    ]
+    monkeypatch.setattr(app, "OPERATIONS", [*app.OPERATIONS, *added])
+    place = server.database if server.database.startswith("postgres") else tmp_path / "deskbell.db"
+    with running(place) as other:
+        yield other.api(other.organization())
+
+
+def test_nothing_that_restores_leads_brings_an_erased_person_back(extended: Api) -> None:
+    archived, erased = extended.lead(first_name="Ada", phone=PHONE), extended.lead(first_name=SECRET)
+    for lead in (archived, erased):
+        assert extended.delete(f"/leads/{lead['id']}").status_code == 200
+    extended.do(lambda ctx: erase_lead(ctx, erased["id"]))
+    assert extended.post(f"/leads/{archived['id']}/restore_lead").json()["data"]["archived_at"] is None
+    refused(extended.post(f"/leads/{erased['id']}/restore_lead"), 404, "not_found")
+    for careless in ("unarchive", "unerase"):
+        assert extended.post(f"/leads/{erased['id']}/{careless}").status_code == 500
+    refused(extended.get(f"/leads/{erased['id']}"), 404, "not_found")
+    assert [lead["id"] for lead in extended.get("/leads").json()["data"]] == [archived["id"]]

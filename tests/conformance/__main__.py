@@ -172,7 +172,7 @@ def main(wanted: Sequence[str]) -> int:
     os.environ["DESKBELL_ACCESS_LOG"] = "false"
     tools.install()
     report = Report(wanted)
-    with tempfile.TemporaryDirectory() as folder, postgres(Path(folder)) as url:
+    with tempfile.TemporaryDirectory() as folder, postgres() as url:
         with target("two on PostgreSQL", fresh_database(url), 2, "fixtures") as two:
             conformance(report, two)
         with target("SQLite", f"sqlite:///{folder}/fixtures.db", 1, "fixtures") as one:

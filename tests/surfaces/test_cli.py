@@ -310,6 +310,20 @@ def test_a_number_and_a_file_go_on_the_do_not_call_list(served: Any) -> None:
     assert call(server, key, f"/conversations/{lead}/messages", "POST", {"body": "Hi"}).status_code == 201
 
 
+def test_erasing_reports_only_what_stands_against_the_number(served: Any) -> None:
+    server, desk = served
+    org, key = desk.business("Plumbers")
+    plain, listed = (
+        call(server, key, "/leads", "POST", {"first_name": "Ada", "phone": phone}).json()["data"]["id"]
+        for phone in ("+15125550180", "+15125550181")
+    )
+    desk.run("dnc", "add", "--org", org, "+15125550181")
+    backups = "Backups made before now still contain the data.\n"
+    assert desk.run("lead", "erase", plain, "--yes") == f"Erased lead {plain}.\n{backups}"
+    stays = "Its number is on the do-not-call list and stays there.\n"
+    assert desk.run("lead", "erase", listed, "--yes") == f"Erased lead {listed}.\n{stays}{backups}"
+
+
 def test_an_erased_person_leaves_nothing_but_the_opt_out(desk: Desk, tmp_path: Path) -> None:
     secrets = {
         "first_name": "Zebulonia",
@@ -332,7 +346,9 @@ def test_an_erased_person_leaves_nothing_but_the_opt_out(desk: Desk, tmp_path: P
         desk.run("simulate", "text", "--org", org, "--from", secrets["phone"], "stop")
         eventually(lambda: call(server, key, sent).json()["data"][-1]["status"] == "delivered")
         assert "Aborted" in desk.complaint("lead", "erase", lead, input="n\n")
-        desk.run("lead", "erase", lead, "--yes", "--compact")
+        assert "has opted out of texts. The opt-out stays in force" in desk.run(
+            "lead", "erase", lead, "--yes", "--compact"
+        )
     left = (tmp_path / "deskbell.db").read_bytes()
     for secret in ("ebulonia", "uackenbush", "zq@example.org", "walnut", "CLM-424242", "5550177", "About the"):
         assert secret.encode() not in left, secret

@@ -195,8 +195,8 @@ def test_a_restore_texts_nobody_twice_and_nobody_who_opted_out_since(desk: Desk)
     desk.run("simulate", "text", "--org", organization, "--from", "+15125550123", "stop")
     desk.run("dnc", "add", "--org", organization, "+15125550199")
     said = desk.run("restore", "copy.db")
-    assert "1 texts that were waiting are marked unknown" in said
-    assert "2 opt-outs and do-not-call entries were carried over" in said
+    assert "Waiting texts marked as unknown, which will not be sent: 1." in said
+    assert "Opt-outs and do-not-call entries carried over: 2." in said
     with serving(desk) as server:
         server.http.headers["Authorization"] = f"Bearer {key}"
         (lead,) = server.http.get("/leads").json()["data"]
@@ -215,7 +215,7 @@ def test_a_restore_revives_no_key(desk: Desk) -> None:
     desk.run("key", "revoke", made[0]["id"])
     desk.run("key", "update", made[1]["id"], "--expires", "2026-01-01")
     desk.run("key", "update", made[2]["id"], "--expires", "2199-01-01")
-    assert "2 ends of API keys were carried over" in desk.run("restore", "copy.db")
+    assert "Revoked or expiring API keys carried over: 2." in desk.run("restore", "copy.db")
     with serving(desk) as server:
         used = [each["key"] for each in made] + [key]
         answers = [server.http.get("/org", headers={"Authorization": f"Bearer {each}"}).status_code for each in used]
@@ -233,13 +233,30 @@ def test_a_restore_revives_no_application(desk: Desk) -> None:
     desk.run("app", "revoke", apps[0])
     desk.run("app", "key", "revoke", keys[1]["id"])
     said = desk.run("restore", "copy.db")
-    assert "2 ends of applications' keys were carried over" in said
-    assert "1 ends of applications were carried over" in said
+    assert "Revoked keys of applications carried over: 2." in said
+    assert "Revoked applications carried over: 1." in said
     with serving(desk) as server:
         path = server.url + "/v1/agents"
         used = [{"Authorization": f"Bearer {each['key']}"} for each in keys]
         assert [server.http.get(path, headers=header).status_code for header in used] == [401, 401, 200]
     assert [bool(each["revoked_at"]) for each in desk.json("app", "list", "--org", organization)] == [True, False]
+
+
+def test_a_restore_brings_no_erased_person_back(desk: Desk, tmp_path: Path) -> None:
+    _, key = desk.business()
+    with serving(desk) as server:
+        server.http.headers["Authorization"] = f"Bearer {key}"
+        people = [{"first_name": "Zebulonia", "phone": "+15125550177", "notes": "walnuts"}, {"first_name": "Ada"}]
+        erased, other = (server.http.post("/leads", json=person).json()["data"]["id"] for person in people)
+        desk.run("backup", "copy.db")
+        desk.run("lead", "erase", erased, "--yes")
+    assert "Erasures carried over: 1." in desk.run("restore", "copy.db")
+    left = (tmp_path / "deskbell.db").read_bytes()
+    assert [secret for secret in (b"ebulonia", b"5550177", b"walnut") if secret in left] == []
+    with serving(desk) as server:
+        server.http.headers["Authorization"] = f"Bearer {key}"
+        assert [lead["id"] for lead in server.http.get("/leads").json()["data"]] == [other]
+    assert f"No lead has the id {erased}" in desk.complaint("lead", "erase", erased, "--yes")
 
 
 def test_nobody_else_may_read_the_data(desk: Desk, tmp_path: Path) -> None:

@@ -68,6 +68,13 @@ class Lead(msgspec.Struct):
     updated_at: Timestamp
 
 
+class Erasure(msgspec.Struct):
+    """That a lead was erased: its organization and its id."""
+
+    organization_id: str
+    id: str
+
+
 class NewLead(msgspec.Struct, kw_only=True):
     """What a lead is made from. Only `first_name` is required."""
 

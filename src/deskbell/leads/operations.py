@@ -11,11 +11,11 @@ from deskbell.core.operation import Context, Operation
 from deskbell.core.tools.declaration import Tool
 from deskbell.errors import Problem
 from deskbell.foundation.contact import e164, number_hash
-from deskbell.foundation.db import ConstraintViolation, insert, update
-from deskbell.foundation.ids import new_id
+from deskbell.foundation.db import ConstraintViolation, Session, insert, update
+from deskbell.foundation.ids import NO_ID, new_id
 from deskbell.foundation.pagination import Page, sent
 from deskbell.leads import rules, store
-from deskbell.leads.model import Lead, LeadChanges, LeadFilter, NewLead
+from deskbell.leads.model import Erasure, Lead, LeadChanges, LeadFilter, NewLead
 
 
 async def list_leads(ctx: Context, filter: LeadFilter) -> Page[Lead]:
@@ -134,15 +134,23 @@ async def find_lead_by_phone(ctx: Context, phone: str) -> Lead | None:
 
 
 async def erase_lead(ctx: Context, id: str) -> str | None:
-    """Erases a lead's identity for good, and archives what is left. Answers the number that it had."""
+    """Erases a lead's identity for good. Answers the number that it had."""
     await ctx.db.one(store.lock_lead(ctx.organization_id, id))
     lead = await ctx.db.one(store.any_lead_row(ctx.organization_id, id))
     if lead is None:
         raise Problem("not_found", f"No lead has the id {id}")
     empty = NewLead(first_name="Erased", source=lead.source, status=lead.status)
-    row = {**msgspec.structs.asdict(empty), "archived_at": lead.archived_at or ctx.now, "updated_at": ctx.now}
-    await ctx.db.run(update(store.leads, {"organization_id": ctx.organization_id, "id": id}, row | stored(ctx, row)))
+    row = {**msgspec.structs.asdict(empty), "archived_at": lead.archived_at or ctx.now}
+    moments = {"erased_at": ctx.now, "updated_at": ctx.now}
+    key = {"organization_id": ctx.organization_id, "id": id}
+    await ctx.db.run(update(store.leads, key, row | stored(ctx, row) | moments))
     return lead.phone
+
+
+async def erasures_after(session: Session, last: Erasure | None, most: int) -> list[Erasure]:
+    """The erasures of all organizations behind `last`."""
+    place = (last.organization_id, last.id) if last else (NO_ID, NO_ID)
+    return await session.all(store.erasures_after(*place, most))
 
 
 LIST_LEADS = Tool(

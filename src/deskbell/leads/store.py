@@ -18,11 +18,12 @@ from sqlalchemy import (
     exists,
     literal_column,
     select,
+    tuple_,
 )
 
 from deskbell.compliance.store import suppressions
 from deskbell.foundation.db import ID, JSON, TIMESTAMP, Contains, in_order, query, schema, searched
-from deskbell.leads.model import Lead, SortBy
+from deskbell.leads.model import Erasure, Lead, SortBy
 
 leads = Table(
     "leads",
@@ -51,6 +52,7 @@ leads = Table(
     Column("last_name_key", Text),
     Column("search_text", Text, nullable=False),
     Column("archived_at", TIMESTAMP),
+    Column("erased_at", TIMESTAMP),
     Column("created_at", TIMESTAMP, nullable=False),
     Column("updated_at", TIMESTAMP, nullable=False),
     ForeignKeyConstraint(["organization_id"], ["organizations.id"]),
@@ -102,11 +104,11 @@ def lock_lead(organization_id: str, id: str) -> Select[Any]:
 
 @query(Lead)
 def any_lead_row(organization_id: str, id: str) -> Select[Any]:
-    """A lead, archived or not."""
+    """A lead, archived or not. An erased one is no lead any more, so nothing can restore it."""
     return (
         select(*_lead)
         .select_from(_with_suppression)
-        .where(leads.c.organization_id == organization_id, leads.c.id == id)
+        .where(leads.c.organization_id == organization_id, leads.c.id == id, leads.c.erased_at.is_(None))
     )
 
 
@@ -122,7 +124,15 @@ def lead_with_phone(organization_id: str, phone: str) -> Select[Any]:
 @query(str)
 def organization_of_lead(id: str) -> Select[Any]:
     """For the operator's commands, which are given a lead's id alone."""
-    return select(leads.c.organization_id).where(leads.c.id == id)
+    return select(leads.c.organization_id).where(leads.c.id == id, leads.c.erased_at.is_(None))
+
+
+@query(Erasure)
+def erasures_after(organization_id: str, id: str, most: int) -> Select[Any]:
+    """The erased leads of all organizations, in the order of their key, behind a given place."""
+    erased = select(leads.c.organization_id, leads.c.id).where(leads.c.erased_at.is_not(None))
+    place = tuple_(leads.c.organization_id, leads.c.id) > tuple_(organization_id, id)
+    return erased.where(place).order_by(leads.c.organization_id, leads.c.id).limit(most)
 
 
 @query(Lead)

@@ -19,6 +19,8 @@ from deskbell.foundation import clock, databases, sqlite
 from deskbell.foundation.db import DatabaseFailure
 from deskbell.foundation.migrations import SchemaTooNew, latest
 from deskbell.identity import api_keys, applications
+from deskbell.leads import operations as leads
+from deskbell.privacy import operations as privacy
 from deskbell.settings import Settings
 from deskbell.surfaces.cli.database import file_of, is_empty
 
@@ -53,8 +55,9 @@ def backup(settings: Settings, target: str, force: bool) -> None:
 def restore(settings: Settings, source: str) -> None:
     """Replace the database by the backup FILE. The replaced file is kept beside it.
 
-    No server may run. What came in after the backup is gone from the restored file, but for opt-outs, do-not-call
-    entries and ends of API keys: these are carried over. Texts that were waiting in the backup are not sent, as they may have been since.
+    No server may run. Whatever was added after the backup is missing from the restored file. Opt-outs, do-not-call entries, erasures
+    and the revocation of keys and applications are the exception: they are carried over from the replaced file. Texts that were
+    waiting to be sent when the backup was made are not sent, as they may have been sent since.
     """
     path = file_of(settings.database)
     refuse_own(path, source)
@@ -84,17 +87,20 @@ def remove(staged: str) -> None:
 
 
 def make_lawful(path: str, kept: str | None) -> None:
-    """Nobody who has opted out since the backup is texted, no text of the backup a second time, and a revoked key stays revoked."""
+    """What has ended since the backup stays ended: opted-out people are not texted, erased people stay erased, revoked keys stay revoked,
+    and no text is sent a second time."""
     restored = sqlite.Guest(path)
     try:
         if ended := restored.write(conversations.end_unsent):
-            click.echo(f"{ended} texts that were waiting are marked unknown and will not be sent.")
+            click.echo(f"Waiting texts marked as unknown, which will not be sent: {ended}.")
         if kept:
-            carry(kept, restored, suppressions.noted_after, suppressions.carry_over, "opt-outs and do-not-call entries")
-            carry(kept, restored, api_keys.key_ends_after, api_keys.carry_over_ends, "ends of API keys")
+            carry(kept, restored, suppressions.noted_after, suppressions.carry_over, "Opt-outs and do-not-call entries")
+            if carry(kept, restored, leads.erasures_after, privacy.carry_over, "Erasures"):
+                restored.scrub(whole=False)
+            carry(kept, restored, api_keys.key_ends_after, api_keys.carry_over_ends, "Revoked or expiring API keys")
             of_keys = (applications.key_ends_after, applications.carry_over_key_ends)
-            carry(kept, restored, *of_keys, "ends of applications' keys")
-            carry(kept, restored, applications.ends_after, applications.carry_over_ends, "ends of applications")
+            carry(kept, restored, *of_keys, "Revoked keys of applications")
+            carry(kept, restored, applications.ends_after, applications.carry_over_ends, "Revoked applications")
     finally:
         restored.close()
 
@@ -105,7 +111,7 @@ def carry(
     read_after: Callable[..., Coroutine[Any, Any, list[Any]]],
     put: Callable[..., Coroutine[Any, Any, int]],
     what: str,
-) -> None:
+) -> int:
     """Brings entries of the replaced file into the restored one, as far as they can be read, and says how many changed it."""
     carried, last = 0, None
     try:
@@ -114,9 +120,10 @@ def carry(
                 carried += restored.write(partial(put, entries=entries))
                 last = entries[-1]
     except (*sqlite.FAILURES, DatabaseFailure) as error:
-        complaint = f"The {what} of {kept} cannot all be read ({error}): enter those since the backup by hand."
+        complaint = f"{what} of {kept} cannot all be read ({error}): enter those made since the backup by hand."
         click.echo(complaint, err=True)
-    click.echo(f"{carried} {what} were carried over.")
+    click.echo(f"{what} carried over: {carried}.")
+    return carried
 
 
 @click.command()

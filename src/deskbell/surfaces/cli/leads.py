@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from deskbell.foundation.db import Session
-from deskbell.privacy.operations import erase_lead
+from deskbell.privacy.operations import Kept, erase_lead
 from deskbell.settings import Settings
 from deskbell.surfaces.cli import lookups
 from deskbell.surfaces.cli.database import guest
@@ -22,16 +22,24 @@ def lead() -> None:
 @click.option("--compact", is_flag=True, help="Rewrite the whole file too, so that its free space holds nothing old.")
 @click.pass_obj
 def erase(settings: Settings, lead_id: str, yes: bool, compact: bool) -> None:
-    """Erase a lead, archived or not: name, contact, notes and texts go; an opt-out of the number stays as a hash."""
+    """Erase a lead, archived or not: name, contact details, notes and texts are deleted for good.
+
+    If its number has opted out or is on the do-not-call list, that stays in force: it is kept by a hash of the number.
+    """
     id = lookups.id_of("lead", lead_id)
     with guest(settings) as held:
         held.read(lambda session: lookups.context_of_lead(session, id))
         if not yes:
             click.confirm(f"Erase lead {id} for good?", abort=True)
 
-        async def unit(session: Session) -> None:
-            await erase_lead(await lookups.context_of_lead(session, id), id)
+        async def unit(session: Session) -> Kept:
+            return await erase_lead(await lookups.context_of_lead(session, id), id)
 
-        held.write(unit)
+        kept = held.write(unit)
         held.scrub(whole=compact)
-    click.echo(f"Erased lead {id}. An opt-out of its number still holds. Backups from before still have the data.")
+    click.echo(f"Erased lead {id}.")
+    if kept.opt_out:
+        click.echo("Its number has opted out of texts. The opt-out stays in force.")
+    if kept.dnc_entry:
+        click.echo("Its number is on the do-not-call list and stays there.")
+    click.echo("Backups made before now still contain the data.")

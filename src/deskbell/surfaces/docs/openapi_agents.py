@@ -206,7 +206,7 @@ def error_example(code: str) -> dict[str, Any]:
 def error_schema() -> Schema:
     members: dict[str, Schema] = {
         "error": {"type": "string", "description": "The status in words"},
-        "message": {"type": "string", "description": "What summary, and how to fix it"},
+        "message": {"type": "string", "description": "What happened, and how to fix it"},
         "timestamp": {"type": "string", "format": "date-time"},
     }
     return {"type": "object", "properties": members, "required": list(members), "additionalProperties": False}
