@@ -19,6 +19,7 @@ from deskbell.foundation.postgres.copying import copy
 from deskbell.identity import people
 from deskbell.organizations import operations as organizations
 from deskbell.surfaces.http.http_server import Connection
+from tests import declared_errors
 from tests.desk import PATIENCE, USUAL, Api, Server, free_port, running
 from tests.models import SCRIPTED, Models, address, provider
 from tests.postgres import fresh_database, postgres
@@ -28,6 +29,15 @@ def pytest_configure() -> None:
     """Servers are as patient as the tests: what takes long here is the machine."""
     connection.CONNECT = connection.ANSWER = guest.CONNECT = PATIENCE
     Connection.LATE_TIME = PATIENCE
+    declared_errors.watch()
+
+
+@pytest.fixture(autouse=True)
+def every_error_is_declared() -> Iterator[None]:
+    """Fails a test whose server answered an error that the reference does not name for that operation."""
+    declared_errors.UNDECLARED.clear()
+    yield
+    assert declared_errors.UNDECLARED == []
 
 
 @pytest.fixture(scope="session")

@@ -152,7 +152,8 @@ class AsyncLeads:
         source: `api` when left out.
         notes: At most 5000 characters.
 
-        Refused with `duplicate`: Another lead of your organization has this phone number or e-mail address.
+        Refused with `duplicate`: A record with a value that must be unique exists already, for example another lead
+        with the same phone number. The message says which value.
         """
         return await self._transport.send(
             operations.LEADS_CREATE,
@@ -215,7 +216,8 @@ class AsyncLeads:
         status: At most 50 characters; such as `new`.
         notes: At most 5000 characters.
 
-        Refused with `duplicate`: Another lead of your organization has this phone number or e-mail address.
+        Refused with `duplicate`: A record with a value that must be unique exists already, for example another lead
+        with the same phone number. The message says which value.
         """
         return await self._transport.send(
             operations.LEADS_UPDATE,
@@ -335,7 +337,8 @@ class AsyncAppointments:
         notes: At most 5000 characters.
         status: `scheduled` when left out.
 
-        Refused with `lead_not_found`: The `lead_id` of an appointment is not a lead of your organization.
+        Refused with `lead_not_found`: The given `lead_id` is not a lead of your organization, or the lead is
+        archived.
         """
         return await self._transport.send(
             operations.APPOINTMENTS_CREATE,
@@ -381,7 +384,8 @@ class AsyncAppointments:
         outcome: At most 100 characters.
         outcome_notes: At most 5000 characters.
 
-        Refused with `lead_not_found`: The `lead_id` of an appointment is not a lead of your organization.
+        Refused with `lead_not_found`: The given `lead_id` is not a lead of your organization, or the lead is
+        archived.
         """
         return await self._transport.send(
             operations.APPOINTMENTS_UPDATE,
@@ -496,7 +500,7 @@ class AsyncTasks:
         contact_id: A UUID; such as `01964f3a-9d2c-7c41-8e0b-5f1d2a6b7c88`.
         assigned_to_user_id: A UUID; such as `01964f3a-9d2c-7c41-8e0b-5f1d2a6b7c88`.
 
-        Refused with `not_found`: There is no such resource in your organization, or no such route.
+        Refused with `not_found`: There is no such record in your organization, or no such route.
         """
         return await self._transport.send(
             operations.TASKS_CREATE,

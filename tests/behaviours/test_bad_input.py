@@ -143,7 +143,7 @@ def test_a_body_over_one_mebibyte_is_refused(alice: Api) -> None:
 
     assert len(body(MIB)) == MIB
     assert send(alice, "POST", "/leads", body(MIB)).status_code == 201
-    refused(alice.http.post("/leads", content=body(MIB + 1)), 413, "payload_too_large")
+    refused(alice.http.post("/leads", content=body(MIB + 1)), 413, "payload_too_large", "1 MiB")
     assert alice.get("/leads").json()["meta"]["total"] == 1
 
 
@@ -164,7 +164,7 @@ def chunked(api: Api, path: str, *chunks: bytes) -> Any:
 
 def test_chunked_bodies_are_read_up_to_one_mebibyte(alice: Api) -> None:
     assert chunked(alice, "/leads", b'{"first_', b'name":"Maria"}').json()["data"]["first_name"] == "Maria"
-    refused(chunked(alice, "/leads", *[b"x" * 65536] * 17), 413, "payload_too_large")
+    refused(chunked(alice, "/leads", *[b"x" * 65536] * 17), 413, "payload_too_large", "1 MiB")
     assert alice.get("/leads").json()["meta"]["total"] == 1
 
 

@@ -146,7 +146,7 @@ def test_unknown_agents_and_conversations_are_not_found(alice: Api, charlie: Api
 def test_messages_have_an_end(alice: Api) -> None:
     talk = desk(alice)
     denied(talk.post("a" * 100_001), 413, "`message` may have at most 100000 characters")
-    denied(talk.post("a" * 1024 * 1024), 413, "The body is larger than 1 MiB.")
+    denied(talk.post("a" * 1024 * 1024), 413, "The body is larger than 1 MiB")
     assert talk.api.get("/conversations").json()["pagination"]["total"] == 0
 
 

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import ast
+import re
 
 import pytest
+from click.testing import CliRunner
 
 from deskbell.app import AGENT_OPERATIONS, OPERATIONS
 from deskbell.errors import CATALOGUE, Problem
+from deskbell.settings import Settings
+from deskbell.surfaces.cli import cli
 from tests.promises.test_imports import trees
 
 #: What clients of Brightly know: code, status, whether a retry can help.
@@ -40,6 +44,25 @@ def test_every_code_says_what_happened_and_how_to_fix_it() -> None:
         assert entry.summary.endswith("."), code
         assert entry.fix.endswith("."), code
         assert 400 <= entry.status < 600, code
+
+
+def test_the_catalogue_names_no_figures() -> None:
+    """Limits are settings, or differ by operation: a figure here would be wrong somewhere. Messages name the one that applies."""
+    for code, entry in CATALOGUE.items():
+        words = re.sub(r"`[^`]*`", "", f"{entry.summary} {entry.fix}")
+        assert not re.search(r"[0-9]|\b(hundred|thousand|twenty|thirty|sixty)\b", words), f"{code}: {words}"
+
+
+def test_the_settings_and_commands_that_the_catalogue_names_exist() -> None:
+    quoted = {text for entry in CATALOGUE.values() for text in re.findall(r"`([^`]*)`", f"{entry.summary} {entry.fix}")}
+    settings = {text for text in quoted if text.startswith("DESKBELL_")}
+    assert settings <= {f"DESKBELL_{name.upper()}" for name in Settings.__struct_fields__}
+    commands = [text.split()[1:] for text in quoted if text.startswith("deskbell ")]
+    assert settings
+    assert commands
+    for words in commands:
+        result = CliRunner().invoke(cli, [*words, "--help"])
+        assert result.exit_code == 0, words
 
 
 DESCRIBES = {

@@ -7,7 +7,7 @@ from functools import partial
 
 from deskbell.core.operation import ExternalContext, RequestBody
 from deskbell.credits import metering
-from deskbell.errors import Problem, invalid
+from deskbell.errors import Problem, invalid, too_large
 from deskbell.foundation import json
 from deskbell.foundation.ids import PublicId, new_id
 from deskbell.foundation.json import MAX_BODY
@@ -39,7 +39,7 @@ async def add_document(outside: ExternalContext, id: PublicId) -> Document:
     kind = incoming.media_type.partition(";")[0].strip().lower()
     if kind == "multipart/form-data":
         if incoming.length > most + FRAME:
-            raise too_large(most)
+            raise too_large("The file", most)
         await outside.read(lambda ctx: bases.state_of_base(ctx, id))
         draft = await stored_file(outside, incoming, most)
     elif kind in ("", "application/json"):
@@ -59,7 +59,9 @@ async def stored_file(outside: ExternalContext, incoming: RequestBody, most: int
 
     headers = Headers({"content-type": incoming.media_type})
     try:
-        form = await MultiPartParser(headers, bounded(incoming, most + FRAME, most), max_files=1, max_fields=10).parse()
+        form = await MultiPartParser(
+            headers, bounded(incoming, most + FRAME, too_large("The file", most)), max_files=1, max_fields=10
+        ).parse()
     except MultiPartException as error:
         raise Problem("validation_error", f"The form cannot be read: {error.message}") from None
     except UnicodeError:  # some of Python's codecs refuse every text, and a form may name any of them
@@ -69,7 +71,7 @@ async def stored_file(outside: ExternalContext, incoming: RequestBody, most: int
         if not isinstance(file, UploadFile):
             raise Problem("validation_error", "Missing required field: file")
         if (file.size or 0) > most:
-            raise too_large(most)
+            raise too_large("The file", most)
         if not file.size:
             raise invalid("file", "is empty")
         name = rules.file_name(file.filename or "")
@@ -101,8 +103,8 @@ async def bytes_of(text: str) -> AsyncGenerator[bytes]:
         yield data[start : start + PART]
 
 
-async def bounded(incoming: RequestBody, most: int, limit: int) -> AsyncGenerator[bytes]:
-    """The body as it comes in; refused as soon as it is larger than it may be."""
+async def bounded(incoming: RequestBody, most: int, refusal: Problem) -> AsyncGenerator[bytes]:
+    """The body as it comes in; refused as soon as it is larger than `most` bytes."""
     size = 0
     while True:
         message = await incoming.receive()
@@ -111,7 +113,7 @@ async def bounded(incoming: RequestBody, most: int, limit: int) -> AsyncGenerato
         part: bytes = message.get("body", b"")
         size += len(part)
         if size > most:
-            raise too_large(limit)
+            raise refusal
         yield part
         if not message.get("more_body", False):
             return
@@ -119,9 +121,5 @@ async def bounded(incoming: RequestBody, most: int, limit: int) -> AsyncGenerato
 
 async def whole(incoming: RequestBody, most: int) -> bytes:
     if incoming.length > most:
-        raise Problem("payload_too_large")
-    return b"".join([part async for part in bounded(incoming, most, most)])
-
-
-def too_large(most: int) -> Problem:
-    return Problem("payload_too_large", f"The file is larger than {most / 2**20:g} MiB")
+        raise too_large("The body", most)
+    return b"".join([part async for part in bounded(incoming, most, too_large("The body", most))])

@@ -190,7 +190,7 @@ def errors(operation: Operation) -> dict[int, list[str]]:
     if not operation.is_read:
         codes += ["payload_too_large", "create_failed"]
         codes += [] if operation.outside else ["idempotency_mismatch", "idempotency_in_progress"]
-    found: dict[int, list[str]] = {415: ["validation_error"]} if operation.from_body else {}
+    found: dict[int, list[str]] = {415: ["validation_error"]} if operation.from_body or operation.upload else {}
     for code in dict.fromkeys([*codes, "rate_limit_exceeded", "query_failed", "internal_error"]):
         found.setdefault(CATALOGUE[code].status, []).append(code)
     return dict(sorted(found.items()))

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 from deskbell.core import idempotency
 from deskbell.core.operation import ExternalContext, Operation, Principal, RequestBody, Response
-from deskbell.errors import Problem
+from deskbell.errors import Problem, too_large
 from deskbell.foundation.db import Database, DatabaseFailure
 from deskbell.foundation.ids import short_id
 from deskbell.foundation.json import MAX_BODY
@@ -329,7 +329,7 @@ def check_media_type(operation: Operation, call: Call) -> None:
 async def read_body(call: Call, receive: Receive) -> bytes:
     """The whole body; one that is too large is refused before it is read."""
     if call.length > MAX_BODY:
-        raise Problem("payload_too_large")
+        raise too_large("The body", MAX_BODY)
     chunks: list[bytes] = []
     size = 0
     while True:
@@ -339,7 +339,7 @@ async def read_body(call: Call, receive: Receive) -> bytes:
         chunk = message.get("body", b"")
         size += len(chunk)
         if size > MAX_BODY:
-            raise Problem("payload_too_large")
+            raise too_large("The body", MAX_BODY)
         chunks.append(chunk)
         if not message.get("more_body", False):
             return chunks[0] if len(chunks) == 1 else b"".join(chunks)
