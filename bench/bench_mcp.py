@@ -1,4 +1,4 @@
-"""`tools/call get_lead` over keep-alive connections, 32 of them: against the official SDK's server and FastMCP, in both eras."""
+"""`tools/call get_lead` over keep-alive connections, 32 of them: against the official SDK's server and FastMCP, in both protocol revisions."""
 
 from __future__ import annotations
 
@@ -126,7 +126,7 @@ def bench(figures: common.Figures, data: Data) -> None:
     figures.faster("MCP call in a session", deskbell, "MCPServer", server, 3)
     figures.faster("MCP call in a session", deskbell, "FastMCP", framework, 5)
     deskbell, server = common.alternate([modern(each, tenant) for each in (ours, sdk)], CONNECTIONS)
-    figures.faster("MCP call of the 2026-07-28 era", deskbell, "MCPServer", server, 2)
+    figures.faster("MCP call of revision 2026-07-28", deskbell, "MCPServer", server, 2)
     before = memory(ours)
     for _ in range(SESSIONS - CONNECTIONS):
         opened(ours.port, tenant)

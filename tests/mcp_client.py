@@ -27,7 +27,7 @@ def initialize(version: str = LEGACY[-1]) -> dict[str, Any]:
 
 
 def enveloped(params: dict[str, Any]) -> dict[str, Any]:
-    """Parameters as the modern era wants them."""
+    """Parameters as the stateless revision wants them."""
     about = {"protocolVersion": MODERN, "clientCapabilities": {}, "clientInfo": TEST_CLIENT}
     return params | {"_meta": {f"io.modelcontextprotocol/{name}": value for name, value in about.items()}}
 
@@ -91,7 +91,7 @@ class Mcp:
             yield response
 
     def modern(self, method: str, params: dict[str, Any] | None = None, **headers: str) -> httpx2.Response:
-        """A request of the era without sessions."""
+        """A request of the revision without sessions."""
         given = enveloped(params or {})
         named = {"mcp_name": str(given.get("name") or given.get("uri") or "")}
         routed = {"mcp_protocol_version": MODERN, "mcp_method": method} | (named if named["mcp_name"] else {})

@@ -55,9 +55,10 @@ from deskbell.settings import Settings
 from deskbell.surfaces.docs import site
 from deskbell.surfaces.http.dialects import Agent, Crm
 from deskbell.surfaces.http.dispatcher import Dispatcher, Receive, Scope, Send
-from deskbell.surfaces.mcp.catalog import Offer
-from deskbell.surfaces.mcp.http import Front
-from deskbell.surfaces.mcp.sessions import Sessions
+from deskbell.surfaces.mcp.catalog import Catalog
+from deskbell.surfaces.mcp.http import McpEndpoint
+from deskbell.surfaces.mcp.session_clock import SessionClock
+from deskbell.surfaces.mcp.sessions import McpSessions
 from deskbell.surfaces.ops.access_log import AccessLog
 from deskbell.tasks import operations as tasks
 
@@ -94,6 +95,8 @@ READING = 1.0  # seconds that the access log's reader has at the end
 
 class Deskbell:
     """The ASGI application of one process. Lifespan starts and stops it."""
+
+    mcp_clock = SessionClock()
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
@@ -139,7 +142,7 @@ class Deskbell:
         self.common = {"limits": self.database.limits, "database": self.database, "access_log": self.access_log}
         self.crm = self.crm_api()
         self.agent = self.agent_api(embedder)
-        self.mcp = self.mcp_front()
+        self.mcp = self.mcp_endpoint()
         self.pages = site.build(OPERATIONS, AGENT_OPERATIONS, self.database, self.access_log, self.settings)
         sender = sending.Sender(simulator.Simulator(self.database))
         self.worker = Worker(self.database, {sending.SEND: sender.send, simulator.REPORT: sender.report, PURGE: purge})
@@ -151,7 +154,7 @@ class Deskbell:
             self.database.on_change("jobs", worker.wake)
         try:
             await self.database.write(self.opening)
-            await self.mcp.say_hello()
+            await self.mcp.announce_tools()
             await catch_up(self.database, embedder)
             await settle_large_bases(self.database, self.settings.large_base_chunks)
         except DatabaseFailure as failure:
@@ -165,8 +168,8 @@ class Deskbell:
             self.settling.run,
             self.note_use,
             self.note_usage,
-            self.mcp_sessions.keep,
-            self.mcp.standing.keep,
+            self.mcp_sessions.run,
+            self.mcp.streams.run,
         )
         self.background = [asyncio.create_task(task()) for task in chores]
         self.access_log.start()
@@ -199,28 +202,29 @@ class Deskbell:
         keys = self.application_keys
         return Dispatcher(Agent(per_minute), AGENT_OPERATIONS, authenticator=keys, parts=parts, **self.common)
 
-    def mcp_front(self) -> Front:
+    def mcp_endpoint(self) -> McpEndpoint:
         """`/mcp` and its sessions."""
-        self.mcp_sessions = Sessions(
+        self.mcp_sessions = McpSessions(
             self.database,
             most=self.settings.mcp_sessions,
             most_per_key=self.settings.mcp_sessions_per_key,
             idle=self.settings.mcp_idle_seconds,
+            clock=self.mcp_clock,
         )
         origins = {part.strip().rstrip("/").lower() for part in self.settings.mcp_allowed_origins.split(",")} - {""}
-        return Front(
-            self.mcp_offers(),
+        return McpEndpoint(
+            self.mcp_catalogs(),
             authenticator=self.keys,
             sessions=self.mcp_sessions,
             origins=frozenset(origins),
             **self.common,
         )
 
-    def mcp_offers(self) -> dict[str, Offer]:
-        """What MCP serves, by path. Tests put other tools behind the same front."""
+    def mcp_catalogs(self) -> dict[str, Catalog]:
+        """What MCP serves, by path. Tests serve other tools."""
         tools = tools_of(OPERATIONS)
         reading = {name: tool for name, tool in tools.items() if tool.operation.is_read}
-        return {"/mcp": Offer(tools), "/mcp/readonly": Offer(reading)}
+        return {"/mcp": Catalog(tools), "/mcp/readonly": Catalog(reading)}
 
     async def stop(self) -> None:
         """Lets what is under way finish, then closes the database."""
@@ -233,7 +237,7 @@ class Deskbell:
         for keys in (self.keys, self.application_keys):
             with contextlib.suppress(DatabaseFailure):
                 await keys.note_use()
-        for rest in (self.mcp_sessions.note_use, self.meter.write):
+        for rest in (self.mcp_sessions.write_use, self.meter.write):
             with contextlib.suppress(DatabaseFailure):
                 await rest()
         await self.models.close()

@@ -8,7 +8,7 @@ from typing import Any
 
 import mcp_types as types
 
-from deskbell.surfaces.mcp.sdk import Context
+from deskbell.surfaces.mcp.sdk.server import HandlerContext as Context
 from tests.conformance.words import SILENCE, Params, embedded, picture, said, text, tool
 
 
@@ -86,7 +86,7 @@ async def test_x_mcp_header(ctx: Context, params: Params) -> dict[str, Any]:
 
 
 async def log(ctx: Context, words: str) -> None:
-    """A log message; the modern era wants it only from a request that asks for it."""
+    """A log message; the stateless revision wants it only from a request that asks for it."""
     if ctx.protocol_version == "2026-07-28" and types.LOG_LEVEL_META_KEY not in (ctx.meta or {}):
         return
     message = types.LoggingMessageNotificationParams(level="info", data=words)

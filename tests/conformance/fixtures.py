@@ -1,4 +1,4 @@
-"""What the official conformance suite asks a server for, behind our own front: its tools, prompts and resources, and nothing of ours."""
+"""What the official conformance suite asks a server for, behind our own endpoint: its tools, prompts and resources, and nothing of ours."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ from mcp.server.models import InitializationOptions
 from mcp.server.subscriptions import ListenHandler, PromptsListChanged, ServerEvent, ToolsListChanged
 from mcp.shared.exceptions import MCPError
 
-from deskbell.surfaces.mcp.request_context import Parts
-from deskbell.surfaces.mcp.sdk import Bus, Context, Kernel
+from deskbell.surfaces.mcp.request_context import ServerParts
+from deskbell.surfaces.mcp.sdk.adapter import SdkAdapter
+from deskbell.surfaces.mcp.sdk.dispatch import BroadcastBus
+from deskbell.surfaces.mcp.sdk.server import HandlerContext as Context
 from tests.conformance import contents, questions  # noqa: F401  they register their tools
 from tests.conformance.words import (
     PIXEL,
@@ -84,7 +86,7 @@ async def read_resource(ctx: Context, params: types.ReadResourceRequestParams) -
     raise MCPError(types.INVALID_PARAMS, "Resource not found", {"uri": uri})
 
 
-def trigger(bus: Bus, event: ServerEvent) -> Tool:
+def trigger(bus: BroadcastBus, event: ServerEvent) -> Tool:
     """A tool that tells every client of a change."""
 
     async def run(ctx: Context, params: Params) -> dict[str, Any]:
@@ -135,7 +137,7 @@ async def nothing(ctx: Context, params: Any) -> dict[str, Any]:
 
 
 def whole(handler: Handler) -> Handler:
-    """A handler whose results have what the modern era asks for besides."""
+    """A handler whose results have what the stateless revision asks for besides."""
 
     async def run(ctx: Context, params: Any) -> dict[str, Any]:
         result = await handler(ctx, params)
@@ -147,16 +149,16 @@ def whole(handler: Handler) -> Handler:
 
 
 class Fixtures(Server[Any]):
-    """Says at the handshake what the modern era sees by `subscriptions/listen` alone: that lists change."""
+    """Says at the handshake what the stateless revision sees by `subscriptions/listen` alone: that lists change."""
 
     def create_initialization_options(self, *_: Any, **more: Any) -> InitializationOptions:
         changing = NotificationOptions(prompts_changed=True, resources_changed=True, tools_changed=True)
         return super().create_initialization_options(changing)
 
 
-def build(parts: Parts) -> Kernel:
-    """A kernel with the fixtures."""
-    bus = Bus(parts.events)
+def build(parts: ServerParts) -> SdkAdapter:
+    """An SDK server with the fixtures."""
+    bus = BroadcastBus(parts.broadcasts)
     for name, event in (
         ("test_trigger_tool_change", ToolsListChanged()),
         ("test_trigger_prompt_change", PromptsListChanged()),
@@ -181,4 +183,4 @@ def build(parts: Parts) -> Kernel:
         server.add_request_handler(method, kind, whole(handler))
     server.add_request_handler("subscriptions/listen", types.SubscriptionsListenRequestParams, ListenHandler(bus))
     server.get_tool_input_schema = SCHEMAS.get
-    return Kernel(server, parts)
+    return SdkAdapter(server, parts)

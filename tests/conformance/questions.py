@@ -11,7 +11,7 @@ import mcp_types as types
 from mcp.shared.exceptions import MCPError
 from mcp.shared.message import ServerMessageMetadata
 
-from deskbell.surfaces.mcp.sdk import Context
+from deskbell.surfaces.mcp.sdk.server import HandlerContext as Context
 from tests.conformance.words import Params, asks, field, given, question, said, strings, text, tool
 
 SECRET = b"the same on every process, or else state that one has signed another would refuse"

@@ -1,6 +1,6 @@
 """Deskbell in a process of its own: `python -m tests.conformance.serve URL PORT [fixtures]`.
 
-With `fixtures` the conformance suite's tools take the place of ours, behind the same front.
+With `fixtures` the conformance suite's tools take the place of ours, behind the same endpoint.
 """
 
 from __future__ import annotations
@@ -60,13 +60,13 @@ def main(url: str, port: str, what: str = "") -> None:
     from deskbell.app import Deskbell
     from deskbell.settings import Settings
     from deskbell.surfaces.http.http_server import configured
-    from deskbell.surfaces.mcp.http import Offer
+    from deskbell.surfaces.mcp.catalog import Catalog
 
     class Fixed(Deskbell):
-        def mcp_offers(self) -> dict[str, Offer]:
+        def mcp_catalogs(self) -> dict[str, Catalog]:
             from tests.conformance import fixtures
 
-            return {"/mcp": Offer({}, fixtures.build)}
+            return {"/mcp": Catalog({}, fixtures.build)}
 
     settings = Settings(access_log=False, database=url)
     application = Fixed(settings) if what == "fixtures" else Deskbell(settings)

@@ -7,7 +7,7 @@ from typing import Any
 
 import mcp_types as types
 
-from deskbell.surfaces.mcp.sdk import Context
+from deskbell.surfaces.mcp.sdk.server import HandlerContext as Context
 
 PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 SILENCE = "UklGRiQAAABXQVZFZm10IBAAAAABAAEAQB8AAEAfAAABAAgAZGF0YQAAAAA="

@@ -17,9 +17,9 @@ from mcp_types import CallToolRequestParams, EmptyResult, PingRequest
 from deskbell.app import Deskbell
 from deskbell.identity.api_keys import revoke_key
 from deskbell.settings import Settings
-from deskbell.surfaces.mcp.http import Offer
-from deskbell.surfaces.mcp.request_context import Parts
-from deskbell.surfaces.mcp.sdk import Kernel
+from deskbell.surfaces.mcp.catalog import Catalog
+from deskbell.surfaces.mcp.request_context import ServerParts
+from deskbell.surfaces.mcp.sdk.adapter import SdkAdapter
 from tests.desk import Api, Server, eventually, refused, running
 from tests.mcp_client import Mcp, initialize, request
 from tests.postgres import fresh_database
@@ -126,10 +126,10 @@ def opened(api: Api, url: str) -> Mcp | None:
     return client if answer.status_code == 200 else None
 
 
-# A kernel of another make behind the same front
+# Another SDK server behind the same endpoint
 
 
-def asking(parts: Parts) -> Kernel:
+def asking(parts: ServerParts) -> SdkAdapter:
     """A server whose one tool asks the client something, or waits to be cancelled."""
 
     async def call(ctx: Any, params: CallToolRequestParams) -> Any:
@@ -141,12 +141,12 @@ def asking(parts: Parts) -> Kernel:
         return {"content": [{"type": "text", "text": "they are there"}], "isError": False}
 
     server = SdkServer("asking", on_call_tool=call)
-    return Kernel(server, parts)
+    return SdkAdapter(server, parts)
 
 
 class Asking(Deskbell):
-    def mcp_offers(self) -> dict[str, Offer]:
-        return {"/mcp": Offer({}, asking)}
+    def mcp_catalogs(self) -> dict[str, Catalog]:
+        return {"/mcp": Catalog({}, asking)}
 
 
 @pytest.fixture(scope="module")

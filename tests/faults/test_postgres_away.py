@@ -110,8 +110,8 @@ def test_mcp_streams_end_quietly_without_a_database(
     try:
         with client.listen() as stream:
             own.stop()
-            [standing] = server.app.mcp.standing.open.values()
-            server.app.background[0].get_loop().call_soon_threadsafe(standing.end)
+            [open_stream] = server.app.mcp.streams.by_outbox.values()
+            server.app.background[0].get_loop().call_soon_threadsafe(open_stream.end)
             stream.read()
         refused(client.send(request("ping")), 500, "query_failed")
     finally:

@@ -68,7 +68,7 @@ WHOLE = {
 WHOLE |= {"release_claims", "counts", "count_failed_jobs", "count_late_jobs", "newest_failure"}
 WHOLE |= {"large_bases"}  # at a start and for the doctor
 WHOLE |= {"nearest"}  # on SQLite it has no rows
-WHOLE |= {"open_sessions", "open_ids", "end_those_without_key"}  # of a table whose rows have a cap
+WHOLE |= {"open_sessions", "open_ids", "end_without_key"}  # of a table whose rows have a cap
 
 
 def split(statement: Any) -> tuple[list[str], list[str], list[str]]:

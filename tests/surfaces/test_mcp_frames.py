@@ -137,7 +137,9 @@ def test_a_flood_is_answered_and_keeps_nobody_else_out(alice: Api, charlie: Api)
     assert flooding.ask("ping") == {}
 
 
-def test_clients_that_hang_up_leave_nothing_behind(alice: Api, client: Mcp, caplog: pytest.LogCaptureFixture) -> None:
+def test_clients_that_disconnect_leave_nothing_behind(
+    alice: Api, client: Mcp, caplog: pytest.LogCaptureFixture
+) -> None:
     head = (
         f"POST /mcp HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {alice.key}\r\nmcp-session-id: {client.session}\r\n"
         "Content-Type: application/json\r\nContent-Length: {}\r\n\r\n"
@@ -151,11 +153,11 @@ def test_clients_that_hang_up_leave_nothing_behind(alice: Api, client: Mcp, capl
         with client.listen() as stream:
             assert stream.status_code == 200
     assert client.ask("tools/list")["tools"]
-    eventually(lambda: not alice.server.app.mcp.standing.open)
+    eventually(lambda: not alice.server.app.mcp.streams.by_outbox)
     assert caplog.records == []
 
 
-# The era without sessions
+# The revision without sessions
 
 
 def test_the_modern_era_needs_no_session(client: Mcp) -> None:

@@ -17,7 +17,7 @@ import pytest
 from deskbell.identity.api_keys import revoke_key
 from deskbell.settings import Settings
 from deskbell.surfaces.mcp import store
-from deskbell.surfaces.mcp.broadcasts import Change
+from deskbell.surfaces.mcp.broadcasts import ChangeNotification
 from tests.desk import PATIENCE, Api, eventually, refused, running
 from tests.mcp_client import LEGACY, MODERN, Mcp, ending, enveloped, initialize, request
 
@@ -243,7 +243,7 @@ def test_a_stream_says_that_tools_have_changed_and_ends_with_its_session(alice: 
         assert stream.headers["content-type"] == "text/event-stream"
         lines = stream.iter_lines()
         assert next(lines) == ": ping"
-        change = alice.server.app.mcp.events.publish(Change("notifications/tools/list_changed"))
+        change = alice.server.app.mcp.broadcasts.publish(ChangeNotification("notifications/tools/list_changed"))
         asyncio.run_coroutine_threadsafe(change, alice.server.app.database.writer.loop).result(PATIENCE)
         told = next(line for line in lines if line.startswith("data: "))
         assert json.loads(told[6:]) == {"jsonrpc": "2.0", "method": "notifications/tools/list_changed"}
@@ -251,13 +251,13 @@ def test_a_stream_says_that_tools_have_changed_and_ends_with_its_session(alice: 
         assert [line for line in ending(lines) if line.startswith("data: ")] == []
 
 
-def test_a_subscription_of_the_modern_era_hears_of_changes_and_ends_with_its_key(alice: Api) -> None:
+def test_a_subscription_of_the_stateless_revision_hears_of_changes_and_ends_with_its_key(alice: Api) -> None:
     frame = request("subscriptions/listen", enveloped({"notifications": {"toolsListChanged": True}}), "sub")
     headers = {"mcp_protocol_version": MODERN, "mcp_method": "subscriptions/listen"}
     with Mcp(alice).stream(frame, **headers) as stream:
         frames = (json.loads(line[6:]) for line in ending(stream.iter_lines()) if line.startswith("data: "))
         assert next(frames)["method"] == "notifications/subscriptions/acknowledged"
-        change = alice.server.app.mcp.events.publish(Change("notifications/tools/list_changed"))
+        change = alice.server.app.mcp.broadcasts.publish(ChangeNotification("notifications/tools/list_changed"))
         asyncio.run_coroutine_threadsafe(change, alice.server.app.database.writer.loop).result(PATIENCE)
         told = next(frames)
         assert told["method"] == "notifications/tools/list_changed"
@@ -290,7 +290,7 @@ def test_one_key_holds_at_most_a_hundred_streams(alice: Api) -> None:
         for connection in at_once(120, open_one):
             stack.enter_context(connection)
             assert connection.recv(12) == b"HTTP/1.1 200"
-        held = alice.server.app.mcp.standing.open
+        held = alice.server.app.mcp.streams.by_outbox
         eventually(lambda: len(held) == 100)
 
 
@@ -306,7 +306,7 @@ def test_what_a_client_tells_of_itself_is_not_kept_without_end(alice: Api) -> No
     headers = {"mcp_protocol_version": MODERN, "mcp_method": "tools/call", "mcp_name": "get_org"}
     for _ in range(2):
         assert client.send(frame, **headers).json()["result"]["isError"] is False
-    assert max(map(len, alice.server.app.mcp.offers["/mcp"].metas), default=0) < 70_000
+    assert max(map(len, alice.server.app.mcp.catalogs["/mcp"].metas), default=0) < 70_000
     listen = request("subscriptions/listen", enveloped({"notifications": {"resourceSubscriptions": ["x" * 70_000]}}))
     answer = client.send(listen, mcp_protocol_version=MODERN, mcp_method="subscriptions/listen")
     assert (answer.status_code, answer.json()["error"]["code"]) == (400, -32600)
@@ -328,4 +328,4 @@ def at_once(many: int, act: Callable[[], Any]) -> list[Any]:
 
 
 def sessions_of(api: Api) -> int:
-    return int(api.server.do(lambda session: session.one(store.open_sessions_of(api.key_id))))
+    return int(api.server.do(lambda session: session.one(store.open_sessions_of_key(api.key_id))))

@@ -19,7 +19,7 @@ from deskbell.errors import CATALOGUE, Problem
 from deskbell.foundation.ids import new_id
 from deskbell.leads.model import Lead
 from deskbell.surfaces.docs import generate
-from deskbell.surfaces.mcp.catalog import Offer
+from deskbell.surfaces.mcp.catalog import Catalog
 from deskbell.surfaces.mcp.definitions import wire_definition
 from tests.desk import Api, refused, running
 from tests.mcp_client import LEGACY, Mcp, request
@@ -282,8 +282,8 @@ FAILING = Operation("leads.fail", fail, "GET /api/v1/leads/fail", scope="leads:r
 
 
 class Failing(Deskbell):
-    def mcp_offers(self) -> dict[str, Offer]:
-        return {"/mcp": Offer(tools_of([FAILING]))}
+    def mcp_catalogs(self) -> dict[str, Catalog]:
+        return {"/mcp": Catalog(tools_of([FAILING]))}
 
 
 def test_a_tool_survives_every_code_of_the_catalogue(tmp_path: Path) -> None:
@@ -344,8 +344,8 @@ def test_every_tool_has_its_limit(alice: Api, tool: str) -> None:
 
 @pytest.mark.parametrize("version", LEGACY)
 @pytest.mark.parametrize("tool", ["get_lead", "list_leads", "create_lead", "nothing"])
-def test_the_fast_path_answers_as_the_kernel_does(world: World, version: str, tool: str) -> None:
-    """A `_meta` that only the kernel can judge takes the other way to the same answer."""
+def test_the_fast_path_answers_as_the_sdk_does(world: World, version: str, tool: str) -> None:
+    """A `_meta` that only the SDK can judge gets the same response without the fast path."""
     client = Mcp(world.api).open(version)
     for given in ({"id": world.lead}, {"id": "x", "limit": 500}):
         params = {"name": tool, "arguments": given}
@@ -354,7 +354,7 @@ def test_the_fast_path_answers_as_the_kernel_does(world: World, version: str, to
         assert fast == slow
 
 
-def test_the_fast_path_of_the_modern_era_answers_as_the_kernel_does(world: World) -> None:
+def test_the_fast_path_of_the_stateless_revision_answers_as_the_sdk_does(world: World) -> None:
     client = Mcp(world.api)
     for name, given in (("get_lead", {"id": world.lead}), ("get_lead", {"id": "x"}), ("list_leads", {})):
         params = {"name": name, "arguments": given}

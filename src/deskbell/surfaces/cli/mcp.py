@@ -59,10 +59,10 @@ def run() -> None:
 async def serve(link: RemoteConnection) -> None:
     from deskbell.app import OPERATIONS
     from deskbell.core.tools.tool import tools_of
-    from deskbell.surfaces.mcp.stdio import Stdio
+    from deskbell.surfaces.mcp.stdio import StdioServer
 
     try:
-        await Stdio(link.tools(tools_of(OPERATIONS)), sys.stdin.fileno(), claimed_output()).serve()
+        await StdioServer(link.tools(tools_of(OPERATIONS)), sys.stdin.fileno(), claimed_output()).serve()
     finally:
         await link.close()
 

@@ -1,15 +1,15 @@
-"""What a browser must be told before web pages of another origin may use an API (Fetch standard, CORS protocol)."""
+"""The headers by which a browser lets web pages of another origin use an API (Fetch standard, CORS protocol)."""
 
 from __future__ import annotations
 
-KEPT = 600  # seconds that a browser may remember a preflight's answer
+MAX_AGE = 600  # seconds that a browser may cache the response to a preflight
 _exposed = b"X-Request-Id, RateLimit-Limit, RateLimit-Remaining, RateLimit-Reset, Retry-After"
 
 
-def headers(origin: str, *, preflight: bool, sent: bytes = b"", seen: bytes = b"") -> list[tuple[bytes, bytes]]:
-    """For an origin that is listed. Cookies are never allowed: the key is the only credential.
+def headers(origin: str, *, preflight: bool, sent: bytes = b"", exposed: bytes = b"") -> list[tuple[bytes, bytes]]:
+    """The headers for an allowed origin. Cookies are never allowed: the key is the only credential.
 
-    `sent` and `seen` name headers besides the usual ones, of requests and answers, each behind a comma.
+    `sent` and `exposed` add to the usual headers that pages may send and read, each with a comma before it.
     """
     found = [(b"access-control-allow-origin", origin.encode("latin-1")), (b"vary", b"Origin")]
     if preflight:
@@ -17,6 +17,6 @@ def headers(origin: str, *, preflight: bool, sent: bytes = b"", seen: bytes = b"
             *found,
             (b"access-control-allow-methods", b"GET, POST, PUT, DELETE"),
             (b"access-control-allow-headers", b"Authorization, Content-Type, Idempotency-Key, X-Request-Id" + sent),
-            (b"access-control-max-age", b"%d" % KEPT),
+            (b"access-control-max-age", b"%d" % MAX_AGE),
         ]
-    return [*found, (b"access-control-expose-headers", _exposed + seen)]
+    return [*found, (b"access-control-expose-headers", _exposed + exposed)]

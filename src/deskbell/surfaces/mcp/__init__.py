@@ -1,1 +1,1 @@
-"""The Model Context Protocol at `/mcp`: our own front, the official SDK's kernel behind it, sessions in the database."""
+"""The Model Context Protocol at `/mcp`: an endpoint of our own, the official SDK behind it, sessions in the database."""

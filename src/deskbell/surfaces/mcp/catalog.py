@@ -1,9 +1,8 @@
-"""What a path of MCP serves, and what is remembered of its kernel's answers."""
+"""What one path of MCP serves, and what is remembered of the SDK's responses."""
 
 from __future__ import annotations
 
 import asyncio
-import importlib
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -12,59 +11,68 @@ import msgspec
 from deskbell.core.tools.tool import OperationTool
 from deskbell.foundation.db import Database
 from deskbell.surfaces.mcp import jsonrpc
-from deskbell.surfaces.mcp.broadcasts import Events
-from deskbell.surfaces.mcp.jsonrpc import Frame
-from deskbell.surfaces.mcp.request_context import Parts
-from deskbell.surfaces.mcp.store import Session
+from deskbell.surfaces.mcp.broadcasts import Broadcasts
+from deskbell.surfaces.mcp.jsonrpc import JsonRpcMessage
+from deskbell.surfaces.mcp.request_context import ServerParts
+from deskbell.surfaces.mcp.store import McpSession
 
 if TYPE_CHECKING:
-    from deskbell.surfaces.mcp.sdk import Kernel
+    from deskbell.surfaces.mcp.sdk.adapter import SdkAdapter
 
 CONSTANT = frozenset({"ping", "tools/list", "prompts/list", "resources/list", "resources/templates/list"})
 RESERVED = "io.modelcontextprotocol/"
-MOST_METAS, LARGEST_META = 1000, 4096  # how many are remembered, and of at most how many bytes
+MAX_METAS, MAX_META_BYTES = 1000, 4096
 
 
-class Offer:
-    """What one path serves: tools on the fast path, and the kernel for everything else, made when it is first needed.
+class Catalog:
+    """What one path serves: tools that are called without the SDK, and the SDK's adapter, made when it is first needed.
 
-    Tests put other things behind the front: no tools here, and a `build` that makes their kernel (see `kernel.py`).
+    Tests serve other things: no tools here, and a `build` that makes their adapter (see `sdk/adapter.py`).
     """
 
-    def __init__(self, tools: dict[str, OperationTool], build: Callable[[Parts], Kernel] | None = None) -> None:
+    def __init__(
+        self, tools: dict[str, OperationTool], build: Callable[[ServerParts], SdkAdapter] | None = None
+    ) -> None:
         self.tools = tools
         self.build = build
-        self.made: Kernel | None = None
-        self.making = asyncio.Lock()
-        #: What modern clients tell of themselves, as far as the kernel has taken it.
+        self.adapter: SdkAdapter | None = None
+        self.building = asyncio.Lock()
+        #: The `_meta` of stateless clients that the SDK has accepted.
         self.metas: set[bytes] = set()
-        #: Results that are the same for everybody, by method and revision. Those of another kernel may change.
+        #: Results that are the same for everybody, by method and revision. Those of a test's adapter may change.
         self.results: dict[tuple[str, str], bytes] = {}
 
-    async def kernel(self, database: Database, events: Events) -> Kernel:
-        if self.made is None:
-            async with self.making:
-                if self.made is None:
-                    module = await asyncio.to_thread(importlib.import_module, "deskbell.surfaces.mcp.sdk")
-                    self.made = (self.build or module.build)(Parts(self.tools, database, events))
-        return self.made
+    async def sdk(self, database: Database, broadcasts: Broadcasts) -> SdkAdapter:
+        if self.adapter is None:
+            async with self.building:
+                if self.adapter is None:
+                    build = self.build if self.build is not None else await asyncio.to_thread(product_build)
+                    self.adapter = build(ServerParts(self.tools, database, broadcasts))
+        return self.adapter
 
-    def learn(self, frame: Frame, session: Session | None, body: bytes) -> None:
-        """Remembers of an answer of the kernel's what saves asking it again."""
+    def remember(self, message: JsonRpcMessage, session: McpSession | None, body: bytes) -> None:
+        """Keeps what an SDK's response shows, so that the SDK need not be asked again."""
         if session is None:
-            if len(self.metas) >= MOST_METAS:
+            if len(self.metas) >= MAX_METAS:
                 self.metas.clear()
-            told = known_meta(frame.params["_meta"]) if frame.method == "tools/call" else None
-            if told and len(told) <= LARGEST_META:
-                self.metas.add(told)
-        elif frame.method in CONSTANT and not frame.params and self.build is None:
-            result = jsonrpc.result_of(body, frame.id)
+            meta = client_meta(message.params["_meta"]) if message.method == "tools/call" else None
+            if meta and len(meta) <= MAX_META_BYTES:
+                self.metas.add(meta)
+        elif message.method in CONSTANT and not message.params and self.build is None:
+            result = jsonrpc.result_of(body, message.id)
             if result is not None:
-                self.results[frame.method, session.version] = result
+                self.results[message.method, session.version] = result
 
 
-def plain_meta(meta: Any) -> bool:
-    """Whether a request's `_meta` is one that the kernel takes as it is."""
+def product_build() -> Callable[[ServerParts], SdkAdapter]:
+    """Loads the SDK, which takes a while."""
+    from deskbell.surfaces.mcp.sdk.server import build
+
+    return build
+
+
+def is_plain_meta(meta: Any) -> bool:
+    """Whether a request's `_meta` needs no look by the SDK."""
     if meta is None:
         return True
     if type(meta) is not dict or any(name.startswith(RESERVED) for name in meta):
@@ -72,8 +80,8 @@ def plain_meta(meta: Any) -> bool:
     return type(meta.get("progressToken", 0)) in (int, str)
 
 
-def known_meta(meta: dict[str, Any]) -> bytes | None:
-    """What a modern request tells of its client, to know it again; None where the kernel must look at it every time."""
+def client_meta(meta: dict[str, Any]) -> bytes | None:
+    """What a stateless request says of its client, to recognize it. None where the SDK must look at it every time."""
     if type(meta.get("progressToken", 0)) not in (int, str):
         return None
     return msgspec.json.encode({name: value for name, value in meta.items() if name.startswith(RESERVED)})

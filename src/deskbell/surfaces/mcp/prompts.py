@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 
 class Prompt(NamedTuple):
-    """A prompt: words with `{places}` for its arguments, each of which is required."""
+    """A prompt: text with `{placeholders}` for its arguments, each of which is required."""
 
     name: str
     title: str
@@ -14,7 +14,7 @@ class Prompt(NamedTuple):
     arguments: dict[str, str]
     text: str
 
-    def shown(self) -> dict[str, Any]:
+    def definition(self) -> dict[str, Any]:
         arguments = [{"name": name, "description": words, "required": True} for name, words in self.arguments.items()]
         return {"name": self.name, "title": self.title, "description": self.description, "arguments": arguments}
 

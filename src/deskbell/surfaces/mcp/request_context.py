@@ -1,4 +1,4 @@
-"""What passes between the front and the kernel. Knows no SDK, so that the front can name it without loading one."""
+"""What passes between the HTTP endpoint and the SDK. Imports no SDK, so that the endpoint can use it without loading one."""
 
 from __future__ import annotations
 
@@ -8,34 +8,34 @@ from typing import NamedTuple
 from deskbell.core.operation import Principal
 from deskbell.core.tools.tool import CallableTool
 from deskbell.foundation.db import Database
-from deskbell.surfaces.mcp.broadcasts import Events
-from deskbell.surfaces.mcp.sessions import Client
-from deskbell.surfaces.mcp.store import Session
+from deskbell.surfaces.mcp.broadcasts import Broadcasts
+from deskbell.surfaces.mcp.sessions import ClientDetails
+from deskbell.surfaces.mcp.store import McpSession
 from deskbell.surfaces.mcp.streams import Outbox
 
 CHANNEL = "mcp"
 
 
-class Parts(NamedTuple):
-    """What a kernel is made with: the tools that are offered, where the data is, and how workers hear of each other."""
+class ServerParts(NamedTuple):
+    """What an SDK server is built from: the tools, the database, and the broadcasts between workers."""
 
     tools: Mapping[str, CallableTool]
     database: Database
-    events: Events
+    broadcasts: Broadcasts
 
 
-class Exchange(NamedTuple):
-    """One request on its way: who asks, in which session (none in the modern era), and where messages go meanwhile."""
+class RequestContext(NamedTuple):
+    """One request that the SDK answers. The stateless revision has no session; `outbox` takes messages sent before the response."""
 
-    caller: Principal
-    session: Session | None
-    client: Client | None
+    principal: Principal
+    session: McpSession | None
+    client: ClientDetails | None
     headers: Mapping[str, str]
     outbox: Outbox
 
 
 class Handshake(NamedTuple):
-    """An agreement with a new client: its answer, the revision, and what the client told of itself."""
+    """The response to `initialize`, the agreed revision (None after an error), and the client's details as JSON."""
 
     body: bytes
     version: str | None

@@ -1,4 +1,4 @@
-"""Resources: records that a person can attach to a conversation with their AI client. Read as the tools read, by the same path."""
+"""Resources: records that a person can attach to a conversation with their AI client. They are read by calling the tools."""
 
 from __future__ import annotations
 
@@ -37,10 +37,10 @@ TEMPLATES: list[dict[str, Any]] = [
 ]
 
 
-async def read(tools: Mapping[str, CallableTool], database: Database, caller: Principal, uri: str) -> Outcome:
-    """What a resource holds, as JSON. One that does not exist, or not for this organization, is refused as `not_found`."""
+async def read(tools: Mapping[str, CallableTool], database: Database, principal: Principal, uri: str) -> Outcome:
+    """A resource's content as JSON. Raises `not_found` for an unknown address; a foreign record is the tool's `not_found`."""
     if uri == ORGANIZATION:
-        return await tools["get_org"].call(database, caller, CHANNEL, {})
+        return await tools["get_org"].call(database, principal, CHANNEL, {})
     if found := _lead(uri):
-        return await tools["get_lead"].call(database, caller, CHANNEL, {"id": found[1]})
+        return await tools["get_lead"].call(database, principal, CHANNEL, {"id": found[1]})
     raise Problem("not_found", "There is no such resource")

@@ -1,13 +1,13 @@
-"""MCP over standard input and output: one JSON-RPC message per line, in both eras of the protocol.
+"""MCP over standard input and output: one JSON-RPC message per line, in both protocol revisions.
 
-The era is chosen for each request, as at `/mcp`: one that names a modern revision in its `_meta` needs no handshake, and a client
-may send `server/discover` first and `initialize` afterwards. Nothing but messages goes to standard output.
+Each request says which revision it belongs to, as at `/mcp`: one that names a stateless revision in its `_meta` needs no handshake,
+and a client may send `server/discover` first and `initialize` afterwards. Nothing but messages goes to standard output.
 """
 
 from __future__ import annotations
 
 import asyncio
-import json as plain_json
+import json
 import logging
 import os
 import threading
@@ -19,183 +19,188 @@ import msgspec
 from deskbell.core.operation import Principal
 from deskbell.core.tools.tool import CallableTool
 from deskbell.foundation.db import Database
-from deskbell.surfaces.mcp import jsonrpc, sdk
-from deskbell.surfaces.mcp.broadcasts import Events
-from deskbell.surfaces.mcp.jsonrpc import Frame, Refused
-from deskbell.surfaces.mcp.request_context import Exchange, Parts
-from deskbell.surfaces.mcp.sessions import Client
-from deskbell.surfaces.mcp.store import Session
+from deskbell.surfaces.mcp import jsonrpc
+from deskbell.surfaces.mcp.broadcasts import Broadcasts
+from deskbell.surfaces.mcp.jsonrpc import JsonRpcError, JsonRpcMessage
+from deskbell.surfaces.mcp.request_context import RequestContext, ServerParts
+from deskbell.surfaces.mcp.sdk.server import build
+from deskbell.surfaces.mcp.sessions import ClientDetails
+from deskbell.surfaces.mcp.store import McpSession
 from deskbell.surfaces.mcp.streams import Outbox
 
 log = logging.getLogger(__name__)
 
-MOST = 1024 * 1024  # bytes of a message, as at /mcp
-AT_ONCE = 64  # requests under way; while there are so many, no more is read
-LINGER = 35.0  # seconds that requests have to end when nothing more comes, which is more than one takes
+MAX_MESSAGE = 1024 * 1024  # bytes, as at /mcp
+MAX_RUNNING = 64  # requests; while there are so many, no more is read
+GRACE = 35.0  # seconds for requests to end after the end of input, which is more than one takes
 
 ENVELOPE = "io.modelcontextprotocol/protocolVersion"
-#: The server behind the tools knows the caller; here is nobody to be told apart.
-SOMEBODY = Principal("", "", "", frozenset(), None, "US", 0, 0)
+#: Remote tools do not look at their principal: the server that they call knows it by its key.
+NO_PRINCIPAL = Principal("", "", "", frozenset(), None, "US", 0, 0)
 
 
-class Nothing:
-    """No database: there is no other process to hear of."""
+class NoDatabase:
+    """Stands in for the database: there are no other processes to broadcast to."""
 
     single_process = True
 
-    async def broadcast(self, news: str) -> None:
+    async def broadcast(self, text: str) -> None:
         pass
 
-    def on_broadcast(self, told: Callable[[str], None]) -> None:
+    def on_broadcast(self, listener: Callable[[str], None]) -> None:
         pass
 
 
-class Stdio:
-    """One client, for as long as it keeps standard input open."""
+class StdioServer:
+    """Serves one client, for as long as it keeps standard input open."""
 
     def __init__(self, tools: Mapping[str, CallableTool], source: int, target: BinaryIO) -> None:
         """`source` is a file descriptor."""
-        nowhere = cast(Database, Nothing())
-        self.kernel = sdk.build(Parts(tools, nowhere, Events(nowhere)))
+        no_database = cast(Database, NoDatabase())
+        self.sdk = build(ServerParts(tools, no_database, Broadcasts(no_database)))
         self.source = source
         self.target = target
         self.lines: asyncio.Queue[bytes | None] = asyncio.Queue()
-        self.session: Session | None = None
-        self.client: Client | None = None
-        self.running: dict[str, asyncio.Task[None]] = {}
-        self.under_way: set[asyncio.Task[None]] = set()
-        self.listening: set[asyncio.Task[None]] = set()
-        self.room = asyncio.Semaphore(AT_ONCE)
+        self.session: McpSession | None = None
+        self.client: ClientDetails | None = None
+        self.by_id: dict[str, asyncio.Task[None]] = {}
+        self.running: set[asyncio.Task[None]] = set()
+        self.subscriptions: set[asyncio.Task[None]] = set()
+        self.slots = asyncio.Semaphore(MAX_RUNNING)
         self.writing = asyncio.Lock()
 
     async def serve(self) -> None:
-        """Answers until the client closes standard input, or no longer takes what we write."""
+        """Answers until the client closes standard input, or no longer reads what we write."""
         loop = asyncio.get_running_loop()
-        ahead = threading.Semaphore(AT_ONCE)
+        unread = threading.Semaphore(MAX_RUNNING)
 
         def read() -> None:
-            for line in lines(self.source):
-                ahead.acquire()
+            for line in read_lines(self.source):
+                unread.acquire()
                 loop.call_soon_threadsafe(self.lines.put_nowait, line)
             loop.call_soon_threadsafe(self.lines.put_nowait, None)
 
         threading.Thread(target=read, daemon=True).start()
         while (line := await self.lines.get()) is not None:
-            ahead.release()
+            unread.release()
             if line.strip():
-                await self.take(line)
+                await self.receive(line)
         await self.finish()
 
-    async def take(self, line: bytes) -> None:
+    async def receive(self, line: bytes) -> None:
         """One line of the client."""
         try:
-            if len(line) > MOST:
-                raise Refused(jsonrpc.INVALID_REQUEST, "The message is longer than 1 MiB")
-            frame = jsonrpc.read(line)
-            jsonrpc.checked(frame)
-        except Refused as refused:
-            await self.write(refused.body)
+            if len(line) > MAX_MESSAGE:
+                raise JsonRpcError(jsonrpc.INVALID_REQUEST, "The message is longer than 1 MiB")
+            message = jsonrpc.parse(line)
+            jsonrpc.validate(message)
+        except JsonRpcError as error:
+            await self.write(error.body)
             return
-        if frame.kind == "notification" and frame.method == "notifications/cancelled":
-            if task := self.running.get(named(frame.params.get("requestId"))):
+        if message.kind == "notification" and message.method == "notifications/cancelled":
+            if task := self.by_id.get(request_key(message.params.get("requestId"))):
                 task.cancel()
-        elif frame.kind == "request":
-            if frame.method == "initialize" and not modern(frame):
-                await self.handshake(frame)
-                return
-            await self.room.acquire()
-            task = asyncio.create_task(self.answer(frame))
-            self.running[named(frame.id)] = task
-            self.under_way.add(task)
-            if frame.method == "subscriptions/listen":
-                self.listening.add(task)
-            task.add_done_callback(lambda done: self.over(named(frame.id), done))
+        elif message.kind == "request":
+            if message.method == "initialize" and not is_stateless(message):
+                await self.handshake(message)
+            else:
+                await self.start(message)
 
-    def over(self, id: str, task: asyncio.Task[None]) -> None:
-        self.room.release()
-        self.under_way.discard(task)
-        self.listening.discard(task)
-        if self.running.get(id) is task:
-            del self.running[id]
+    async def start(self, message: JsonRpcMessage) -> None:
+        """Begins to answer a request, once fewer than the most are running."""
+        await self.slots.acquire()
+        task = asyncio.create_task(self.answer(message))
+        self.by_id[request_key(message.id)] = task
+        self.running.add(task)
+        if message.method == "subscriptions/listen":
+            self.subscriptions.add(task)
+        task.add_done_callback(lambda done: self.ended(request_key(message.id), done))
+
+    def ended(self, id: str, task: asyncio.Task[None]) -> None:
+        self.slots.release()
+        self.running.discard(task)
+        self.subscriptions.discard(task)
+        if self.by_id.get(id) is task:
+            del self.by_id[id]
         if not task.cancelled() and (error := task.exception()):
             log.error("a request failed: %s", error)
 
-    async def handshake(self, frame: Frame) -> None:
-        agreed = await self.kernel.handshake(frame, Exchange(SOMEBODY, None, None, {}, Outbox()))
+    async def handshake(self, message: JsonRpcMessage) -> None:
+        agreed = await self.sdk.handshake(message, RequestContext(NO_PRINCIPAL, None, None, {}, Outbox()))
         if agreed.version is not None:
-            self.session = Session("", "", "", agreed.version, "")
-            self.client = msgspec.json.decode(agreed.client, type=Client)
+            self.session = McpSession("", "", "", agreed.version, "")
+            self.client = msgspec.json.decode(agreed.client, type=ClientDetails)
         await self.write(agreed.body)
 
-    async def answer(self, frame: Frame) -> None:
-        """One request: what it has to say meanwhile, then its answer."""
+    async def answer(self, message: JsonRpcMessage) -> None:
+        """Writes the messages that come before a response, then the response."""
         outbox = Outbox()
         try:
-            session = self.session_for(frame)
-        except Refused as refused:
-            await self.write(refused.body)
+            session = self.session_of(message)
+        except JsonRpcError as error:
+            await self.write(error.body)
             return
-        exchange = Exchange(SOMEBODY, session, self.client if session else None, {}, outbox)
-        task = asyncio.create_task(self.kernel.answer(frame, exchange))
+        context = RequestContext(NO_PRINCIPAL, session, self.client if session else None, {}, outbox)
+        task = asyncio.create_task(self.sdk.answer(message, context))
         task.add_done_callback(outbox.close)
         try:
-            while (message := await outbox.next()) is not None:
-                if message:
-                    await self.write(message)
+            while (before := await outbox.next()) is not None:
+                if before:
+                    await self.write(before)
             await self.write((await task)[1])
         finally:
             task.cancel()
 
-    def session_for(self, frame: Frame) -> Session | None:
-        """The session that a request belongs to; a modern one has none."""
-        if modern(frame):
-            self.kernel.refuse_envelope(frame)
+    def session_of(self, message: JsonRpcMessage) -> McpSession | None:
+        """The session that a request belongs to; a stateless one has none."""
+        if is_stateless(message):
+            self.sdk.check_meta(message)
             return None
-        if self.session is None and frame.method != "ping":
-            raise Refused(jsonrpc.INVALID_REQUEST, "Send `initialize` first", id=frame.id)
-        return self.session or Session("", "", "", "2025-11-25", "")
+        if self.session is None and message.method != "ping":
+            raise JsonRpcError(jsonrpc.INVALID_REQUEST, "Send `initialize` first", id=message.id)
+        return self.session or McpSession("", "", "", "2025-11-25", "")
 
     async def write(self, message: bytes) -> None:
         async with self.writing:
             try:
-                await asyncio.to_thread(self.put, message + b"\n")
+                await asyncio.to_thread(self.write_line, message + b"\n")
             except OSError:
                 self.lines.put_nowait(None)
 
-    def put(self, line: bytes) -> None:
+    def write_line(self, line: bytes) -> None:
         self.target.write(line)
         self.target.flush()
 
     async def finish(self) -> None:
-        """Lets what is under way end; what waits for news never would."""
-        for task in list(self.listening):
+        """Lets running requests end. Subscriptions are cancelled, since they never would."""
+        for task in list(self.subscriptions):
             task.cancel()
-        if self.under_way:
-            await asyncio.wait(self.under_way, timeout=LINGER)
+        if self.running:
+            await asyncio.wait(self.running, timeout=GRACE)
 
 
-def lines(source: int) -> Iterator[bytes]:
-    """The lines that come in. Of one that is too long only the beginning is given, which is too long as well."""
-    held, skipping = b"", False
+def read_lines(source: int) -> Iterator[bytes]:
+    """The lines of a file descriptor. Of one that is too long only the beginning is given, which is too long as well."""
+    partial, skipping = b"", False
     while chunk := os.read(source, 65536):
-        *whole, held = (held + chunk).split(b"\n")
-        if skipping and whole:
-            del whole[0]
+        *complete, partial = (partial + chunk).split(b"\n")
+        if skipping and complete:
+            del complete[0]
             skipping = False
-        yield from whole
-        if len(held) > MOST:
+        yield from complete
+        if len(partial) > MAX_MESSAGE:
             if not skipping:
-                yield held
-            held, skipping = b"", True
-    if held and not skipping:
-        yield held
+                yield partial
+            partial, skipping = b"", True
+    if partial and not skipping:
+        yield partial
 
 
-def modern(frame: Frame) -> bool:
-    """Whether a request brings its own envelope. `server/discover` is of the modern era in any case."""
-    meta = frame.params.get("_meta")
-    return frame.method == "server/discover" or (isinstance(meta, dict) and ENVELOPE in meta)
+def is_stateless(message: JsonRpcMessage) -> bool:
+    """Whether a request names a stateless revision in its `_meta`. `server/discover` exists in no other."""
+    meta = message.params.get("_meta")
+    return message.method == "server/discover" or (isinstance(meta, dict) and ENVELOPE in meta)
 
 
-def named(id: Any) -> str:
-    return plain_json.dumps(id)
+def request_key(id: Any) -> str:
+    return json.dumps(id)

@@ -1,4 +1,4 @@
-"""The tables of MCP sessions, and every query on them. Sessions are found by the hash of their id alone: the id is the secret."""
+"""The tables of MCP sessions and their queries. A session is found by the hash of its id alone: the id is the secret."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ sessions = Table(
 )
 Index("mcp_sessions_id", sessions.c.id_hash, unique=True)
 
-#: What a client has sent to one worker while another waits for it.
+#: Replies that a client has sent to one worker while another waits for them.
 replies = Table(
     "mcp_replies",
     schema,
@@ -53,8 +53,8 @@ replies = Table(
 )
 
 
-class Session(msgspec.Struct, frozen=True, gc=False):
-    """An open session, bound to the key that opened it. `version` is the revision of the protocol that was agreed on."""
+class McpSession(msgspec.Struct, frozen=True, gc=False):
+    """An open session, bound to the key that opened it. `version` is the agreed revision of the protocol."""
 
     organization_id: str
     id_hash: str
@@ -63,17 +63,17 @@ class Session(msgspec.Struct, frozen=True, gc=False):
     seen_at: str
 
 
-_session = [sessions.c[name] for name in Session.__struct_fields__]
+_session = [sessions.c[name] for name in McpSession.__struct_fields__]
 
 
-@query(Session)
+@query(McpSession)
 def session_row(id_hash: str) -> Select[Any]:
     return select(*_session).where(sessions.c.id_hash == id_hash)
 
 
 @query(str)
-def client_of(organization_id: str, id_hash: str) -> Select[Any]:
-    """What the client told about itself, as JSON."""
+def client_details(organization_id: str, id_hash: str) -> Select[Any]:
+    """What the client said of itself in its handshake, as JSON."""
     return select(sessions.c.client).where(sessions.c.organization_id == organization_id, sessions.c.id_hash == id_hash)
 
 
@@ -83,7 +83,7 @@ def open_sessions() -> Select[Any]:
 
 
 @query(int)
-def open_sessions_of(key_id: str) -> Select[Any]:
+def open_sessions_of_key(key_id: str) -> Select[Any]:
     return select(func.count()).select_from(sessions).where(sessions.c.key_id == key_id)
 
 
@@ -92,9 +92,9 @@ def open_ids() -> Select[Any]:
     return select(sessions.c.id_hash)
 
 
-@query(Session)
+@query(McpSession)
 def longest_idle(key_id: str, streaming_since: str) -> Select[Any]:
-    """A key's own session that was used longest ago, of those without an open stream."""
+    """The session of a key that was used longest ago, of those without an open stream."""
     idle = or_(sessions.c.streaming_at.is_(None), sessions.c.streaming_at < streaming_since)
     found = select(*_session).where(sessions.c.key_id == key_id, idle)
     return found.order_by(sessions.c.seen_at, sessions.c.id_hash).limit(1)
@@ -106,12 +106,12 @@ def touch(id_hash: str, moment: str) -> Update:
 
 
 @command
-def note_stream(id_hash: str, moment: str) -> Update:
+def mark_streaming(id_hash: str, moment: str) -> Update:
     return update(sessions).where(sessions.c.id_hash == id_hash).values(streaming_at=moment)
 
 
 @command
-def note_no_stream(id_hash: str) -> Update:
+def mark_not_streaming(id_hash: str) -> Update:
     return update(sessions).where(sessions.c.id_hash == id_hash).values(streaming_at=None)
 
 
@@ -126,7 +126,7 @@ def end_idle(moment: str) -> Delete:
 
 
 @command
-def end_those_without_key(moment: str) -> Delete:
+def end_without_key(moment: str) -> Delete:
     """The sessions of keys that are revoked, expired or gone."""
     keys = schema.tables["api_keys"]
     alive = and_(keys.c.active, or_(keys.c.expires_at.is_(None), keys.c.expires_at > moment))
@@ -142,5 +142,5 @@ def reply(organization_id: str, id_hash: str, subject: str) -> Select[Any]:
 
 
 @command
-def forget_replies(moment: str) -> Delete:
+def delete_replies(moment: str) -> Delete:
     return delete(replies).where(replies.c.created_at < moment)

@@ -1,4 +1,4 @@
-"""Server-sent events: the outbox of one response, and the streams that a session holds open."""
+"""Server-sent events of one response."""
 
 from __future__ import annotations
 
@@ -9,36 +9,36 @@ from typing import Any
 
 from deskbell.surfaces.http.dispatcher import Receive
 
-PING = 15.0  # seconds of silence after which a comment keeps proxies from cutting the stream
-BACKLOG = 1000  # messages that a client may leave unread
+PING = 15.0  # seconds of silence after which a comment keeps proxies from closing the connection
+MAX_UNREAD = 1000  # messages
 
 
 class Outbox:
-    """What is yet to be sent on one response. The side that writes never waits; a reader that lags too far is cut off."""
+    """Messages waiting to be sent on one response. Writers never wait; a client that reads too slowly is disconnected."""
 
     def __init__(self) -> None:
         self.waiting: deque[bytes] = deque()
-        self.news = asyncio.Event()
+        self.changed = asyncio.Event()
         self.closed = False
 
     def put(self, message: bytes) -> None:
-        if len(self.waiting) >= BACKLOG:
+        if len(self.waiting) >= MAX_UNREAD:
             self.close()
         if not self.closed:
             self.waiting.append(message)
-            self.news.set()
+            self.changed.set()
 
     def close(self, *_: Any) -> None:
         self.closed = True
-        self.news.set()
+        self.changed.set()
 
     async def next(self) -> bytes | None:
         """The next message, b"" after a silence, None at the end."""
         if not self.waiting and not self.closed:
-            self.news.clear()
+            self.changed.clear()
             try:
                 async with asyncio.timeout(PING):
-                    await self.news.wait()
+                    await self.changed.wait()
             except TimeoutError:
                 return b""
         if self.waiting:
@@ -46,13 +46,13 @@ class Outbox:
         return None
 
 
-def event(message: bytes) -> bytes:
-    """A message as one server-sent event; without one, a comment."""
+def sse_event(message: bytes) -> bytes:
+    """A message as one server-sent event; an empty one as a comment."""
     return b"event: message\r\ndata: " + message + b"\r\n\r\n" if message else b": ping\r\n\r\n"
 
 
-async def gone(receive: Receive, told: Callable[[], Any]) -> None:
-    """Calls back when the client hangs up."""
+async def on_disconnect(receive: Receive, callback: Callable[[], Any]) -> None:
+    """Calls back when the client disconnects."""
     while (await receive())["type"] != "http.disconnect":
         pass
-    told()
+    callback()

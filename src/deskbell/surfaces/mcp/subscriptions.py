@@ -1,105 +1,105 @@
-"""Standing streams: those of sessions (GET) and of the modern era's subscriptions. They end with their session and their key."""
+"""Streams that stay open: those of sessions (GET), and subscriptions of the stateless revision. They end with their session and key."""
 
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable
 from typing import Any, NamedTuple
 
 from deskbell.core.operation import Principal
 from deskbell.foundation.db import Database
 from deskbell.surfaces.http.dispatcher import Authenticator
-from deskbell.surfaces.mcp.broadcasts import Change, Events
-from deskbell.surfaces.mcp.sessions import ENDED, Sessions
-from deskbell.surfaces.mcp.store import Session
+from deskbell.surfaces.mcp.broadcasts import Broadcasts, ChangeNotification
+from deskbell.surfaces.mcp.sessions import ENDED, McpSessions
+from deskbell.surfaces.mcp.store import McpSession
 from deskbell.surfaces.mcp.streams import Outbox
 
-MOST = 100  # of one key; one more ends its oldest
-TICK = 1.0  # seconds between looks at the clock
-SETTLED = 0.1  # seconds that news are gathered
+MAX_PER_KEY = 100  # one more ends the key's oldest
+TICK = 1.0  # seconds between checks
+SETTLE = 0.1  # seconds during which changes are collected
 
 
-class Standing(NamedTuple):
-    """An open stream: whose it is, by which header they came, and how it is ended. The modern era has no session."""
+class OpenStream(NamedTuple):
+    """A stream: its session (none in the stateless revision), its principal and their header, and how it is ended."""
 
-    session: Session | None
-    caller: Principal
+    session: McpSession | None
+    principal: Principal
     authorization: bytes
     end: Callable[[], Any]
 
 
-class StandingStreams:
+class OpenStreams:
     """The open streams of this process."""
 
-    def __init__(self, database: Database, authenticator: Authenticator, sessions: Sessions, events: Events) -> None:
+    def __init__(
+        self, database: Database, authenticator: Authenticator, sessions: McpSessions, broadcasts: Broadcasts
+    ) -> None:
         self.authenticator = authenticator
         self.sessions = sessions
-        self.open: dict[Outbox, Standing] = {}
-        self.news = asyncio.Event()
-        events.listen(self.spread)
-        sessions.follow(self.news.set)
-        database.on_change("api_keys", self.news.set)
-        database.on_broadcast(self.heard)
+        self.by_outbox: dict[Outbox, OpenStream] = {}
+        self.changed = asyncio.Event()
+        broadcasts.subscribe(self.forward)
+        sessions.on_end(self.changed.set)
+        database.on_change("api_keys", self.changed.set)
+        database.on_broadcast(self.receive)
 
-    def heard(self, news: str) -> None:
-        if news == ENDED:
-            self.news.set()
+    def receive(self, text: str) -> None:
+        if text == ENDED:
+            self.changed.set()
 
-    def spread(self, change: Change) -> None:
-        """A list has changed: every session's stream says so. Subscriptions hear of it by the kernel."""
+    def forward(self, change: ChangeNotification) -> None:
+        """Sends a changed list to every session's stream. Subscriptions are notified by the SDK."""
         if change.uri is None:
-            for outbox, standing in self.open.items():
-                if standing.session is not None:
-                    outbox.put(change.frame())
+            for outbox, stream in self.by_outbox.items():
+                if stream.session is not None:
+                    outbox.put(change.encode())
 
-    async def hold(self, outbox: Outbox, standing: Standing, pour: Awaitable[None]) -> None:
-        """Counts a stream among the open ones while it is poured."""
-        own = [each for each in self.open.values() if each.caller.key_id == standing.caller.key_id]
-        for each in own[: max(0, len(own) - MOST + 1)]:  # those told to end before may still be among them
+    async def serve(self, outbox: Outbox, stream: OpenStream, sending: Awaitable[None]) -> None:
+        """Counts a stream as open for as long as its events are sent."""
+        of_key = [each for each in self.by_outbox.values() if each.principal.key_id == stream.principal.key_id]
+        for each in of_key[: max(0, len(of_key) - MAX_PER_KEY + 1)]:  # some may be ending already
             each.end()
-        self.open[outbox] = standing
-        session = standing.session
+        self.by_outbox[outbox] = stream
+        self.changed.set()  # its key may have ended since it was authenticated
+        session = stream.session
         try:
             if session is not None:
-                await self.note(session, open=True)
-            await pour
+                await self.mark_streaming(session, streaming=True)
+            await sending
         finally:
-            del self.open[outbox]
-            if session is not None and not any(each.session == session for each in self.open.values()):
-                await self.note(session, open=False)
+            del self.by_outbox[outbox]
+            if session is not None and not any(each.session == session for each in self.by_outbox.values()):
+                await self.mark_streaming(session, streaming=False)
 
-    async def note(self, session: Session, *, open: bool) -> None:
-        """A database that is away ends no stream, and spoils no answer that was given."""
-        await self.sessions.quietly(lambda: self.sessions.note_stream(session, open=open))
+    async def mark_streaming(self, session: McpSession, *, streaming: bool) -> None:
+        await self.sessions.log_failure(lambda: self.sessions.mark_streaming(session, streaming=streaming))
 
-    async def keep(self) -> None:
-        """Ends streams whose session or key has ended, for as long as the process runs; an open stream counts as use."""
-        looked = 0.0
+    async def run(self) -> None:
+        """Ends streams whose session or key has ended, for as long as the process runs. An open stream counts as use."""
+        checked = 0.0
+        clock = self.sessions.clock
         while True:
-            try:
-                async with asyncio.timeout(min(TICK, self.sessions.touch)):
-                    await self.news.wait()
-                    await asyncio.sleep(SETTLED)
-            except TimeoutError:
-                pass
-            late = time.monotonic() > looked + self.sessions.touch  # an announcement may have been lost
-            if self.open and (self.news.is_set() or late):
-                self.news.clear()
-                looked = time.monotonic()
-                await self.sessions.quietly(self.look_after)
-            for standing in list(self.open.values()):
-                if standing.caller.has_expired():
-                    standing.end()
-                elif standing.session is not None:
-                    self.sessions.used.add(standing.session.id_hash)
-                    self.sessions.streaming.add(standing.session.id_hash)
+            await clock.wait(self.changed, min(TICK, self.sessions.touch))
+            changed = self.changed.is_set()
+            if changed:
+                await asyncio.sleep(SETTLE)
+                self.changed.clear()
+            overdue = clock.monotonic() > checked + self.sessions.touch  # a broadcast may have been lost
+            if self.by_outbox and (changed or overdue):
+                checked = clock.monotonic()
+                await self.sessions.log_failure(self.end_orphans)
+            for stream in list(self.by_outbox.values()):
+                if stream.principal.has_expired():
+                    stream.end()
+                elif stream.session is not None:
+                    self.sessions.used.add(stream.session.id_hash)
+                    self.sessions.streaming.add(stream.session.id_hash)
 
-    async def look_after(self) -> None:
-        """Ends what has lost its session or its key."""
-        held = {each.session.id_hash for each in self.open.values() if each.session is not None}
-        alive = await self.sessions.alive(held)
-        for standing in list(self.open.values()):
-            orphaned = standing.session is not None and standing.session.id_hash not in alive
-            if orphaned or await self.authenticator.caller(standing.authorization) is None:
-                standing.end()
+    async def end_orphans(self) -> None:
+        """Ends the streams that have lost their session or their key."""
+        id_hashes = {each.session.id_hash for each in self.by_outbox.values() if each.session is not None}
+        still_open = await self.sessions.still_open(id_hashes)
+        for stream in list(self.by_outbox.values()):
+            orphaned = stream.session is not None and stream.session.id_hash not in still_open
+            if orphaned or await self.authenticator.caller(stream.authorization) is None:
+                stream.end()

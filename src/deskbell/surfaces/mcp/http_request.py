@@ -1,4 +1,4 @@
-"""One HTTP request at `/mcp`: its headers, and the answers that are whole."""
+"""One HTTP request at `/mcp`: its headers, the check of its origin, and responses that are not streams."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ METHODS = "GET, POST, DELETE"
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
-class Reply(NamedTuple):
-    """An answer that is whole."""
+class McpResponse(NamedTuple):
+    """A response that is sent in one piece."""
 
     status: int
     body: bytes = b""
     headers: tuple[tuple[bytes, bytes], ...] = ()
 
 
-class Call:
-    """One request: the headers that matter, and what is found out about it on the way."""
+class McpRequest:
+    """One request: the headers that matter, and what the checks find out about it."""
 
     def __init__(self, scope: Scope) -> None:
         self.started = time.perf_counter()
@@ -43,8 +43,8 @@ class Call:
         self.length = 0
         self.request_id = ""
         self.origin = self.host = self.session_id = self.version = None
-        self.page = ""  # the origin of the web page that asks, once it is allowed
-        self.caller: Principal | None = None
+        self.allowed_origin = ""
+        self.principal: Principal | None = None
         self.allowance: Allowance | None = None
         self.bucket: Bucket = "read"
         self.operation = "-"
@@ -71,38 +71,39 @@ class Call:
             self.request_id = short_id()
 
     @property
-    def modern(self) -> bool:
-        return self.version is not None and self.version not in jsonrpc.HANDSHAKE
+    def is_stateless(self) -> bool:
+        """Whether it belongs to a protocol revision without sessions."""
+        return self.version is not None and self.version not in jsonrpc.SESSION_REVISIONS
 
 
-def check_origin(call: Call, allowed: frozenset[str]) -> None:
-    """Refuses what a browser asks for another site's page.
+def check_origin(request: McpRequest, allowed: frozenset[str]) -> None:
+    """Refuses requests that a browser sends for another site's page.
 
     A server on the loopback interface answers for loopback names alone, whatever name a page has made point to it (DNS
     rebinding); behind a proxy, its public origin is a setting.
     """
-    origin = (call.origin or b"").decode("latin-1").lower()
-    host = (call.host or b"").decode("latin-1").lower()
+    origin = (request.origin or b"").decode("latin-1").lower()
+    host = (request.host or b"").decode("latin-1").lower()
     if origin in allowed:
-        call.page = origin
+        request.allowed_origin = origin
         return
     try:
         parts, name = urlsplit(origin), urlsplit(f"//{host}").hostname
-    except ValueError:  # a host that is none
+    except ValueError:  # a malformed host
         parts, name = urlsplit(""), None
-    server = call.scope.get("server") or ("", 0)
+    server = request.scope.get("server") or ("", 0)
     local = name in LOOPBACK or server[0] not in LOOPBACK
     if not (parts.scheme in ("http", "https") and parts.netloc == host and local):
         raise Problem("origin_not_allowed", "This web page's origin may not use MCP here")
-    call.page = origin
+    request.allowed_origin = origin
 
 
-def not_allowed(method: str, allowed: str) -> Problem:
+def method_not_allowed(method: str, allowed: str) -> Problem:
     problem = Problem("method_not_allowed", f"{method} is not allowed here; use {allowed}")
     problem.add_note(allowed)
     return problem
 
 
-def pairs(scope: Scope) -> list[tuple[str, str]]:
-    """The headers, as text without the white space that HTTP allows around a value."""
+def header_pairs(scope: Scope) -> list[tuple[str, str]]:
+    """The headers as text, without the white space that HTTP allows around a value."""
     return [(name.decode("latin-1"), value.strip(b" \t").decode("latin-1")) for name, value in scope["headers"]]
