@@ -18,12 +18,13 @@ from typing import Any
 import common
 import httpx2
 
+from deskbell.core.context import operator_context
 from deskbell.foundation import databases
 from deskbell.foundation.db import Session
 from deskbell.identity import applications
 from deskbell.knowledge import bases
 from deskbell.knowledge.model import NewKnowledgeBase
-from deskbell.organizations.operations import context_of, create_organization
+from deskbell.organizations.operations import create_organization
 
 FILES, SIZE = 16, 500_000  # characters of a file
 WORDS = 20_000  # that there are in all
@@ -52,7 +53,7 @@ def made(url: str) -> tuple[str, str]:
 
     async def unit(session: Session) -> tuple[str, str]:
         owner = await create_organization(session, "Bench")
-        ctx = await context_of(session, owner.id)
+        ctx = await operator_context(session, owner.id)
         base = await bases.create_base(ctx, NewKnowledgeBase(name="Books"))
         application = await applications.create_application(ctx, "bench", "backend-service", ())
         return base.id, (await applications.create_application_key(session, application.id, ""))[1]

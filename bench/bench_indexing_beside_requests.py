@@ -21,13 +21,14 @@ import bench_indexing as texts
 import common
 import httpx2
 
+from deskbell.core.context import operator_context
 from deskbell.foundation import databases
 from deskbell.foundation.db import Session
 from deskbell.identity import applications
 from deskbell.identity.api_keys import create_key
 from deskbell.knowledge import bases
 from deskbell.knowledge.model import NewKnowledgeBase
-from deskbell.organizations.operations import context_of, create_organization
+from deskbell.organizations.operations import create_organization
 
 PLENTY = 10**6  # requests a minute
 PAUSE = 0.01  # seconds between requests
@@ -46,7 +47,7 @@ class Place(NamedTuple):
 def made(url: str) -> Place:
     async def unit(session: Session) -> Place:
         owner = await create_organization(session, "Bench")
-        ctx = await context_of(session, owner.id)
+        ctx = await operator_context(session, owner.id)
         base = await bases.create_base(ctx, NewKnowledgeBase(name="Books"))
         application = await applications.create_application(ctx, "bench", "backend-service", ())
         _, agent = await applications.create_application_key(session, application.id, "")

@@ -20,13 +20,14 @@ from asking import DEEP, Desk, Found
 from remembering import Remembering
 from retrieval import Collection
 
+from deskbell.core.context import operator_context
 from deskbell.foundation import databases
 from deskbell.foundation.db import Session
 from deskbell.identity import applications
 from deskbell.knowledge.answers import extractive
 from deskbell.knowledge.embedders import minilm
 from deskbell.knowledge.retrieval.score_calibration import THRESHOLD
-from deskbell.organizations.operations import context_of, create_organization
+from deskbell.organizations.operations import create_organization
 
 BOUNDS = {"stackfaq": 0.93, "stackfaq_ans": 0.73, "cranfield": 0.42, "scifact_sub": 0.80, "squad": 0.91}
 MEAN, OVER_RANKS, KEYWORDS = 0.76, 0.03, 0.66
@@ -56,7 +57,7 @@ def owner(url: str) -> str:
     """A key for the agent API in a fresh database."""
 
     async def unit(session: Session) -> str:
-        ctx = await context_of(session, (await create_organization(session, "Bench")).id)
+        ctx = await operator_context(session, (await create_organization(session, "Bench")).id)
         application = await applications.create_application(ctx, "bench", "backend-service", ())
         return (await applications.create_application_key(session, application.id, ""))[1]
 

@@ -8,10 +8,10 @@ from typing import Any
 
 import httpx2
 
+from deskbell.core.context import operator_context
 from deskbell.foundation.db import Session
 from deskbell.identity import applications
 from deskbell.identity.model import ApplicationType
-from deskbell.organizations.operations import context_of
 from tests.desk import KEPT, PATIENCE, Server, named
 
 MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
@@ -55,7 +55,7 @@ def application(
     """A client with a fresh key of a fresh application."""
 
     async def unit(session: Session) -> Any:
-        ctx = await context_of(session, organization_id)
+        ctx = await operator_context(session, organization_id)
         made = await applications.create_application(ctx, "Website", type, origins)
         return await applications.create_application_key(session, made.id)
 

@@ -11,13 +11,13 @@ import pytest
 from msgspec.structs import replace
 
 from deskbell import app  # noqa: F401  the slices' tables must be known
+from deskbell.core.context import operator_context
 from deskbell.demo import loader
 from deskbell.demo.data import generate
 from deskbell.foundation import databases
 from deskbell.foundation.postgres import connection, guest
 from deskbell.foundation.postgres.copying import copy
 from deskbell.identity import people
-from deskbell.organizations import operations as organizations
 from deskbell.surfaces.http.http_server import Connection
 from tests import declared_errors
 from tests.desk import PATIENCE, USUAL, Api, Server, free_port, running
@@ -114,5 +114,5 @@ def charlie(server: Server) -> Api:
 
 
 async def add(session, organization_id, name, role):  # type: ignore[no-untyped-def]
-    ctx = await organizations.context_of(session, organization_id)
+    ctx = await operator_context(session, organization_id)
     return await people.add_person(ctx, name, f"{name.lower()}@example.com", role)

@@ -6,7 +6,8 @@ from collections.abc import AsyncIterator, Callable
 from functools import cache, wraps
 from typing import Any
 
-from deskbell.core.operation import AGENT_API, Operation
+from deskbell.core.api import AGENT
+from deskbell.core.operation import Operation
 from deskbell.errors import Problem
 from deskbell.surfaces.docs import openapi, openapi_agents
 
@@ -17,7 +18,7 @@ UNDECLARED: list[str] = []
 @cache
 def declared(operation: Operation) -> dict[int, list[str]]:
     """The codes that the reference names for an operation, by status."""
-    api = openapi_agents if operation.path.startswith(AGENT_API) else openapi
+    api = openapi_agents if operation.api is AGENT else openapi
     return api.errors(operation)
 
 
@@ -28,7 +29,7 @@ def note(operation: Operation, problem: Problem) -> None:
 
 def watch() -> None:
     """From now on, every way through an operation is looked at."""
-    for name in ("run", "run_outside"):
+    for name in ("run", "run_external"):
         setattr(Operation, name, watched(getattr(Operation, name)))
 
 

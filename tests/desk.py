@@ -17,7 +17,7 @@ import uvicorn
 from msgspec.structs import replace
 
 from deskbell.app import Deskbell
-from deskbell.core.operation import Context
+from deskbell.core.context import Context, operator_context
 from deskbell.errors import CATALOGUE
 from deskbell.foundation import databases
 from deskbell.foundation.db import Session
@@ -80,7 +80,7 @@ class Api:
         """Something that only the operator can do, in this organization."""
 
         async def unit(session: Session) -> Any:
-            return await act(await organizations.context_of(session, self.organization_id))
+            return await act(await operator_context(session, self.organization_id))
 
         return self.server.do(unit)
 
@@ -145,7 +145,7 @@ class Server:
         """A client with a fresh key."""
 
         async def unit(session: Session) -> Any:
-            ctx = await organizations.context_of(session, organization_id)
+            ctx = await operator_context(session, organization_id)
             return await api_keys.create_key(ctx, "test", scopes=scopes or [], reads=reads, writes=writes, **options)
 
         key, plaintext = self.do(unit)

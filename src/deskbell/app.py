@@ -27,6 +27,7 @@ from deskbell.conversations import operations as conversations
 from deskbell.conversations import sending
 from deskbell.conversations.carriers import simulator
 from deskbell.core import idempotency
+from deskbell.core.api import AGENT, CRM
 from deskbell.core.operation import Operation
 from deskbell.core.tools.tool import tools_of
 from deskbell.credits import operations as credits
@@ -36,7 +37,7 @@ from deskbell.foundation import clock, databases, jobs
 from deskbell.foundation.db import Database, DatabaseFailure, Session
 from deskbell.foundation.fair_worker import FairWorker
 from deskbell.foundation.jobs import Work, Worker
-from deskbell.identity.authentication import ApplicationKeys, Keys
+from deskbell.identity.authentication import ApiKeyAuthenticator, ApplicationAuthenticator
 from deskbell.knowledge import operations as knowledge
 from deskbell.knowledge.documents import purge as purge_uploads
 from deskbell.knowledge.embedders import chosen
@@ -53,7 +54,6 @@ from deskbell.leads import operations as leads
 from deskbell.organizations import operations as organizations
 from deskbell.settings import Settings
 from deskbell.surfaces.docs import site
-from deskbell.surfaces.http.dialects import Agent, Crm
 from deskbell.surfaces.http.dispatcher import Dispatcher, Receive, Scope, Send
 from deskbell.surfaces.mcp.catalog import Catalog
 from deskbell.surfaces.mcp.http import McpEndpoint
@@ -111,9 +111,9 @@ class Deskbell:
         if scope["type"] != "http":
             return
         path: str = scope["path"]
-        if path.startswith("/api/v1/") or path == "/api/v1":
+        if CRM.has(path):
             await self.crm(scope, receive, send)
-        elif path.startswith("/v1/") or path == "/v1":
+        elif AGENT.has(path):
             await self.agent(scope, receive, send)
         elif path.startswith("/mcp/") or path == "/mcp":
             await self.mcp(scope, receive, send)
@@ -176,22 +176,23 @@ class Deskbell:
 
     def crm_api(self) -> Dispatcher:
         """`/api/v1` and its keys, which MCP takes too."""
-        self.keys = Keys(self.database)
-        self.database.on_change("api_keys", self.keys.forget)
-        return Dispatcher(Crm(), OPERATIONS, authenticator=self.keys, **self.common)
+        self.keys = ApiKeyAuthenticator(self.database)
+        for table in ("api_keys", "people"):
+            self.database.on_change(table, self.keys.forget)
+        return Dispatcher(CRM, OPERATIONS, authenticator=self.keys, **self.common)
 
     def agent_api(self, embedder: Embedder | None) -> Dispatcher:
         """`/v1`, the keys of applications, and what its handlers ask for by type: searches, models, uploads, the meter."""
         per_minute = self.settings.agent_requests_per_minute
         full_access = frozenset(name.strip() for name in self.settings.full_access_types.split(","))
-        self.application_keys = ApplicationKeys(self.database, per_minute, full_access)
+        self.application_keys = ApplicationAuthenticator(self.database, per_minute, full_access)
         for table in ("application_keys", "application_origins"):
             self.database.on_change(table, self.application_keys.forget)
         self.knowledge = knowledge_of(self.settings, self.database, embedder)
         self.meter = Meter(self.database)
         self.models = Models(endpoint(self.settings), Extractive(embedder))
         self.models.warm()
-        parts: dict[type, Any] = {
+        services: dict[type, Any] = {
             Meter: self.meter,
             SearchService: self.knowledge,
             ChatService: ChatService(
@@ -200,7 +201,8 @@ class Deskbell:
             Uploads: Uploads(self.settings.upload_mib * MIB),
         }
         keys = self.application_keys
-        return Dispatcher(Agent(per_minute), AGENT_OPERATIONS, authenticator=keys, parts=parts, **self.common)
+        api = AGENT._replace(reads_per_minute=per_minute, writes_per_minute=per_minute)
+        return Dispatcher(api, AGENT_OPERATIONS, authenticator=keys, services=services, **self.common)
 
     def mcp_endpoint(self) -> McpEndpoint:
         """`/mcp` and its sessions."""

@@ -176,6 +176,10 @@ class Problem(Exception):
         self.retryable = entry.retryable
 
 
+class Refusal(Problem):
+    """A refusal whose record stays: what was written in the transaction before it was raised is committed, such as why a text was blocked."""
+
+
 def too_large(what: str, limit: int) -> Problem:
     """A `payload_too_large` that names its limit (bytes): "The body is larger than 1 MiB"."""
     return Problem("payload_too_large", f"{what} is larger than {limit / 2**20:g} MiB")

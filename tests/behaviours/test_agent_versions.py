@@ -9,10 +9,13 @@ import pytest
 
 from deskbell.agents import operations as agents
 from deskbell.agents import versions
-from deskbell.core.operation import Context
+from deskbell.core.context import Context
+from deskbell.core.principal import Principal
+from deskbell.core.scopes import ROLE_SCOPES
 from deskbell.credits import operations as credits
 from deskbell.credits.rules import CREDIT
 from deskbell.credits.store import reserved_amount
+from deskbell.identity.people import get_person
 from deskbell.organizations.operations import set_agent_approval
 from tests.agents import MOMENT, AgentApi, application, denied
 from tests.behaviours.test_agent_agents import PROMPT, agent
@@ -181,7 +184,13 @@ def act_as(role_of: Api, act: Any) -> Any:
     """Something that a person of the team does."""
 
     async def as_person(ctx: Context) -> Any:
-        return await act(Context(ctx.db, ctx.organization_id, person_id=role_of.person_id, via="user"))
+        person = await get_person(ctx, role_of.person_id or "")
+        scopes = ROLE_SCOPES[person.role]
+        return await act(
+            ctx.acting(
+                Principal("person", ctx.principal.tenant, person.id, person.name, scopes, person.id, person.role)
+            )
+        )
 
     return role_of.do(as_person)
 

@@ -9,7 +9,7 @@ from functools import partial
 
 import pytest
 
-from deskbell.core.operation import Context
+from deskbell.core.context import Context
 from deskbell.demo import papers
 from deskbell.knowledge.documents import held_document, put_document
 from deskbell.knowledge.ingestion.index_transactions import store_feed_entry

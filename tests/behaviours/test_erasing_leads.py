@@ -11,7 +11,8 @@ import pytest
 from deskbell import app
 from deskbell.compliance import suppressions
 from deskbell.conversations.carriers import simulator
-from deskbell.core.operation import Context, Operation
+from deskbell.core.context import Context
+from deskbell.core.operation import Operation
 from deskbell.errors import Problem
 from deskbell.foundation.db import update
 from deskbell.leads import store

@@ -16,7 +16,8 @@ import asyncpg
 import pytest
 from msgspec.structs import replace
 
-from deskbell.core.operation import Context
+from deskbell.core.context import Context, job_context
+from deskbell.foundation.db import Session
 from deskbell.foundation.jobs import live_job
 from deskbell.foundation.postgres.copying import copy
 from deskbell.knowledge import jobs
@@ -84,7 +85,11 @@ def stored(server: Server, base: Library, table: str = "knowledge_segments") -> 
 
 def act(base: Library, what: Callable[[Context], Coroutine[Any, Any, Any]]) -> Any:
     """A step of a job, as it is done for this base's organization."""
-    return base.api.server.do(lambda session: what(Context(session, base.api.organization_id)))
+
+    async def unit(session: Session) -> Any:
+        return await what(await job_context(session, base.api.organization_id, "test"))
+
+    return base.api.server.do(unit)
 
 
 def opened(server: Server, api: AgentApi) -> AgentApi:

@@ -12,6 +12,7 @@ import pytest
 
 from deskbell.conversations import sending
 from deskbell.conversations.carriers import base, simulator
+from deskbell.core.context import operator_context
 from deskbell.foundation import jobs, sqlite
 from deskbell.foundation.db import Session
 from deskbell.foundation.ids import new_id
@@ -81,7 +82,7 @@ def haste(monkeypatch: pytest.MonkeyPatch) -> None:
 
 async def queue(session: Session) -> None:
     organization = await organizations.create_organization(session, "Acme Roofing")
-    ctx = await organizations.context_of(session, organization.id)
+    ctx = await operator_context(session, organization.id)
     lead = await create_lead(ctx, NewLead(first_name="Maria", phone=PHONE))
     await sending.queue_text(ctx, lead.id, PHONE, "Hello")
 

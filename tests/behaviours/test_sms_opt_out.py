@@ -10,7 +10,7 @@ import pytest
 from deskbell.compliance import gate, suppressions
 from deskbell.conversations import store
 from deskbell.conversations.sending import queue_text
-from deskbell.core.operation import Context
+from deskbell.core.context import Context
 from tests.behaviours.test_conversations import hear, say
 from tests.behaviours.test_texting import haste, outcome
 from tests.desk import Api, eventually, refused

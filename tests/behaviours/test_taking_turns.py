@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from deskbell.core.context import operator_context
 from deskbell.foundation.db import Session
 from deskbell.foundation.ids import PublicId, new_id
 from deskbell.knowledge.documents import put_document, store_part
 from deskbell.knowledge.model import DocumentDraft
-from deskbell.organizations.operations import context_of
 from tests.desk import Api, eventually
 from tests.library import Library, library
 
@@ -18,7 +18,7 @@ def queue(*documents: tuple[Library, int]) -> None:
 
     async def unit(session: Session) -> None:
         for shelf, count in documents:
-            ctx = await context_of(session, shelf.api.organization_id)
+            ctx = await operator_context(session, shelf.api.organization_id)
             for number in range(count):
                 draft = DocumentDraft("file", f"{number}.md", upload_id=new_id())
                 text = f"# Sheet {number}\n\nA roof costs {number} dollars."

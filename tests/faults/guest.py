@@ -11,10 +11,10 @@ import sys
 import time
 from typing import Any
 
+from deskbell.core.context import operator_context
 from deskbell.foundation.sqlite import Guest, drive
 from deskbell.leads.model import NewLead
 from deskbell.leads.operations import create_lead
-from deskbell.organizations.operations import context_of
 
 
 def main(path: str, organization_id: str, count: str, manner: str = "") -> None:
@@ -30,7 +30,7 @@ def main(path: str, organization_id: str, count: str, manner: str = "") -> None:
 
 
 async def create(session: Any, organization_id: str) -> None:
-    await create_lead(await context_of(session, organization_id), NewLead(first_name="Guest"))
+    await create_lead(await operator_context(session, organization_id), NewLead(first_name="Guest"))
 
 
 def silently(guest: Guest, work: Any) -> None:

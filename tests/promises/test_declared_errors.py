@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from deskbell import app
-from deskbell.core.operation import Context, Operation
+from deskbell.core.context import Context
+from deskbell.core.operation import Operation
 from deskbell.leads.model import Lead, NewLead
 from deskbell.leads.operations import create_lead
 from tests.declared_errors import UNDECLARED

@@ -42,11 +42,20 @@ def refusal(scope: str) -> dict[str, object]:
     return {"error": {"code": "insufficient_scope", "message": message, "retryable": False}}
 
 
-def test_there_are_the_nine_scopes_of_the_brightly_api_and_all_are_used() -> None:
-    objects = ("leads", "appointments", "tasks")
-    pairs = {f"{name}:{right}" for name in objects for right in ("read", "write")}
-    assert set(SCOPES) == pairs | {"conversations:read", "messages:write", "org:read"}
-    assert {operation.scope for operation in OPERATIONS} == set(SCOPES)
+def test_there_are_the_nine_scopes_of_the_brightly_api_and_those_beyond_it() -> None:
+    brightly = pairs("leads", "appointments", "tasks") | {"conversations:read", "messages:write", "org:read"}
+    beyond = pairs("compliance", "people", "webhooks", "data") | {
+        "inbox:write",
+        "calendar:write",
+        "events:read",
+        "settings:write",
+    }
+    assert set(SCOPES) == brightly | beyond
+    assert brightly <= {operation.scope for operation in OPERATIONS} <= set(SCOPES)
+
+
+def pairs(*names: str) -> set[str]:
+    return {f"{name}:{right}" for name in names for right in ("read", "write")}
 
 
 def test_reading_takes_read_scopes_and_writing_takes_write_scopes() -> None:

@@ -12,8 +12,9 @@ from typing import Any
 import apsw
 import pytest
 
-from deskbell.core.operation import Context
+from deskbell.core.context import operator_context
 from deskbell.foundation import sqlite
+from deskbell.foundation.db import Session
 from deskbell.foundation.sqlite import SqliteDatabase, session
 from deskbell.leads.model import NewLead
 from deskbell.leads.operations import create_lead
@@ -72,7 +73,10 @@ def test_a_thread_that_reads_for_the_first_time_believes_no_old_total(
     async def scenario() -> list[int]:
         database = SqliteDatabase(path)
         made = await database.write(lambda session: create_organization(session, "Acme"))
-        add = lambda session: create_lead(Context(session, made.id), NewLead(first_name="Ada"))  # noqa: E731
+
+        async def add(session: Session) -> Any:
+            return await create_lead(await operator_context(session, made.id), NewLead(first_name="Ada"))
+
         await database.write(add, made.id)
         page = lambda session: session.page(listed(made.id), 1, 50)  # noqa: E731
         first = await database.read(page, made.id)

@@ -12,13 +12,14 @@ from typing import Any
 import apsw
 import pytest
 
-from deskbell.core.operation import Context
+from deskbell.core.context import operator_context
 from deskbell.errors import Problem
 from deskbell.foundation import sqlite
 from deskbell.foundation.db import AwaitInTransaction, ConstraintViolation, Session, insert
 from deskbell.foundation.sqlite import SqliteDatabase
 from deskbell.identity import store as identity_store
 from deskbell.organizations import store
+from deskbell.organizations.model import Organization
 from deskbell.organizations.operations import create_organization, get_organization
 
 Unit = Callable[[Session], Coroutine[Any, Any, Any]]
@@ -212,6 +213,10 @@ def test_what_a_refused_row_leaves_is_the_name_of_its_index(tmp_path: Path) -> N
 
             with pytest.raises(ConstraintViolation, match="people_email"):
                 await db.write(again)
-            await db.read(lambda session: get_organization(Context(session, made.id)))
+            await db.read(lambda session: found(session, made.id))
 
     asyncio.run(scenario())
+
+
+async def found(session: Session, id: str) -> Organization:
+    return await get_organization(await operator_context(session, id))

@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from deskbell.core.operation import AGENT_API, Operation
+from deskbell.core.api import AGENT
+from deskbell.core.operation import Operation
 from deskbell.foundation.ids import Id
 from deskbell.foundation.json import unwrapped
 from deskbell.identity.people import add_person
@@ -159,7 +160,7 @@ AGENT_IDS = {"agent_id", "kb_id"}
 
 
 def of_agents(operation: Operation) -> bool:
-    return operation.path.startswith(AGENT_API)
+    return operation.api is AGENT
 
 
 class Place(NamedTuple):

@@ -13,6 +13,7 @@ import apsw
 import httpx2
 import pytest
 
+from deskbell.core.context import operator_context
 from deskbell.foundation import sqlite
 from deskbell.foundation.db import Session
 from deskbell.identity import api_keys
@@ -35,7 +36,7 @@ class Desk:
         organization = guest.write(lambda session: operations.create_organization(session, name)).id
 
         async def unit(session: Session) -> str:
-            ctx = await operations.context_of(session, organization)
+            ctx = await operator_context(session, organization)
             return (await api_keys.create_key(ctx, "k", scopes=[], reads=10_000, writes=10_000))[1]
 
         key = guest.write(unit)

@@ -11,7 +11,8 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from deskbell.app import OPERATIONS, Deskbell
-from deskbell.core.operation import Context, Operation
+from deskbell.core.context import Context
+from deskbell.core.operation import Operation
 from deskbell.core.tools.declaration import Tool
 from deskbell.core.tools.outcome import ADVICE
 from deskbell.core.tools.tool import tools_of

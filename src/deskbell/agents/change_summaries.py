@@ -9,18 +9,17 @@ from functools import partial
 from typing import Any, NamedTuple, TypeVar
 
 from deskbell.agents import store, versions
-from deskbell.agents.jobs import SummaryJob
+from deskbell.agents.jobs import SUMMARIZE, SummaryJob
 from deskbell.agents.model import Configuration
 from deskbell.agents.models.base import DEFAULT, OFFLINE, Asked, Spent, Unavailable
 from deskbell.agents.models.catalogue import Models
-from deskbell.core.operation import Context
+from deskbell.core.context import Context, job_context
 from deskbell.credits import operations as credits
 from deskbell.credits import reservations
 from deskbell.credits.reservations import reservation
 from deskbell.errors import Problem
 from deskbell.foundation.db import Session, update
 from deskbell.foundation.jobs import Retry, Work
-from deskbell.organizations.operations import context_of
 
 T = TypeVar("T")
 
@@ -117,7 +116,7 @@ class Summarizer:
 
 
 async def within(session: Session, *, organization_id: str, act: Callable[[Context], Coroutine[Any, Any, T]]) -> T:
-    return await act(await context_of(session, organization_id))
+    return await act(await job_context(session, organization_id, SUMMARIZE))
 
 
 def diff_text(change: VersionChange) -> str:

@@ -18,7 +18,8 @@ from deskbell.agents.models.base import Asked, Material, Spent, Turn, Unavailabl
 from deskbell.agents.models.catalogue import Models
 from deskbell.agents.rules import filled
 from deskbell.agents.stream_buffer import StreamBuffer
-from deskbell.core.operation import Context, EventStream, ExternalContext, Operation
+from deskbell.core.context import Context, ExternalContext
+from deskbell.core.operation import EventStream, Operation
 from deskbell.core.scopes import USE
 from deskbell.credits.reservations import reservation
 from deskbell.errors import Problem
@@ -112,7 +113,7 @@ async def collect(source: AsyncGenerator[Event, None]) -> ChatReply:
 
 async def events(outside: ExternalContext, message: ChatMessage) -> AsyncGenerator[Event, None]:
     """The turn itself. When `Usage` comes it is saved."""
-    turns = outside.part(ChatService)
+    turns = outside.service(ChatService)
     opening = await outside.read(lambda ctx: start_turn(ctx, message, turns.history_tokens))
     place = (outside.organization_id, opening.conversation_id)
     if place in turns.busy:

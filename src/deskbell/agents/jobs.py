@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from deskbell.core.operation import Context
+from deskbell.core.context import Context
 from deskbell.foundation import jobs
 
 QUEUE = "agents"  # a model is slow: its jobs have workers of their own

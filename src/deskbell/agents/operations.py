@@ -10,7 +10,8 @@ from msgspec import UNSET
 from deskbell.agents import rules, store, versions
 from deskbell.agents.model import Agent, AgentChanges, Bots, NewAgent, PublicAgent
 from deskbell.agents.records import agent_row, edited, knowledge_bases, set_columns
-from deskbell.core.operation import Context, Operation
+from deskbell.core.context import Context
+from deskbell.core.operation import Operation
 from deskbell.core.scopes import MANAGE, USE
 from deskbell.credits import operations as credits
 from deskbell.credits import reservations

@@ -6,7 +6,7 @@ from typing import Any
 
 from deskbell.agents import store
 from deskbell.agents.model import Agent, AgentRow, LinkedBase
-from deskbell.core.operation import Context
+from deskbell.core.context import Context
 from deskbell.errors import Problem
 from deskbell.foundation.db import update
 from deskbell.foundation.ids import organization_public_id

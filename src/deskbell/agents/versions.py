@@ -7,7 +7,7 @@ import msgspec
 from deskbell.agents import jobs, rules, store
 from deskbell.agents.model import AgentRow, Configuration, Version, VersionRow, Versions, VersionSummary
 from deskbell.agents.records import agent_row, set_columns
-from deskbell.core.operation import Context
+from deskbell.core.context import Context
 from deskbell.errors import Problem
 from deskbell.foundation.db import insert
 from deskbell.foundation.pagination import Pagination, Window
@@ -94,7 +94,7 @@ async def must_wait(ctx: Context, row: AgentRow, after: Configuration) -> bool:
     """Whether an owner or admin has to see this first: another model or prompt, from somebody who is neither."""
     live = await live_configuration(ctx, row)
     same = live is not None and (live.model, live.system_prompt) == (after.model, after.system_prompt)
-    return not same and await approves_agents(ctx) and await needs_approval(ctx)
+    return not same and await approves_agents(ctx) and needs_approval(ctx)
 
 
 async def revert(ctx: Context, id: str, number: int) -> Version:

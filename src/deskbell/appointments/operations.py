@@ -7,7 +7,8 @@ from msgspec import UNSET
 
 from deskbell.appointments import rules, store
 from deskbell.appointments.model import Appointment, AppointmentChanges, AppointmentFilter, NewAppointment
-from deskbell.core.operation import Context, Operation
+from deskbell.core.context import Context
+from deskbell.core.operation import Operation
 from deskbell.core.tools.declaration import Tool
 from deskbell.errors import Problem
 from deskbell.foundation.db import insert, update
@@ -46,7 +47,12 @@ async def create_appointment(ctx: Context, new: NewAppointment) -> Appointment:
     rules.check_times(new.start_time, new.end_time)
     await check_lead(ctx, new.lead_id)
     moment = ctx.now
-    row = {**msgspec.structs.asdict(new), "organization_id": ctx.organization_id, "id": new_id(), "booked_by": ctx.via}
+    row = {
+        **msgspec.structs.asdict(new),
+        "organization_id": ctx.organization_id,
+        "id": new_id(),
+        "booked_by": rules.booked_by(ctx),
+    }
     await ctx.db.run(insert(store.appointments, {**row, "created_at": moment, "updated_at": moment}))
     return await get_appointment(ctx, str(row["id"]))
 

@@ -10,7 +10,7 @@ import unicodedata
 from typing import Literal
 
 from deskbell.compliance import suppressions
-from deskbell.core.operation import Context
+from deskbell.core.context import Context
 from deskbell.errors import Problem
 
 STOP = frozenset({"stop", "stopall", "unsubscribe", "cancel", "end", "quit", "revoke", "opt out", "optout"})

@@ -8,7 +8,7 @@ import msgspec
 
 from deskbell.compliance import store as compliance_store
 from deskbell.compliance.model import Standing, Suppression
-from deskbell.core.operation import Context
+from deskbell.core.context import Context
 from deskbell.foundation.contact import number_hash
 from deskbell.foundation.db import Session, insert, update
 from deskbell.foundation.ids import NO_ID

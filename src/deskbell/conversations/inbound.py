@@ -5,7 +5,7 @@ from __future__ import annotations
 from deskbell.compliance import gate, suppressions
 from deskbell.conversations.model import Message
 from deskbell.conversations.sending import add_message, queue_text, record_opt_out
-from deskbell.core.operation import Context
+from deskbell.core.context import Context
 from deskbell.foundation.contact import e164
 from deskbell.foundation.ids import new_id
 from deskbell.leads.model import NewLead

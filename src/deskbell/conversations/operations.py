@@ -6,7 +6,8 @@ from deskbell.conversations import store
 from deskbell.conversations.carriers import simulator
 from deskbell.conversations.model import Message, MessageFilter, NewMessage, Thread, ThreadFilter
 from deskbell.conversations.sending import SEND, queue_text
-from deskbell.core.operation import Context, Operation
+from deskbell.core.context import Context
+from deskbell.core.operation import Operation
 from deskbell.core.tools.declaration import Tool
 from deskbell.errors import Problem
 from deskbell.foundation import clock, jobs

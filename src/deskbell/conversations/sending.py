@@ -18,13 +18,12 @@ from deskbell.compliance.gate import gate
 from deskbell.conversations import store
 from deskbell.conversations.carriers.base import Accepted, Carrier, OutcomeUnknown, Refused, Text, Unavailable
 from deskbell.conversations.model import Message, MessageStatus, Outgoing
-from deskbell.core.operation import Context
+from deskbell.core.context import Context, job_context
 from deskbell.errors import Problem
 from deskbell.foundation import jobs
 from deskbell.foundation.db import DatabaseFailure, Session, insert, update
 from deskbell.foundation.ids import new_id
 from deskbell.foundation.jobs import Retry, Work
-from deskbell.organizations.operations import context_of
 
 log = logging.getLogger(__name__)
 
@@ -160,7 +159,7 @@ def within(
     """An act in the job's own organization, as a transaction."""
 
     async def unit(session: Session) -> Any:
-        return await act(await context_of(session, work.job.organization_id or ""))
+        return await act(await job_context(session, work.job.organization_id or "", work.job.kind))
 
     return unit
 

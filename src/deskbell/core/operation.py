@@ -3,113 +3,24 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any, NamedTuple, TypeVar, get_args, get_origin, get_type_hints
 
 import msgspec
 
 from deskbell.core import idempotency
+from deskbell.core.api import api_of
+from deskbell.core.context import Channel, Context, ExternalContext
 from deskbell.core.idempotency import Repeatable
+from deskbell.core.principal import Principal
 from deskbell.core.tools.declaration import Tool
-from deskbell.errors import Problem
-from deskbell.foundation import clock, json
+from deskbell.errors import Problem, Refusal
+from deskbell.foundation import json
 from deskbell.foundation.db import Database, Session
 from deskbell.foundation.ids import PublicId, canonical
 from deskbell.foundation.pagination import Page
 
 T = TypeVar("T")
-AGENT_API = "/v1/"
-
-
-class Principal(msgspec.Struct, frozen=True):
-    """Who calls: an API key, with what it may do and for whom. An empty `scopes` is full access."""
-
-    organization_id: str
-    key_id: str
-    key_prefix: str
-    scopes: frozenset[str]
-    person_id: str | None
-    country: str
-    reads_per_minute: int
-    writes_per_minute: int
-    expires_at: str | None = None
-    origins: frozenset[str] = frozenset()  # of web pages that may use the key
-
-    def has_expired(self) -> bool:
-        return self.expires_at is not None and self.expires_at <= clock.now()
-
-
-class Context:
-    """What a handler works with: the database, the organization whose data it sees, and who asked by which surface.
-
-    `via` is "api", "mcp", "agent" or "user". `country` (ISO 3166) tells how to read a phone number without a prefix.
-    """
-
-    __slots__ = ("country", "db", "organization_id", "person_id", "via")
-
-    def __init__(
-        self, db: Session, organization_id: str, *, country: str = "US", person_id: str | None = None, via: str = "api"
-    ) -> None:
-        self.db = db
-        self.organization_id = organization_id
-        self.country = country
-        self.person_id = person_id
-        self.via = via
-
-    @property
-    def now(self) -> clock.Instant:
-        return clock.now()
-
-
-class RequestBody(NamedTuple):
-    """A body that nobody has read yet. `receive` gives it in the parts that ASGI calls `http.request`."""
-
-    media_type: str
-    length: int
-    receive: Callable[[], Awaitable[Mapping[str, Any]]]
-
-
-class ExternalContext:
-    """What a handler works with that talks to the outside: a model, an embedder, a child process.
-
-    It may await anything, but nothing within `read` and `write`, which are one transaction each: `await outside.write(lambda ctx:
-    save(ctx, reply))`. `incoming` is the body of a request whose operation takes no command.
-    """
-
-    __slots__ = ("caller", "database", "incoming", "organization_id", "parts", "via")
-
-    def __init__(
-        self,
-        database: Database,
-        caller: Principal,
-        via: str,
-        parts: Mapping[type, Any],
-        incoming: RequestBody | None = None,
-    ) -> None:
-        self.database = database
-        self.caller = caller
-        self.organization_id = caller.organization_id
-        self.via = via
-        self.parts = parts
-        self.incoming = incoming
-
-    def part(self, kind: type[T]) -> T:
-        """The one object of this kind that the application has put together at its start."""
-        found: T = self.parts[kind]
-        return found
-
-    async def read(self, act: Callable[[Context], Coroutine[Any, Any, T]]) -> T:
-        return await self.database.read(lambda session: act(self.context(session)), self.organization_id)
-
-    async def write(self, act: Callable[[Context], Coroutine[Any, Any, T]]) -> T:
-        return await self.database.write(lambda session: act(self.context(session)), self.organization_id)
-
-    def context(self, session: Session) -> Context:
-        return context(session, self.caller, self.via)
-
-
-def context(session: Session, caller: Principal, via: str) -> Context:
-    return Context(session, caller.organization_id, country=caller.country, person_id=caller.person_id, via=via)
 
 
 class EventStream:
@@ -152,6 +63,7 @@ class Operation:
         self.name = name
         self.handler = handler
         self.method, self.path = route.split(" ")
+        self.api = api_of(self.path)
         self.scope = scope
         self.errors = errors
         self.tool = tool
@@ -162,7 +74,7 @@ class Operation:
         self.record = kinds[0] if kinds else self.output
         self.streams = EventStream in get_args(self.output)
         work, *arguments = inspect.signature(handler).parameters
-        self.outside = hints[work] is ExternalContext
+        self.is_external = hints[work] is ExternalContext
         self.path_parameters = [part.strip("{}") for part in self.path.split("/") if part.startswith("{")]
         if arguments[: len(self.path_parameters)] != self.path_parameters:
             raise TypeError(f"{name}: {handler.__qualname__} must take {self.path_parameters} first")
@@ -172,17 +84,14 @@ class Operation:
         self.is_read = self.method == "GET"
         self.status = status or (201 if self.method == "POST" else 200)
         self.upload = upload
-        in_agent_api = self.path.startswith(AGENT_API)
         self.from_query = json.query_decoder(self.input) if self.input and self.is_read else None
-        self.from_body = (
-            json.decoder(self.input, missing_first=in_agent_api) if self.input and not self.is_read else None
-        )
+        self.from_body = self.api.decoder(self.input) if self.input and not self.is_read else None
         self.partial = self.method == "PUT"
         self.description = inspect.getdoc(handler) or ""
 
-    def authorize(self, caller: Principal) -> None:
-        """Refuses a key that lacks the scope."""
-        if caller.scopes and self.scope not in caller.scopes:
+    def authorize(self, principal: Principal) -> None:
+        """Refuses a principal that lacks the scope."""
+        if self.scope not in principal.scopes:
             raise Problem("insufficient_scope", f"This API key lacks the scope '{self.scope}'")
 
     def arguments(self, path: list[str], query: bytes, body: bytes) -> list[Any]:
@@ -202,35 +111,45 @@ class Operation:
     async def run(
         self,
         database: Database,
-        caller: Principal,
-        via: str,
+        principal: Principal,
+        channel: Channel,
         arguments: list[Any],
         render: Callable[[Any], bytes],
         repeatable: Repeatable | None = None,
+        request_id: str | None = None,
     ) -> Response:
-        """Acts, renders and commits. A write, its rendered answer and its idempotency record share one transaction."""
+        """Acts, renders and commits. A write, its rendered answer and its idempotency record share one transaction.
+
+        A `Refusal` is raised only after what the handler wrote before it is committed; its idempotency key stays free.
+        """
 
         async def act(session: Session) -> Any:
-            return await self.handler(context(session, caller, via), *arguments)
+            return await self.handler(Context(session, principal, channel, request_id), *arguments)
 
         if self.is_read:
-            return Response(self.status, render(await database.read(act, caller.organization_id)))
+            return Response(self.status, render(await database.read(act, principal.organization_id)))
 
-        async def unit(session: Session) -> Response:
+        async def unit(session: Session) -> Response | Refusal:
             if repeatable and (earlier := await idempotency.waited_replay(session, repeatable)):
                 return Response(*earlier, replayed=True)
-            body = render(await act(session))
+            try:
+                body = render(await act(session))
+            except Refusal as refusal:
+                return refusal
             if repeatable:
                 await idempotency.remember(session, repeatable, self.status, body)
             return Response(self.status, body)
 
-        return await database.write(unit, caller.organization_id)
+        done = await database.write(unit, principal.organization_id)
+        if isinstance(done, Refusal):
+            raise done
+        return done
 
-    async def run_outside(
-        self, outside: ExternalContext, arguments: list[Any], render: Callable[[Any], bytes]
+    async def run_external(
+        self, external: ExternalContext, arguments: list[Any], render: Callable[[Any], bytes]
     ) -> Response:
         """Acts in the transactions that the handler makes, and renders."""
-        result = await self.handler(outside, *arguments)
+        result = await self.handler(external, *arguments)
         if isinstance(result, EventStream):
             return Response(self.status, b"", events=result)
         return Response(self.status, render(result))

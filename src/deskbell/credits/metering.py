@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from deskbell.core.operation import Context, ExternalContext
+from deskbell.core.context import ExternalContext, job_context
 from deskbell.credits import operations
 from deskbell.credits.model import Activity
 from deskbell.foundation.db import Database, Session
@@ -37,7 +37,7 @@ class Meter:
 
 
 async def noted(session: Session, organization_id: str, activity: Activity, count: int) -> None:
-    await operations.record(Context(session, organization_id), activity=activity, count=count)
+    await operations.record(await job_context(session, organization_id, "usage"), activity=activity, count=count)
 
 
 async def allowed(outside: ExternalContext) -> None:
@@ -47,4 +47,4 @@ async def allowed(outside: ExternalContext) -> None:
 
 def done(outside: ExternalContext, activity: Activity) -> None:
     """Counts one piece of work that went well."""
-    outside.part(Meter).count(outside.organization_id, activity)
+    outside.service(Meter).count(outside.organization_id, activity)

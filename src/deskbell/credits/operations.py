@@ -6,7 +6,8 @@ from datetime import date, timedelta
 
 from msgspec import UNSET
 
-from deskbell.core.operation import Context, Operation
+from deskbell.core.context import Context
+from deskbell.core.operation import Operation
 from deskbell.core.scopes import MANAGE
 from deskbell.credits import rules, store
 from deskbell.credits.model import Activity, UsageDay, UsageFilter, UsageReport, UsageRow, UsageTotals

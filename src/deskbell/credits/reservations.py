@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any
 
-from deskbell.core.operation import Context
+from deskbell.core.context import Context
 from deskbell.credits import operations, store
 from deskbell.credits.model import Activity
 from deskbell.credits.rules import CREDIT, NANO

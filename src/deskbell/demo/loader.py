@@ -17,8 +17,8 @@ from deskbell.appointments.store import appointments
 from deskbell.compliance.store import suppressions
 from deskbell.conversations.carriers.simulator import ledger
 from deskbell.conversations.store import messages, threads
+from deskbell.core.context import operator_context
 from deskbell.core.idempotency import answers
-from deskbell.core.operation import Context
 from deskbell.credits.store import budgets, reservations, usage_days, wallets
 from deskbell.demo import library
 from deskbell.demo.data import NAME, Demo
@@ -39,7 +39,6 @@ from deskbell.knowledge.model import DocumentDraft, DocumentWindow, NewKnowledge
 from deskbell.knowledge.store import chunk_vectors, chunks, documents, dropped_entries, knowledge_bases, upload_parts
 from deskbell.leads.operations import stored
 from deskbell.leads.store import leads
-from deskbell.organizations import operations
 from deskbell.organizations.store import organization_row, organizations
 from deskbell.tasks.store import tasks
 
@@ -134,18 +133,18 @@ async def put_organization(session: Session, row: dict[str, Any]) -> None:
 
 
 async def put_rows(session: Session, chunk: list[tuple[Table, dict[str, Any]]]) -> None:
-    ctx = Context(session, ORGANIZATION)
+    ctx = await operator_context(session, ORGANIZATION)
     for table, row in chunk:
         await session.run(insert(table, row | stored(ctx, row) if table is leads else row))
 
 
 async def make_base(session: Session) -> str:
     new = NewKnowledgeBase(name=library.NAME, description=library.DESCRIPTION)
-    return (await bases.create_base(Context(session, ORGANIZATION), new)).id
+    return (await bases.create_base(await operator_context(session, ORGANIZATION), new)).id
 
 
 async def put_paper(session: Session, *, base: str, paper: Paper) -> None:
-    ctx, upload = Context(session, ORGANIZATION), new_id()
+    ctx, upload = await operator_context(session, ORGANIZATION), new_id()
     await store_part(ctx, upload, 0, paper.data)
     draft = DocumentDraft("file", paper.name, media_type=paper.media_type, upload_id=upload, bytes=len(paper.data))
     await put_document(ctx, base, draft)
@@ -153,7 +152,7 @@ async def put_paper(session: Session, *, base: str, paper: Paper) -> None:
 
 async def make_agent(session: Session, *, base: str) -> None:
     """Somebody who answers from the papers: offline by their sentences, by the operator's model where there is one."""
-    ctx = Context(session, ORGANIZATION)
+    ctx = await operator_context(session, ORGANIZATION)
     new = NewAgent(
         name="Front desk",
         description="Answers questions about prices, warranty and how we work",
@@ -169,23 +168,23 @@ async def make_agent(session: Session, *, base: str) -> None:
 
 async def agent_id(session: Session) -> str | None:
     """The agent that was made last."""
-    found = await list_agents(Context(session, ORGANIZATION), Window(limit=1))
+    found = await list_agents(await operator_context(session, ORGANIZATION), Window(limit=1))
     return found.bots[0].id if found.bots else None
 
 
 async def make_application(session: Session) -> str:
     """A program that may chat; answers its key."""
-    made = await create_application(Context(session, ORGANIZATION), "Demo", "backend-service")
+    made = await create_application(await operator_context(session, ORGANIZATION), "Demo", "backend-service")
     return (await create_application_key(session, made.id, "demo"))[1]
 
 
 async def paper_ids(session: Session) -> list[str]:
     """The documents of the demo organization, whose indexing `load` has queued."""
-    ctx = Context(session, ORGANIZATION)
+    ctx = await operator_context(session, ORGANIZATION)
     found = (await bases.list_bases(ctx, Window(limit=100))).knowledge_bases
     listed = [await list_documents(ctx, PublicId(base.id), DocumentWindow(limit=100)) for base in found]
     return [document.id for page in listed for document in page.documents]
 
 
 async def make_key(session: Session) -> tuple[ApiKey, str]:
-    return await create_key(await operations.context_of(session, ORGANIZATION), "demo", scopes=[])
+    return await create_key(await operator_context(session, ORGANIZATION), "demo", scopes=[])

@@ -45,9 +45,9 @@ def of(moment: datetime) -> Instant:
     return Instant(moment.replace(tzinfo=None).isoformat(timespec="microseconds") + "Z")
 
 
-def now() -> Instant:
-    """The present moment."""
-    return of(datetime.now(UTC))
+def now(offset: int = 0) -> Instant:
+    """The present moment; `offset` is how many seconds an organization's clock is ahead of the system's."""
+    return of(datetime.now(UTC) + timedelta(seconds=offset) if offset else datetime.now(UTC))
 
 
 def seconds_from_now(seconds: float) -> Instant:

@@ -10,7 +10,7 @@ from zlib import crc32
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from deskbell.core.operation import Context
+from deskbell.core.context import Context
 from deskbell.errors import Problem, invalid
 from deskbell.foundation.clock import Instant
 from deskbell.foundation.db import Session, insert, update

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from deskbell.core.operation import Context
+from deskbell.core.context import Context
 from deskbell.errors import Problem
 from deskbell.foundation import clock
 from deskbell.foundation.db import Session, insert, update

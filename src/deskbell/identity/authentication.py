@@ -9,8 +9,8 @@ from hashlib import sha256
 
 import msgspec
 
-from deskbell.core.operation import Principal
-from deskbell.core.scopes import USE
+from deskbell.core.principal import Credential, Principal, Tenant
+from deskbell.core.scopes import ROLE_SCOPES, USE, Scopes
 from deskbell.foundation import clock
 from deskbell.foundation.db import Bound, Database, Session
 from deskbell.identity.model import ApplicationCredential
@@ -23,9 +23,11 @@ from deskbell.identity.store import (
     origins_of,
 )
 
-CACHE_TTL = 0.5  # seconds that a look-up is believed; revocation holds within 1 s
+CACHE_TTL = 0.5  # seconds that a look-up is trusted: a revocation takes effect within 1 s
 MOST_CACHED = 10_000
 LONGEST = 100  # bytes of a header that is looked at: a key fills 59, and the cache keeps whole headers
+LONGEST_ORIGIN = 300  # characters: a host name has at most 253
+_well_formed_application_key = re.compile(rb"brs_live_[A-Za-z0-9]{32}\Z").match
 _well_formed = re.compile(rb"brk_[0-9a-f]{48}\Z").match
 
 
@@ -37,8 +39,8 @@ class Authenticator(ABC):
         self.cache: dict[bytes, tuple[float, Principal | None]] = {}
         self.used: dict[str, str] = {}
 
-    async def caller(self, authorization: bytes) -> Principal | None:
-        """The key's caller, or None for a key that is malformed, unknown, inactive or expired."""
+    async def authenticate(self, authorization: bytes) -> Principal | None:
+        """Who shows this key, or None for a key that is malformed, unknown, ended or expired."""
         kept = self.cache.get(authorization)
         if kept is None or kept[0] < time.monotonic():
             if len(authorization) > LONGEST:
@@ -48,8 +50,8 @@ class Authenticator(ABC):
                 self.cache.clear()
             if kept[1] is not None:
                 self.cache[authorization] = kept
-        caller = kept[1]
-        return None if caller is None or caller.has_expired() else caller
+        principal = kept[1]
+        return None if principal is None or principal.has_expired() else principal
 
     async def look_up(self, authorization: bytes) -> Principal | None:
         scheme, _, token = authorization.partition(b" ")
@@ -90,37 +92,33 @@ class Authenticator(ABC):
         await self.database.write(unit)
 
 
-class Keys(Authenticator):
-    """The keys of the CRM API."""
+class ApiKeyAuthenticator(Authenticator):
+    """The keys of the CRM API. A key made by a person acts within that person's present role, and ends with their membership."""
 
     async def identify(self, token: bytes) -> Principal | None:
         if _well_formed(token) is None:
             return None
         digest = sha256(token).hexdigest()
         found = await self.database.read(lambda session: session.one(credential(digest)))
-        if found is None or not found.active:
+        if found is None or not found.active or (found.person_id and found.role is None):
             return None
+        scopes = Scopes.of_key(msgspec.json.decode(found.scopes, type=list[str]))
         return Principal(
-            organization_id=found.organization_id,
-            key_id=found.key_id,
-            key_prefix=found.prefix,
-            scopes=frozenset(msgspec.json.decode(found.scopes)),
-            person_id=found.person_id,
-            country=found.country,
-            reads_per_minute=found.reads_per_minute,
-            writes_per_minute=found.writes_per_minute,
-            expires_at=found.expires_at,
+            "api_key",
+            Tenant(found.organization_id, found.country, found.clock_offset),
+            found.key_id,
+            found.name,
+            scopes & ROLE_SCOPES[found.role] if found.role else scopes,
+            found.person_id,
+            found.role,
+            Credential(found.key_id, found.prefix, found.reads_per_minute, found.writes_per_minute, found.expires_at),
         )
 
     def marked_used(self, key_id: str, moment: str) -> Bound[None]:
         return mark_used(key_id, moment)
 
 
-LONGEST_ORIGIN = 300  # characters: a host name has at most 253
-_well_formed_application_key = re.compile(rb"brs_live_[A-Za-z0-9]{32}\Z").match
-
-
-class ApplicationKeys(Authenticator):
+class ApplicationAuthenticator(Authenticator):
     """The keys of the agent API. Those of the types in `full_access` may do everything, all others only use agents."""
 
     def __init__(self, database: Database, requests_per_minute: int, full_access: frozenset[str]) -> None:
@@ -140,19 +138,17 @@ class ApplicationKeys(Authenticator):
             return found, await session.all(origins_of(found.organization_id, found.application_id))
 
         known = await self.database.read(looked_up)
-        return self.caller_of(*known) if known else None
+        return self.principal(*known) if known else None
 
-    def caller_of(self, found: ApplicationCredential, origins: list[str]) -> Principal:
+    def principal(self, found: ApplicationCredential, origins: list[str]) -> Principal:
+        limit = self.requests_per_minute
         return Principal(
-            organization_id=found.organization_id,
-            key_id=found.key_id,
-            key_prefix=found.shown,
-            scopes=frozenset() if found.type in self.full_access else frozenset({USE}),
-            person_id=None,
-            country=found.country,
-            reads_per_minute=self.requests_per_minute,
-            writes_per_minute=self.requests_per_minute,
-            origins=frozenset(origins),
+            "application",
+            Tenant(found.organization_id, found.country, found.clock_offset),
+            found.application_id,
+            found.name,
+            Scopes.ALL if found.type in self.full_access else Scopes((USE,)),
+            credential=Credential(found.key_id, found.shown, limit, limit, origins=frozenset(origins)),
         )
 
     def marked_used(self, key_id: str, moment: str) -> Bound[None]:

@@ -89,18 +89,21 @@ class ApplicationCredential(msgspec.Struct):
     organization_id: str
     key_id: str
     application_id: str
+    name: str
     type: ApplicationType
     shown: str
     revoked_at: str | None
     application_revoked_at: str | None
     country: str
+    clock_offset: int
 
 
-class Credential(msgspec.Struct):
-    """What authentication reads of a key and its organization."""
+class ApiKeyCredential(msgspec.Struct):
+    """What authentication reads of a key, of its organization, and of the person who made it: `role` is null once they were removed."""
 
     organization_id: str
     key_id: str
+    name: str
     prefix: str
     scopes: Strings
     person_id: str | None
@@ -109,3 +112,5 @@ class Credential(msgspec.Struct):
     reads_per_minute: int
     writes_per_minute: int
     country: str
+    clock_offset: int
+    role: Role | None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from deskbell.core.operation import Context
+from deskbell.core.context import Context
 from deskbell.core.scopes import Role
 from deskbell.errors import Problem
 from deskbell.foundation.contact import Email, parsed
@@ -13,14 +13,11 @@ from deskbell.identity.model import Person
 from deskbell.organizations import rules
 
 
-async def needs_approval(ctx: Context) -> bool:
-    """Whether the caller needs somebody's approval: a member, and an application, for which nobody in person stands.
-
-    A command of the operator does not.
-    """
-    if ctx.person_id is not None:
-        return (await get_person(ctx, ctx.person_id)).role not in ("owner", "admin")
-    return ctx.via != "user"
+def needs_approval(ctx: Context) -> bool:
+    """Whether what somebody changes must be approved by an owner or admin: a member's, and an application's, for which nobody answers in person."""
+    if ctx.principal.role is not None:
+        return ctx.principal.role not in ("owner", "admin")
+    return ctx.principal.type != "operator"
 
 
 async def add_person(ctx: Context, name: str, email: str, role: Role = "member") -> Person:

@@ -25,11 +25,11 @@ from sqlalchemy import (
 from deskbell.foundation.db import BOOLEAN, ID, JSON, TIMESTAMP, command, query, schema
 from deskbell.identity.model import (
     ApiKey,
+    ApiKeyCredential,
     Application,
     ApplicationCredential,
     ApplicationKey,
     ApplicationKeyRevocation,
-    Credential,
     KeyRevocation,
     Person,
 )
@@ -154,12 +154,13 @@ def people_of(organization_id: str) -> Select[Any]:
     )
 
 
-@query(Credential)
+@query(ApiKeyCredential)
 def credential(key_hash: str) -> Select[Any]:
     """By the key's hash alone: the one query that finds the organization, where all others start from it."""
     columns = [
         api_keys.c.organization_id,
         api_keys.c.id.label("key_id"),
+        api_keys.c.name,
         api_keys.c.prefix,
         api_keys.c.scopes,
         api_keys.c.person_id,
@@ -168,8 +169,15 @@ def credential(key_hash: str) -> Select[Any]:
         api_keys.c.reads_per_minute,
         api_keys.c.writes_per_minute,
         organizations.c.country,
+        organizations.c.clock_offset,
+        people.c.role,
     ]
-    joined = api_keys.join(organizations, organizations.c.id == api_keys.c.organization_id)
+    member = and_(
+        people.c.organization_id == api_keys.c.organization_id,
+        people.c.id == api_keys.c.person_id,
+        people.c.removed_at.is_(None),
+    )
+    joined = api_keys.join(organizations, organizations.c.id == api_keys.c.organization_id).outerjoin(people, member)
     return select(*columns).select_from(joined).where(api_keys.c.key_hash == key_hash)
 
 
@@ -214,11 +222,13 @@ def application_credential(key_hash: str) -> Select[Any]:
         application_keys.c.organization_id,
         application_keys.c.id.label("key_id"),
         application_keys.c.application_id,
+        applications.c.name,
         applications.c.type,
         application_keys.c.shown,
         application_keys.c.revoked_at,
         applications.c.revoked_at.label("application_revoked_at"),
         organizations.c.country,
+        organizations.c.clock_offset,
     ]
     joined = application_keys.join(
         applications,

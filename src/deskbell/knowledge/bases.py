@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from deskbell.core.operation import Context
+from deskbell.core.context import Context
 from deskbell.foundation.db import insert
 from deskbell.foundation.ids import PublicId, public_id
 from deskbell.foundation.pagination import Pagination, Window

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from deskbell.core.operation import Context
+from deskbell.core.context import Context
 from deskbell.foundation.db import Session, insert, update
 from deskbell.foundation.ids import PublicId, public_id
 from deskbell.foundation.pagination import Pagination, sent

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from deskbell.core.operation import Context
+from deskbell.core.context import Context
 from deskbell.foundation import jobs
 
 QUEUE = "knowledge"  # its jobs take long: they have workers of their own

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from deskbell.core.operation import ExternalContext, Operation
+from deskbell.core.context import ExternalContext
+from deskbell.core.operation import Operation
 from deskbell.core.scopes import MANAGE, USE
 from deskbell.credits import metering
 from deskbell.knowledge import rules
@@ -19,7 +20,7 @@ async def search(outside: ExternalContext, query: SearchQuery) -> SearchAnswer:
     `explain` adds to each result how it was ranked, and why a chat would leave it out.
     """
     await metering.allowed(outside)
-    knowledge = outside.part(SearchService)
+    knowledge = outside.service(SearchService)
     found = await search_one(knowledge, outside.organization_id, query.kb_id, query.query, query.top_k)
     if found is None:
         raise rules.no_base()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 from functools import partial
 
-from deskbell.core.operation import ExternalContext, RequestBody
+from deskbell.core.context import ExternalContext, RequestBody
 from deskbell.credits import metering
 from deskbell.errors import Problem, invalid, too_large
 from deskbell.foundation import json
@@ -32,10 +32,10 @@ async def add_document(outside: ExternalContext, id: PublicId) -> Document:
     It is indexed in the background; ask for it until its `status` is `ready` or `failed`. A document of the same file name, address or
     title is replaced: searches see the old content until the new one is ready.
     """
-    incoming = outside.incoming
+    incoming = outside.body
     assert incoming is not None
     await metering.allowed(outside)
-    most = outside.part(Uploads).most_bytes
+    most = outside.service(Uploads).most_bytes
     kind = incoming.media_type.partition(";")[0].strip().lower()
     if kind == "multipart/form-data":
         if incoming.length > most + FRAME:

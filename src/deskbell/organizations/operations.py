@@ -5,7 +5,8 @@ from __future__ import annotations
 import msgspec
 from msgspec import UNSET
 
-from deskbell.core.operation import Context, Operation
+from deskbell.core.context import Context, operator_context
+from deskbell.core.operation import Operation
 from deskbell.core.tools.declaration import Tool
 from deskbell.errors import Problem
 from deskbell.foundation import clock
@@ -26,14 +27,6 @@ async def get_organization(ctx: Context) -> Organization:
     if found is None:
         raise Problem("not_found", "No such organization")
     return found
-
-
-async def context_of(session: Session, organization_id: str, via: str = "user") -> Context:
-    """A context of work that no key asked for: a command, a job, a text that came in."""
-    country = await session.one(store.organization_country(organization_id))
-    if country is None:
-        raise Problem("not_found", f"No organization has the id {organization_id}")
-    return Context(session, organization_id, country=country, via=via)
 
 
 async def exists(session: Session, organization_id: str) -> bool:
@@ -69,7 +62,7 @@ async def create_organization(
         "updated_at": moment,
     }
     await session.run(insert(store.organizations, row))
-    return await get_organization(Context(session, str(row["id"])))
+    return await get_organization(await operator_context(session, str(row["id"])))
 
 
 async def update_organization(ctx: Context, changes: OrganizationChanges) -> Organization:

@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy import (
     Column,
+    Integer,
     Select,
     Table,
     Text,
@@ -32,6 +33,7 @@ organizations = Table(
     Column("timezone", Text, nullable=False),
     Column("country", Text, nullable=False),
     Column("agent_approval", BOOLEAN, nullable=False),
+    Column("clock_offset", Integer, nullable=False, server_default="0"),
     Column("created_at", TIMESTAMP, nullable=False),
     Column("updated_at", TIMESTAMP, nullable=False),
 )

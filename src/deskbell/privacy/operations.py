@@ -8,12 +8,11 @@ from deskbell.appointments import operations as appointments_operations
 from deskbell.compliance import suppressions
 from deskbell.conversations import operations as conversations_operations
 from deskbell.core import idempotency
-from deskbell.core.operation import Context
+from deskbell.core.context import Context, operator_context
 from deskbell.errors import Problem
 from deskbell.foundation.db import Session
 from deskbell.leads import operations as leads_operations
 from deskbell.leads.model import Erasure
-from deskbell.organizations.operations import context_of
 from deskbell.tasks import operations as tasks_operations
 
 
@@ -42,7 +41,7 @@ async def carry_over(session: Session, entries: list[Erasure]) -> int:
     carried = 0
     for entry in entries:
         try:
-            await erase_lead(await context_of(session, entry.organization_id), entry.id)
+            await erase_lead(await operator_context(session, entry.organization_id), entry.id)
         except Problem:  # not there, or erased already
             continue
         carried += 1

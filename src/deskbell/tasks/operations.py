@@ -7,7 +7,8 @@ from typing import Any
 import msgspec
 from msgspec import UNSET
 
-from deskbell.core.operation import Context, Operation
+from deskbell.core.context import Context
+from deskbell.core.operation import Operation
 from deskbell.core.tools.declaration import Tool
 from deskbell.errors import Problem
 from deskbell.foundation.db import insert, update
@@ -53,8 +54,8 @@ async def create_task(ctx: Context, new: NewTask) -> Task:
         "priority_rank": rules.RANK[new.priority],
     }
     row |= {
-        "created_by_user_id": ctx.person_id,
-        "created_by_ai": ctx.via == "agent",
+        "created_by_user_id": ctx.principal.person_id,
+        "created_by_ai": ctx.principal.type == "agent",
         "created_at": moment,
         "updated_at": moment,
     }

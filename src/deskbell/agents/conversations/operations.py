@@ -14,7 +14,8 @@ from deskbell.agents.conversations.model import (
     Usage,
     WholeConversation,
 )
-from deskbell.core.operation import Context, Operation
+from deskbell.core.context import Context
+from deskbell.core.operation import Operation
 from deskbell.core.scopes import MANAGE
 from deskbell.errors import Problem
 from deskbell.foundation.ids import PublicId, canonical

@@ -8,7 +8,9 @@ from typing import Any, Protocol
 
 import msgspec
 
-from deskbell.core.operation import Operation, Principal
+from deskbell.core.context import Channel
+from deskbell.core.operation import Operation
+from deskbell.core.principal import Principal
 from deskbell.core.tools.arguments import as_object, required_id
 from deskbell.core.tools.definition import ToolDefinition, definition_of
 from deskbell.core.tools.outcome import Outcome, compact_record, failure, list_result, permission_denied
@@ -28,7 +30,9 @@ class CallableTool(Protocol):
 
     definition: ToolDefinition
 
-    async def call(self, database: Database, principal: Principal, channel: str, arguments: Any) -> Outcome: ...
+    async def call(
+        self, database: Database, principal: Principal, channel: Channel, arguments: Any, request_id: str | None = None
+    ) -> Outcome: ...
 
 
 class OperationTool:
@@ -50,7 +54,9 @@ class OperationTool:
         properties = self.definition.input_schema["properties"]
         self.integers = {name for name in self.fields if properties[name]["type"] == "integer"}
 
-    async def call(self, database: Database, principal: Principal, channel: str, arguments: Any) -> Outcome:
+    async def call(
+        self, database: Database, principal: Principal, channel: Channel, arguments: Any, request_id: str | None = None
+    ) -> Outcome:
         """Runs the operation as every surface does. An error becomes text that tells the model what to do."""
         try:
             self.operation.authorize(principal)
@@ -58,7 +64,9 @@ class OperationTool:
             return permission_denied(self.operation.scope)
         try:
             validated = self.validate(arguments)
-            response = await self.operation.run(database, principal, channel, validated, self.render)
+            response = await self.operation.run(
+                database, principal, channel, validated, self.render, request_id=request_id
+            )
         except Problem as problem:
             return failure(self.name, problem)
         except DatabaseFailure as error:

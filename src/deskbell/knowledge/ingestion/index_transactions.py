@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from deskbell.core.operation import Context
+from deskbell.core.context import Context, job_context
 from deskbell.credits import operations as credits
 from deskbell.foundation.db import Session, insert
 from deskbell.foundation.ids import new_id, public_id
@@ -16,8 +16,14 @@ from deskbell.foundation.jobs import Work
 from deskbell.knowledge import documents, jobs, store
 from deskbell.knowledge.documents import change
 from deskbell.knowledge.extraction import AnalyzedDocument
-from deskbell.knowledge.model import BaseRef, DocumentDraft, DocumentState, LiveDocument, RevisionKey, UnembeddedChunk
-from deskbell.organizations.operations import context_of
+from deskbell.knowledge.model import (
+    BaseRef,
+    DocumentDraft,
+    DocumentState,
+    LiveDocument,
+    RevisionKey,
+    UnembeddedChunk,
+)
 
 T = TypeVar("T")
 
@@ -35,7 +41,7 @@ def within(work: Work, act: Callable[[Context], Coroutine[Any, Any, T]]) -> Call
     """An act in the job's own organization, as a transaction."""
 
     async def unit(session: Session) -> T:
-        return await act(await context_of(session, work.job.organization_id or ""))
+        return await act(await job_context(session, work.job.organization_id or "", work.job.kind))
 
     return unit
 
@@ -263,7 +269,7 @@ async def bases_with_other_embedder(session: Session, *, embedder: str, after: s
 
 async def queue_embedding(session: Session, *, bases: list[BaseRef]) -> None:
     for base in bases:
-        ctx = Context(session, base.organization_id)
+        ctx = await job_context(session, base.organization_id, jobs.EMBED)
         job = {"knowledge_base_id": base.id}
         await jobs.enqueue(ctx, jobs.EMBED, base.id, job, unique_key=f"{jobs.EMBED} {base.id}")
 
@@ -275,4 +281,4 @@ async def bases_without_calibration(session: Session, *, embedder: str, after: s
 
 async def queue_calibration(session: Session, *, bases: list[BaseRef]) -> None:
     for base in bases:
-        await jobs.calibrate(Context(session, base.organization_id), base.id)
+        await jobs.calibrate(await job_context(session, base.organization_id, jobs.CALIBRATE), base.id)

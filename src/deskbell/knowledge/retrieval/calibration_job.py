@@ -12,7 +12,7 @@ from typing import TypeVar
 
 import msgspec
 
-from deskbell.core.operation import Context
+from deskbell.core.context import Context
 from deskbell.credits import operations as credits
 from deskbell.foundation.jobs import Retry, Work
 from deskbell.knowledge import jobs, store

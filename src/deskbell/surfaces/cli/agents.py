@@ -11,11 +11,10 @@ import msgspec
 from deskbell.agents import operations, versions
 from deskbell.agents.model import Agent, Bot, NewAgent, Version, VersionSummary
 from deskbell.agents.records import edited
-from deskbell.core.operation import Context
+from deskbell.core.context import Context, operator_context
 from deskbell.foundation.db import Session
 from deskbell.foundation.json import explained
 from deskbell.foundation.pagination import Window
-from deskbell.organizations.operations import context_of
 from deskbell.settings import Settings
 from deskbell.surfaces.cli import lookups
 from deskbell.surfaces.cli.database import program, read, write
@@ -186,7 +185,7 @@ def inside(
     id = lookups.id_of("agent", agent)
 
     async def unit(session: Session) -> T:
-        return await act(await context_of(session, await operations.organization_of(session, id)), id)
+        return await act(await operator_context(session, await operations.organization_of(session, id)), id)
 
     return unit
 

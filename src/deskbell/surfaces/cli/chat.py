@@ -17,7 +17,8 @@ from deskbell.agents.conversations.model import ChatMessage, Delta, Done, Source
 from deskbell.agents.models.catalogue import Models
 from deskbell.agents.models.extractive import Extractive
 from deskbell.app import embedder_of, endpoint, knowledge_of
-from deskbell.core.operation import ExternalContext, Principal
+from deskbell.core.context import ExternalContext, find_tenant
+from deskbell.core.principal import operator
 from deskbell.errors import Problem
 from deskbell.foundation.databases import Guest
 from deskbell.settings import Settings
@@ -87,8 +88,8 @@ class Talk:
         shared = chat.ChatService(
             self.models, knowledge, self.settings.history_tokens, follow_ups=self.settings.llm_follow_ups
         )
-        caller = Principal(organization_id, "", "", frozenset(), None, "US", 0, 0)
-        self.outside = ExternalContext(database, caller, "user", {chat.ChatService: shared})
+        tenant = await database.read(lambda session: find_tenant(session, organization_id))
+        self.outside = ExternalContext(database, operator(tenant), "cli", {chat.ChatService: shared})
         speaker = await self.outside.read(lambda ctx: operations.speaker(ctx, self.agent_id))
         if speaker.welcome_message:
             click.echo(printable(speaker.welcome_message))

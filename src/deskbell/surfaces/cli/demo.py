@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import click
 
-from deskbell.core.operation import Context
+from deskbell.core.context import operator_context
 from deskbell.demo import loader
 from deskbell.demo.data import NAME, generate, today
 from deskbell.demo.making import ORGANIZATION
@@ -76,7 +76,7 @@ def fill(settings: Settings, held: Guest) -> tuple[str, str]:
 
 async def somebody(session: Session) -> Lead | None:
     """The hottest lead that can be texted."""
-    ctx = Context(session, ORGANIZATION)
+    ctx = await operator_context(session, ORGANIZATION)
     for temperature in ("hot", "warm", "cold"):
         page = await list_leads(ctx, LeadFilter(temperature=temperature, sort_by="lead_score", limit=100))
         for lead in page.rows:

@@ -10,7 +10,7 @@ from functools import partial
 import click
 
 from deskbell.compliance import suppressions
-from deskbell.core.operation import Context
+from deskbell.core.context import Context
 from deskbell.errors import Problem
 from deskbell.foundation.contact import e164
 from deskbell.foundation.db import Session

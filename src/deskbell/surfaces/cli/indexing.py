@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from functools import partial
 
 from deskbell.app import embedder_of, indexing_of, knowledge_of
-from deskbell.core.operation import Context
+from deskbell.core.context import operator_context
 from deskbell.foundation import databases, jobs, sqlite
 from deskbell.foundation.db import Database, Session, T, Work
 from deskbell.knowledge.documents import get_document
@@ -46,7 +46,7 @@ def ended(document: Document) -> bool:
 
 
 async def states(session: Session, *, organization_id: str, ids: Sequence[str]) -> list[Document]:
-    ctx = Context(session, organization_id)
+    ctx = await operator_context(session, organization_id)
     return [await get_document(ctx, id) for id in ids]  # type: ignore[arg-type]
 
 

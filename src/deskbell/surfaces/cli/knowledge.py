@@ -15,7 +15,7 @@ from typing import Any, cast
 import click
 import msgspec
 
-from deskbell.core.operation import Context
+from deskbell.core.context import operator_context
 from deskbell.foundation import databases
 from deskbell.foundation.db import Session
 from deskbell.foundation.ids import PublicId, new_id
@@ -23,7 +23,6 @@ from deskbell.foundation.pagination import Window
 from deskbell.knowledge import bases, documents, rules
 from deskbell.knowledge.model import BaseState, Document, DocumentDraft, DocumentWindow, KnowledgeBase, NewKnowledgeBase
 from deskbell.knowledge.retrieval.score_calibration import FittedCalibration
-from deskbell.organizations.operations import context_of
 from deskbell.settings import Settings
 from deskbell.surfaces.cli import lookups
 from deskbell.surfaces.cli.database import guest, program, read, write
@@ -96,7 +95,7 @@ def put(held: databases.Guest, settings: Settings, owner: str, base: str, source
         draft = upload(held, owner, Path(source), settings.upload_mib)
 
     async def unit(session: Session) -> Document:
-        return await documents.put_document(await context_of(session, owner), base, draft)
+        return await documents.put_document(await operator_context(session, owner), base, draft)
 
     return held.write(unit)
 
@@ -119,7 +118,7 @@ def upload(held: databases.Guest, owner: str, file: Path, most: int) -> Document
 
 
 async def store(session: Session, *, owner: str, upload_id: str, number: int, part: bytes) -> None:
-    await documents.store_part(Context(session, owner), upload_id, number, part)
+    await documents.store_part(await operator_context(session, owner), upload_id, number, part)
 
 
 @contextlib.contextmanager
@@ -203,7 +202,7 @@ def status(settings: Settings, base: str, as_json: bool) -> None:
     """Show a knowledge base and how far its documents are."""
 
     async def unit(session: Session) -> tuple[KnowledgeBase, BaseState, list[Document]]:
-        ctx = await context_of(session, await lookups.organization_of_base(session, id=base))
+        ctx = await operator_context(session, await lookups.organization_of_base(session, id=base))
         found: list[Document] = []
         id = cast(PublicId, base)
         while page := (

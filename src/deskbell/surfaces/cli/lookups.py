@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import Select, func, select
 
-from deskbell.core.operation import Context
+from deskbell.core.context import Context, operator_context
 from deskbell.errors import Problem
 from deskbell.foundation import clock
 from deskbell.foundation.db import Session, query
@@ -16,7 +16,7 @@ from deskbell.identity import store as identity_store
 from deskbell.identity.model import ApiKey, Person
 from deskbell.knowledge import store as knowledge_store
 from deskbell.leads import store as leads_store
-from deskbell.organizations import operations, store
+from deskbell.organizations import store
 from deskbell.organizations.model import Organization
 
 
@@ -40,7 +40,7 @@ async def find_organization(session: Session, given: str) -> Organization:
 
 async def context(session: Session, given: str) -> Context:
     """A context of the organization with this id or name."""
-    return await operations.context_of(session, (await find_organization(session, given)).id)
+    return await operator_context(session, (await find_organization(session, given)).id)
 
 
 async def context_of_lead(session: Session, lead_id: str) -> Context:
@@ -48,7 +48,7 @@ async def context_of_lead(session: Session, lead_id: str) -> Context:
     organization_id = await session.one(leads_store.organization_of_lead(lead_id))
     if organization_id is None:
         raise Problem("not_found", f"No lead has the id {lead_id}")
-    return await operations.context_of(session, organization_id)
+    return await operator_context(session, organization_id)
 
 
 async def organization_of_base(session: Session, *, id: str) -> str:

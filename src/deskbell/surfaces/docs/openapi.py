@@ -13,6 +13,7 @@ import msgspec
 
 import deskbell
 from deskbell.core import idempotency
+from deskbell.core.api import CRM
 from deskbell.core.operation import Operation
 from deskbell.core.schemas import Schema, reference, struct_schema
 from deskbell.errors import CATALOGUE, Problem
@@ -20,7 +21,6 @@ from deskbell.foundation.ids import UUID_PATTERN
 from deskbell.foundation.json import MAX_BODY, MAX_INTEGER, MOST_CONTAINERS
 from deskbell.foundation.pagination import Meta
 from deskbell.surfaces.docs import examples, schemas
-from deskbell.surfaces.http.dialects import Crm
 
 INTRODUCTION = f"""Leads, appointments, tasks and conversations of one organization, which the API key decides.
 
@@ -45,7 +45,7 @@ HEADERS: dict[str, dict[str, Any]] = {
     "RateLimit-Remaining": {"description": "Requests left in this minute", "schema": _count},
     "RateLimit-Reset": {"description": "When the next minute begins, in Unix seconds", "schema": _count},
     "Retry-After": {"description": "Seconds to wait before another try", "schema": _count},
-    "WWW-Authenticate": {"description": "How to authenticate", "schema": {"const": Crm.challenge.decode()}},
+    "WWW-Authenticate": {"description": "How to authenticate", "schema": {"const": CRM.dialect.challenge.decode()}},
     "Idempotency-Replayed": {
         "description": "Present when this is the stored answer of an earlier request",
         "schema": {"const": "true"},
@@ -189,7 +189,7 @@ def errors(operation: Operation) -> dict[int, list[str]]:
         codes.append("not_found")
     if not operation.is_read:
         codes += ["payload_too_large", "create_failed"]
-        codes += [] if operation.outside else ["idempotency_mismatch", "idempotency_in_progress"]
+        codes += [] if operation.is_external else ["idempotency_mismatch", "idempotency_in_progress"]
     found: dict[int, list[str]] = {415: ["validation_error"]} if operation.from_body or operation.upload else {}
     for code in dict.fromkeys([*codes, "rate_limit_exceeded", "query_failed", "internal_error"]):
         found.setdefault(CATALOGUE[code].status, []).append(code)
@@ -219,7 +219,7 @@ def error_example(code: str) -> dict[str, Any]:
     return {
         "summary": entry.summary,
         "description": entry.fix,
-        "value": msgspec.json.decode(Crm.envelope(Problem(code))),
+        "value": msgspec.json.decode(CRM.dialect.envelope(Problem(code))),
     }
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 import deskbell
+from deskbell.core.api import AGENT, phrase
 from deskbell.core.operation import Operation
 from deskbell.core.schemas import Schema, reference, struct_schema
 from deskbell.core.scopes import USE
@@ -18,7 +19,6 @@ from deskbell.errors import CATALOGUE, Problem
 from deskbell.foundation.ids import PublicId
 from deskbell.foundation.json import MAX_BODY, MAX_INTEGER, MOST_CONTAINERS
 from deskbell.surfaces.docs import examples, openapi, schemas
-from deskbell.surfaces.http.dialects import Agent, phrase
 
 INTRODUCTION = f"""Agents of one organization, which the API key decides.
 
@@ -46,7 +46,7 @@ TEXTS = {
 }
 
 HEADERS = openapi.HEADERS | {
-    "WWW-Authenticate": {"description": "How to authenticate", "schema": {"const": Agent.challenge.decode()}}
+    "WWW-Authenticate": {"description": "How to authenticate", "schema": {"const": AGENT.dialect.challenge.decode()}}
 }
 
 
@@ -123,7 +123,7 @@ def parameters(operation: Operation) -> list[dict[str, Any]]:
             if schema.get("type") == "integer":
                 schema.setdefault("maximum", MAX_INTEGER - 1)
             made.append({"name": name, "in": "query", "description": schema.pop("description", ""), "schema": schema})
-    repeatable = not (operation.is_read or operation.outside)
+    repeatable = not (operation.is_read or operation.is_external)
     return [*made, {"$ref": "#/components/parameters/IdempotencyKey"}] if repeatable else made
 
 
@@ -164,7 +164,7 @@ def success(operation: Operation, components: dict[str, Schema]) -> dict[str, An
     }
     if operation.streams:
         content["text/event-stream"] = {"schema": {"type": "string"}}
-    repeatable = not (operation.is_read or operation.outside)
+    repeatable = not (operation.is_read or operation.is_external)
     names = (*openapi.ALWAYS, "Idempotency-Replayed") if repeatable else openapi.ALWAYS
     return {
         "description": HTTPStatus(operation.status).phrase,
@@ -198,7 +198,7 @@ def refusal(status: int, codes: list[str]) -> dict[str, Any]:
 def error_example(code: str) -> dict[str, Any]:
     entry = CATALOGUE[code]
     status = AWAY if code in ("query_failed", "create_failed") else None
-    value = msgspec.json.decode(Agent.envelope(Problem(code, TEXTS.get(code), status=status)))
+    value = msgspec.json.decode(AGENT.dialect.envelope(Problem(code, TEXTS.get(code), status=status)))
     value["timestamp"] = "2026-05-10T14:30:00.000Z"
     return {"summary": entry.summary, "description": entry.fix, "value": value}
 

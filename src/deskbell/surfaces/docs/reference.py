@@ -156,7 +156,7 @@ class Reference:
             "parameters": [row(each["name"], each["schema"], each.get("required", False), each) for each in given],
             "body": rows(body) if body else [],
             "curl": curl(operation, given, content.get("example"), self.variable),
-            "repeatable": not (operation.is_read or operation.outside),
+            "repeatable": not (operation.is_read or operation.is_external),
             "status": operation.status,
             "phrase": HTTPStatus(operation.status).phrase,
             "answer": success["example"],

@@ -12,12 +12,12 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
+from deskbell.core.api import CRM
 from deskbell.core.operation import Operation
 from deskbell.errors import Problem
 from deskbell.foundation.db import Database
 from deskbell.settings import Settings
 from deskbell.surfaces.docs.reference import AgentReference, Reference
-from deskbell.surfaces.http.dialects import Crm
 from deskbell.surfaces.http.dispatcher import Receive, Scope, Send, request_id
 from deskbell.surfaces.ops.access_log import AccessLog
 from deskbell.surfaces.ops.health import Health
@@ -98,7 +98,7 @@ def page(path: str, make: Callable[[], str], kind: str = "text/html") -> Route:
 
 
 def refused(problem: Problem, headers: Any = None) -> Response:
-    return Response(Crm.envelope(problem), problem.status, headers, "application/json")
+    return Response(CRM.dialect.envelope(problem), problem.status, headers, "application/json")
 
 
 async def unknown(request: Request, error: Exception) -> Response:

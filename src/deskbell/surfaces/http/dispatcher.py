@@ -14,14 +14,16 @@ from functools import partial
 from typing import Any, Protocol
 
 from deskbell.core import idempotency
-from deskbell.core.operation import ExternalContext, Operation, Principal, RequestBody, Response
+from deskbell.core.api import Api
+from deskbell.core.context import Channel, ExternalContext, RequestBody
+from deskbell.core.operation import Operation, Response
+from deskbell.core.principal import Principal
 from deskbell.errors import Problem, too_large
 from deskbell.foundation.db import Database, DatabaseFailure
 from deskbell.foundation.ids import short_id
 from deskbell.foundation.json import MAX_BODY
 from deskbell.foundation.limits import Allowance, Bucket, Limits
 from deskbell.surfaces.http import cors, sse
-from deskbell.surfaces.http.dialects import Dialect
 from deskbell.surfaces.ops.access_log import AccessLog
 
 Scope = MutableMapping[str, Any]
@@ -33,10 +35,18 @@ log = logging.getLogger(__name__)
 _request_id = re.compile(rb"[A-Za-z0-9_-]{1,64}\Z").match
 _json_type = re.compile(rb"\s*application/([a-z0-9.+-]+\+)?json\s*(;|\Z)", re.IGNORECASE).match
 
-#: By this header `deskbell mcp` says on whose behalf it calls; what it books is stored as booked by MCP.
-VIA, BY_MCP = b"x-deskbell-via", b"mcp"
+#: By this header `deskbell mcp` says that an AI client calls through it; what it does is recorded as done by MCP.
+CHANNEL_HEADER, MCP = b"x-deskbell-via", b"mcp"
 READ = frozenset(
-    {b"authorization", b"content-type", b"content-length", b"idempotency-key", b"origin", b"x-request-id", VIA}
+    {
+        b"authorization",
+        b"content-type",
+        b"content-length",
+        b"idempotency-key",
+        b"origin",
+        b"x-request-id",
+        CHANNEL_HEADER,
+    }
 )
 
 # Keys of the route tree that no part of a path can be.
@@ -44,7 +54,7 @@ PARAMETER, METHODS = "/", "//"
 
 
 class Authenticator(Protocol):
-    async def caller(self, authorization: bytes) -> Principal | None: ...
+    async def authenticate(self, authorization: bytes) -> Principal | None: ...
 
     async def allows_origin(self, origin: str) -> bool:
         """Whether somebody's web pages of this origin may call."""
@@ -67,16 +77,16 @@ class Call:
     __slots__ = (
         "allowance",
         "authorization",
-        "caller",
+        "channel",
         "idempotency_key",
         "length",
         "media_type",
         "method",
         "operation",
         "origin",
+        "principal",
         "request_id",
         "started",
-        "via",
     )
 
     def __init__(self, scope: Scope) -> None:
@@ -88,8 +98,8 @@ class Call:
         self.length = 0
         self.origin = ""
         self.request_id = ""
-        self.via = "api"
-        self.caller: Principal | None = None
+        self.channel: Channel = "api"
+        self.principal: Principal | None = None
         self.operation: Operation | None = None
         self.allowance: Allowance | None = None
         for name, value in scope["headers"]:
@@ -105,8 +115,8 @@ class Call:
                 self.idempotency_key.append(value)
             elif name == b"origin":
                 self.origin = value.decode("latin-1")
-            elif name == VIA:
-                self.via = "mcp" if value == BY_MCP else "api"
+            elif name == CHANNEL_HEADER:
+                self.channel = "mcp" if value == MCP else "api"
             elif not self.request_id:
                 self.request_id = well_formed(value)
         if not self.request_id:
@@ -118,22 +128,23 @@ class Dispatcher:
 
     def __init__(
         self,
-        dialect: Dialect,
+        api: Api,
         operations: Sequence[Operation],
         *,
         authenticator: Authenticator,
         limits: Limits,
         database: Database,
         access_log: AccessLog,
-        parts: Mapping[type, Any] | None = None,
+        services: Mapping[type, Any] | None = None,
     ) -> None:
-        self.dialect = dialect
-        self.parts = parts or {}
+        self.api = api
+        self.dialect = api.dialect
+        self.services = services or {}
         self.authenticator = authenticator
         self.limits = limits
         self.database = database
         self.access_log = access_log
-        self.depth = dialect.prefix.count("/") + 1
+        self.depth = api.prefix.count("/") + 1
         self.tree: dict[str, Any] = {}
         for operation in operations:
             node = self.tree
@@ -173,7 +184,7 @@ class Dispatcher:
         else:
             await send({"type": "http.response.body", "body": b"" if call.method == "HEAD" else body})
         self.access_log.add(
-            call.request_id, call.operation.name if call.operation else "-", call.caller, status, call.started
+            call.request_id, call.operation.name if call.operation else "-", call.principal, status, call.started
         )
 
     async def answer(self, call: Call, scope: Scope, receive: Receive) -> Response:
@@ -181,59 +192,64 @@ class Dispatcher:
         if call.method == "OPTIONS" and call.origin and await self.authenticator.allows_origin(call.origin):
             return Response(204, b"")
         if len(call.authorization) == 1:
-            call.caller = await self.authenticator.caller(call.authorization[0])
-        caller = call.caller
-        if caller is None:
+            call.principal = await self.authenticator.authenticate(call.authorization[0])
+        principal = call.principal
+        if principal is None:
             raise self.dialect.unauthorized()
         operation, path = self.match(scope["path"], call.method)
         call.operation = operation
         bucket, limit = self.bucket(call)
-        call.allowance = await self.limits.take(caller.key_id, bucket, limit)
+        call.allowance = await self.limits.take(principal.key_id, bucket, limit)
         if not call.allowance.granted:
             raise self.dialect.exhausted(bucket, limit)
-        operation.authorize(caller)
-        if operation.outside:
-            return await self.outside(call, operation, caller, path, scope, receive)
+        operation.authorize(principal)
+        if operation.is_external:
+            return await self.external(call, operation, principal, path, scope, receive)
         if operation.is_read:
             arguments = operation.arguments(path, scope["query_string"], b"")
-            return await operation.run(self.database, caller, call.via, arguments, self.dialect.render)
-        return await self.write(call, operation, caller, path, scope, receive)
+            return await operation.run(
+                self.database, principal, call.channel, arguments, self.dialect.render, request_id=call.request_id
+            )
+        return await self.write(call, operation, principal, path, scope, receive)
 
     async def write(
-        self, call: Call, operation: Operation, caller: Principal, path: list[str], scope: Scope, receive: Receive
+        self, call: Call, operation: Operation, principal: Principal, path: list[str], scope: Scope, receive: Receive
     ) -> Response:
         repeatable = None
         key = idempotency.validate_key(call.idempotency_key)
         body = await read_body(call, receive)
         if key is not None:
             request = idempotency.repeatable(
-                caller.organization_id, call.method, canonical_path(operation, path), key, body
+                principal.organization_id, call.method, canonical_path(operation, path), key, body
             )
             earlier = await self.database.read(
-                lambda session: idempotency.replay(session, request), caller.organization_id
+                lambda session: idempotency.replay(session, request), principal.organization_id
             )
             if earlier:
                 return Response(*earlier, replayed=True)
             repeatable = request
         check_media_type(operation, call)
         arguments = operation.arguments(path, b"", body)
-        return await operation.run(self.database, caller, call.via, arguments, self.dialect.render, repeatable)
+        return await operation.run(
+            self.database, principal, call.channel, arguments, self.dialect.render, repeatable, call.request_id
+        )
 
-    async def outside(
-        self, call: Call, operation: Operation, caller: Principal, path: list[Any], scope: Scope, receive: Receive
+    async def external(
+        self, call: Call, operation: Operation, principal: Principal, path: list[Any], scope: Scope, receive: Receive
     ) -> Response:
         """An operation that makes its own transactions. One whose body is a command is cancelled when its client hangs up."""
-        incoming = None
+        unread = None
         if operation.from_body:
             body = await read_body(call, receive)
             check_media_type(operation, call)
             arguments = operation.arguments(path, b"", body)
         else:
             arguments = operation.arguments(path, scope["query_string"], b"")
-            incoming = RequestBody((call.media_type or b"").decode("latin-1"), call.length, receive)
-        work = operation.run_outside(
-            ExternalContext(self.database, caller, "api", self.parts, incoming), arguments, self.dialect.render
+            unread = RequestBody((call.media_type or b"").decode("latin-1"), call.length, receive)
+        external = ExternalContext(
+            self.database, principal, call.channel, self.services, request_id=call.request_id, body=unread
         )
+        work = operation.run_external(external, arguments, self.dialect.render)
         if not operation.from_body:
             return await work
         return await sse.unless_gone(work, receive, partial(self.revalidate, call))
@@ -241,13 +257,13 @@ class Dispatcher:
     async def revalidate(self, call: Call) -> None:
         """Refuses a caller whose key was good when the request came and has ended since. A database that is away ends none."""
         with contextlib.suppress(DatabaseFailure):
-            if await self.authenticator.caller(call.authorization[0]) is None:
+            if await self.authenticator.authenticate(call.authorization[0]) is None:
                 raise self.dialect.unauthorized()
 
     async def allows_origin(self, call: Call) -> bool:
         """Whether a web page may read this answer: one of the key's own origins; without a good key, of anybody's."""
-        if call.caller:
-            return call.origin in call.caller.origins
+        if call.principal:
+            return call.principal.credential is not None and call.origin in call.principal.credential.origins
         try:
             return await self.authenticator.allows_origin(call.origin)
         except DatabaseFailure:
@@ -259,19 +275,19 @@ class Dispatcher:
             return error
         if isinstance(error, DatabaseFailure):
             log.error("%s: %s", call.request_id, error)
-            return self.dialect.database_failure(reads=call.caller is None or call.method in ("GET", "HEAD"))
+            return self.dialect.database_failure(reads=call.principal is None or call.method in ("GET", "HEAD"))
         log.error("request %s failed", call.request_id, exc_info=error)
         return Problem("internal_error")
 
     def bucket(self, call: Call) -> tuple[Bucket, int]:
         """What a request counts as, and its key's limit for that; without a key, the usual one."""
-        limits = call.caller or self.dialect
+        limits = (call.principal and call.principal.credential) or self.api
         reads = call.method in ("GET", "HEAD")
-        return self.dialect.bucket(reads=reads), limits.reads_per_minute if reads else limits.writes_per_minute
+        return self.api.bucket(reads=reads), limits.reads_per_minute if reads else limits.writes_per_minute
 
     async def allowance(self, call: Call) -> Allowance:
         """What the caller has left, for an answer that was given before anything was counted."""
-        return await self.limits.look(call.caller.key_id if call.caller else "", *self.bucket(call))
+        return await self.limits.look(call.principal.key_id if call.principal else "", *self.bucket(call))
 
     def match(self, path: str, method: str) -> tuple[Operation, list[Any]]:
         """The operation of a route and the ids in its path; a malformed id becomes one that no record has."""

@@ -6,9 +6,9 @@ import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, MutableMapping
 from typing import Any, TypeVar
 
+from deskbell.core.api import Dialect
 from deskbell.core.operation import EventStream
 from deskbell.errors import Problem
-from deskbell.surfaces.http.dialects import Dialect
 
 T = TypeVar("T")
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]

@@ -9,10 +9,10 @@ import logging
 import time
 from collections.abc import Mapping
 
+from deskbell.core.api import CRM
 from deskbell.errors import Problem
 from deskbell.foundation.db import Database, DatabaseFailure
 from deskbell.foundation.limits import Limits
-from deskbell.surfaces.http.dialects import Crm
 from deskbell.surfaces.http.dispatcher import Authenticator, Receive, Scope, Send
 from deskbell.surfaces.http.sse import Disconnected
 from deskbell.surfaces.mcp.broadcasts import Broadcasts, ChangeNotification
@@ -94,10 +94,10 @@ class McpEndpoint:
             if request.method == "OPTIONS":
                 return McpResponse(204)
         if len(request.authorization) == 1:
-            request.principal = await self.authenticator.caller(request.authorization[0])
+            request.principal = await self.authenticator.authenticate(request.authorization[0])
         principal = request.principal
         if principal is None:
-            raise Crm.unauthorized()
+            raise CRM.dialect.unauthorized()
         catalog = self.catalogs.get(request.scope["path"])
         if catalog is None:
             raise Problem("not_found", "There is no such route; MCP is at /mcp")
@@ -123,7 +123,7 @@ def refusal(request: McpRequest, problem: Problem) -> McpResponse:
     """A problem outside JSON-RPC, in the envelope of the CRM API."""
     headers: list[tuple[bytes, bytes]] = []
     if problem.status == 401:
-        headers.append((b"www-authenticate", Crm.challenge))
+        headers.append((b"www-authenticate", CRM.dialect.challenge))
     elif problem.status == 405:
         headers.append((b"allow", problem.__notes__[0].encode()))
     elif problem.status == 413:
@@ -133,4 +133,4 @@ def refusal(request: McpRequest, problem: Problem) -> McpResponse:
         headers.append((b"retry-after", b"%d" % max(1, reset - int(time.time()))))
     elif problem.status == 503:
         headers.append((b"retry-after", b"30"))
-    return McpResponse(problem.status, Crm.envelope(problem), tuple(headers))
+    return McpResponse(problem.status, CRM.dialect.envelope(problem), tuple(headers))

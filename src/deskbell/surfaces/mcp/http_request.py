@@ -6,7 +6,7 @@ import time
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from deskbell.core.operation import Principal
+from deskbell.core.principal import Principal
 from deskbell.errors import Problem
 from deskbell.foundation.ids import short_id
 from deskbell.foundation.limits import Allowance, Bucket

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from deskbell.core.operation import Principal
+from deskbell.core.principal import Principal
 from deskbell.core.tools.tool import OperationTool
 from deskbell.errors import Problem
 from deskbell.foundation.db import Database
@@ -75,7 +75,9 @@ class Messages:
             return McpResponse(202)
         if is_plain_meta(message.params.get("_meta")):
             if tool is not None and message.params.keys() <= SIMPLE_CALL:
-                outcome = await tool.call(self.database, principal, CHANNEL, message.params.get("arguments"))
+                outcome = await tool.call(
+                    self.database, principal, CHANNEL, message.params.get("arguments"), request.request_id
+                )
                 return McpResponse(200, jsonrpc.tool_response(message.id, outcome))
             if (message.method, session.version) in catalog.results and message.params.keys() <= {"_meta"}:
                 result = catalog.results[message.method, session.version]
@@ -130,7 +132,9 @@ class Messages:
         sdk.check_headers(message, header_pairs(request.scope))
         known = client_meta(message.params["_meta"]) in catalog.metas
         if tool is not None and known and message.params.keys() <= SIMPLE_CALL:
-            outcome = await tool.call(self.database, principal, CHANNEL, message.params.get("arguments"))
+            outcome = await tool.call(
+                self.database, principal, CHANNEL, message.params.get("arguments"), request.request_id
+            )
             return McpResponse(200, jsonrpc.tool_response(message.id, outcome, sdk.stateless_members))
         return await self.responder.ask_sdk(request, principal, catalog, message, None, receive, send)
 

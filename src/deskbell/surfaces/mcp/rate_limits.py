@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from deskbell.core.operation import Principal
+from deskbell.core.api import CRM
+from deskbell.core.principal import Principal
 from deskbell.errors import Problem
 from deskbell.foundation.limits import Bucket, Limits
 from deskbell.surfaces.http import cors
-from deskbell.surfaces.http.dialects import Crm
 from deskbell.surfaces.mcp.http_request import McpRequest
 
 #: Headers of ours that web pages may send and read, besides the usual ones.
@@ -43,5 +43,5 @@ class RateLimits:
 
 
 def per_minute(request: McpRequest) -> int:
-    limits = request.principal or Crm
+    limits = (request.principal and request.principal.credential) or CRM
     return limits.reads_per_minute if request.bucket == "read" else limits.writes_per_minute

@@ -9,7 +9,8 @@ from typing import Any
 import httpx2
 import msgspec
 
-from deskbell.core.operation import Principal
+from deskbell.core.context import Channel
+from deskbell.core.principal import Principal
 from deskbell.core.tools.arguments import as_object
 from deskbell.core.tools.outcome import (
     Outcome,
@@ -23,7 +24,7 @@ from deskbell.core.tools.outcome import (
 from deskbell.core.tools.tool import OperationTool
 from deskbell.errors import Problem
 from deskbell.foundation.db import Database
-from deskbell.surfaces.http.dispatcher import BY_MCP, VIA
+from deskbell.surfaces.http.dispatcher import CHANNEL_HEADER, MCP
 from deskbell_client.client import options
 from deskbell_client.errors import DeskError
 from deskbell_client.operation import Operation
@@ -67,7 +68,9 @@ class RemoteTool:
         self.transport = transport
         self.request = UntypedOperation(local.operation.method, local.operation.path, dict)
 
-    async def call(self, database: Database, principal: Principal, channel: str, arguments: Any) -> Outcome:
+    async def call(
+        self, database: Database, principal: Principal, channel: Channel, arguments: Any, request_id: str | None = None
+    ) -> Outcome:
         """Sends the call. Database, principal and channel are the server's business."""
         try:
             return Outcome(msgspec.json.encode(await self.result(as_object(arguments))))
@@ -120,7 +123,7 @@ class RemoteConnection:
     def __init__(self) -> None:
         """Raises ValueError when there is no key, or when key or address cannot be right."""
         self.http = httpx2.AsyncClient(**options(None, None, TIMEOUT))
-        self.http.headers[VIA.decode()] = BY_MCP.decode()
+        self.http.headers[CHANNEL_HEADER.decode()] = MCP.decode()
         self.transport = AsyncTransport(self.http, RETRY)
 
     def tools(self, local: Mapping[str, OperationTool]) -> dict[str, RemoteTool]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from deskbell.core.operation import Principal
+from deskbell.core.context import Channel
+from deskbell.core.principal import Principal
 from deskbell.core.tools.tool import CallableTool
 from deskbell.foundation.db import Database
 from deskbell.surfaces.mcp.broadcasts import Broadcasts
@@ -13,7 +14,7 @@ from deskbell.surfaces.mcp.sessions import ClientDetails
 from deskbell.surfaces.mcp.store import McpSession
 from deskbell.surfaces.mcp.streams import Outbox
 
-CHANNEL = "mcp"
+CHANNEL: Channel = "mcp"
 
 
 class ServerParts(NamedTuple):
@@ -32,6 +33,7 @@ class RequestContext(NamedTuple):
     client: ClientDetails | None
     headers: Mapping[str, str]
     outbox: Outbox
+    request_id: str | None = None
 
 
 class Handshake(NamedTuple):

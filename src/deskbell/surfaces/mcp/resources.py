@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from deskbell.core.operation import Principal
+from deskbell.core.principal import Principal
 from deskbell.core.tools.outcome import Outcome
 from deskbell.core.tools.tool import CallableTool
 from deskbell.errors import Problem

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from deskbell.core.operation import Principal
+from deskbell.core.principal import Principal
 from deskbell.foundation.db import Database
 from deskbell.surfaces.http.dispatcher import Receive, Send
 from deskbell.surfaces.mcp.broadcasts import Broadcasts, request_key
@@ -51,7 +51,9 @@ class Responder:
         sdk = await catalog.sdk(self.database, self.broadcasts)
         outbox = Outbox()
         client = await self.sessions.client(session) if session else None
-        context = RequestContext(principal, session, client, dict(header_pairs(request.scope)), outbox)
+        context = RequestContext(
+            principal, session, client, dict(header_pairs(request.scope)), outbox, request.request_id
+        )
         task = asyncio.create_task(sdk.answer(message, context))
         task.add_done_callback(outbox.close)
         place = (session.id_hash, request_key(message.id)) if session else None

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from deskbell.core.operation import Principal
+from deskbell.core.principal import Principal
 from deskbell.errors import Problem
 from deskbell.foundation.clock import Instant
 from deskbell.foundation.db import Database, DatabaseFailure, Session, insert

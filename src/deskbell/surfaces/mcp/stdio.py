@@ -16,7 +16,8 @@ from typing import Any, BinaryIO, cast
 
 import msgspec
 
-from deskbell.core.operation import Principal
+from deskbell.core.principal import Principal, Tenant
+from deskbell.core.scopes import Scopes
 from deskbell.core.tools.tool import CallableTool
 from deskbell.foundation.db import Database
 from deskbell.surfaces.mcp import jsonrpc
@@ -36,7 +37,7 @@ GRACE = 35.0  # seconds for requests to end after the end of input, which is mor
 
 ENVELOPE = "io.modelcontextprotocol/protocolVersion"
 #: Remote tools do not look at their principal: the server that they call knows it by its key.
-NO_PRINCIPAL = Principal("", "", "", frozenset(), None, "US", 0, 0)
+NO_PRINCIPAL = Principal("operator", Tenant("", ""), None, "", Scopes.NONE)
 
 
 class NoDatabase:

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any, NamedTuple
 
-from deskbell.core.operation import Principal
+from deskbell.core.principal import Principal
 from deskbell.foundation.db import Database
 from deskbell.surfaces.http.dispatcher import Authenticator
 from deskbell.surfaces.mcp.broadcasts import Broadcasts, ChangeNotification
@@ -101,5 +101,5 @@ class OpenStreams:
         still_open = await self.sessions.still_open(id_hashes)
         for stream in list(self.by_outbox.values()):
             orphaned = stream.session is not None and stream.session.id_hash not in still_open
-            if orphaned or await self.authenticator.caller(stream.authorization) is None:
+            if orphaned or await self.authenticator.authenticate(stream.authorization) is None:
                 stream.end()

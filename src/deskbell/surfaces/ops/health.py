@@ -17,11 +17,11 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 import deskbell
+from deskbell.core.api import CRM
 from deskbell.errors import Problem
 from deskbell.foundation.db import Database, DatabaseSize, Session, query
 from deskbell.foundation.jobs import jobs
 from deskbell.foundation.migrations import latest
-from deskbell.surfaces.http.dialects import Crm
 from deskbell.surfaces.ops.access_log import AccessLog
 
 log = logging.getLogger(__name__)
@@ -104,7 +104,7 @@ class Health:
             )
         else:
             problem, headers = Problem("forbidden"), {}
-        return Response(Crm.envelope(problem), problem.status, headers, "application/json")
+        return Response(CRM.dialect.envelope(problem), problem.status, headers, "application/json")
 
     def process(self) -> list[str]:
         lines = metric("deskbell_info", "gauge", "The version that runs", {f'{{version="{deskbell.__version__}"}}': 1})

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from secrets import token_hex
 
-from deskbell.core.operation import Context
+from deskbell.core.context import Context, job_context
 from deskbell.foundation.db import Session, insert
 from deskbell.knowledge import jobs, store
 from deskbell.knowledge.index.disk import store as large
@@ -160,4 +160,4 @@ async def unsettled(session: Session, *, most: int) -> list[LargeBase]:
 
 async def queue_settling(session: Session, *, bases: Sequence[LargeBase]) -> None:
     for base in bases:
-        await jobs.settle(Context(session, base.organization_id), base.id)
+        await jobs.settle(await job_context(session, base.organization_id, jobs.SETTLE), base.id)

@@ -98,7 +98,9 @@ def add_tools(server: Server[Any], parts: ServerParts) -> None:
         if tool is None:
             raise MCPError(types.INVALID_PARAMS, "There is no such tool. tools/list has the names of all tools")
         assert ctx.request is not None
-        outcome = await tool.call(parts.database, ctx.request.principal, CHANNEL, params.arguments)
+        outcome = await tool.call(
+            parts.database, ctx.request.principal, CHANNEL, params.arguments, ctx.request.request_id
+        )
         result: dict[str, Any] = COMPLETE | {"content": [{"type": "text", "text": outcome.text.decode()}]}
         if not outcome.failed:
             result["structuredContent"] = msgspec.json.decode(outcome.text)

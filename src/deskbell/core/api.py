@@ -1,14 +1,16 @@
-"""The two ways in which Deskbell speaks HTTP, chosen by path prefix: the CRM API's and the agent API's, errors side by side."""
+"""The HTTP APIs, one row each: prefix, dialect, how bodies are read, and what a request counts as. Another API is another row."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from http import HTTPStatus
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
 from deskbell.errors import Problem
-from deskbell.foundation import clock
+from deskbell.foundation import clock, json
 from deskbell.foundation.limits import Bucket
 from deskbell.foundation.pagination import Page
 
@@ -23,15 +25,9 @@ def phrase(status: int) -> str:
 
 
 class Dialect(Protocol):
-    """How one API words what operations answer. The limits are a keyless caller's."""
+    """How one API words what operations answer, success and errors."""
 
-    prefix: str
     challenge: bytes
-    reads_per_minute: int
-    writes_per_minute: int
-
-    @staticmethod
-    def bucket(*, reads: bool) -> Bucket: ...
 
     @staticmethod
     def exhausted(bucket: Bucket, limit: int) -> Problem: ...
@@ -49,17 +45,33 @@ class Dialect(Protocol):
     def database_failure(*, reads: bool) -> Problem: ...
 
 
+class Api(NamedTuple):
+    """One API. `decoder` makes the reader of a command's body; `buckets` are what a read and a write count as.
+
+    `reads_per_minute` and `writes_per_minute` are the limits that a request without a valid key is told. Who may call is decided
+    by the authenticator that the application gives to the row of this name.
+    """
+
+    name: str
+    prefix: str
+    dialect: Dialect
+    decoder: Callable[[type], Callable[[bytes], Any]]
+    buckets: tuple[Bucket, Bucket]
+    reads_per_minute: int
+    writes_per_minute: int
+
+    def bucket(self, *, reads: bool) -> Bucket:
+        return self.buckets[0 if reads else 1]
+
+    def has(self, path: str) -> bool:
+        """Whether a path lies under this API's prefix."""
+        return path == self.prefix or path.startswith(self.prefix + "/")
+
+
 class Crm:
     """`/api/v1`: `{"data"}`, `{"data","meta"}`, `{"error":{"code","message","retryable"}}`, snake_case, whole seconds."""
 
-    prefix: str = "/api/v1"
     challenge: bytes = b'Bearer realm="brightly"'
-    reads_per_minute: int = 60
-    writes_per_minute: int = 30
-
-    @staticmethod
-    def bucket(*, reads: bool) -> Bucket:
-        return "read" if reads else "write"
 
     @staticmethod
     def exhausted(bucket: Bucket, limit: int) -> Problem:
@@ -90,15 +102,7 @@ class Crm:
 class Agent:
     """`/v1`: bare objects and `{"error","message","timestamp"}` with the reason phrase, camelCase, milliseconds."""
 
-    prefix: str = "/v1"
     challenge: bytes = b"Bearer"
-
-    def __init__(self, requests_per_minute: int) -> None:
-        self.reads_per_minute = self.writes_per_minute = requests_per_minute
-
-    @staticmethod
-    def bucket(*, reads: bool) -> Bucket:
-        return "any"
 
     @staticmethod
     def exhausted(bucket: Bucket, limit: int) -> Problem:
@@ -120,3 +124,13 @@ class Agent:
     @staticmethod
     def database_failure(*, reads: bool) -> Problem:
         return Problem("query_failed", "The service is temporarily unavailable", status=503)
+
+
+CRM = Api("crm", "/api/v1", Crm(), json.decoder, ("read", "write"), 60, 30)
+AGENT = Api("agent", "/v1", Agent(), partial(json.decoder, missing_first=True), ("any", "any"), 60, 60)
+APIS = (CRM, AGENT)
+
+
+def api_of(path: str) -> Api:
+    """The API that a route belongs to."""
+    return next(api for api in APIS if api.has(path))
