@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from deskbell.agents.citations import Citations, without
-from deskbell.agents.models.base import Unavailable
+from deskbell.agents.models.base import ModelUnavailable
 
 
 def shown(text: str, sources: int, size: int = 1) -> str:
@@ -48,7 +48,7 @@ def test_what_is_cited_is_told_in_its_order() -> None:
 
 
 def test_a_reply_of_nothing_but_brackets_is_no_reply() -> None:
-    with pytest.raises(Unavailable):
+    with pytest.raises(ModelUnavailable):
         shown("[" * 10_000, 1, 100)
 
 

@@ -8,12 +8,12 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from deskbell.agents.models import connections
-from deskbell.agents.models.base import Asked, Spent, Unavailable
-from deskbell.agents.models.compatible import Provider
+from deskbell.agents.models.base import ModelRequest, ModelUnavailable, ModelUsage
+from deskbell.agents.models.openai_compatible import Provider
 from deskbell.agents.models.settings import Endpoint
 
 KEY = "sk-very-secret-and-long"
-QUESTION = Asked("Be brief.", [], "Hello?", [], False)
+QUESTION = ModelRequest("Be brief.", [], "Hello?", [], False)
 EVENTS = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n"
 HELLO = 'data: {"choices":[{"delta":{"content":"Hello"}}]}\n\n'
 END = 'data: {"choices":[{"delta":{},"finish_reason":"stop"}]}\n\ndata: [DONE]\n\n'
@@ -65,8 +65,8 @@ class Endpoints:
 async def reply(provider: Provider) -> str:
     """What the model says, or why it says nothing."""
     try:
-        return "".join([piece async for piece in provider.reply("a/m", QUESTION) if not isinstance(piece, Spent)])
-    except Unavailable as failure:
+        return "".join([piece async for piece in provider.reply("a/m", QUESTION) if not isinstance(piece, ModelUsage)])
+    except ModelUnavailable as failure:
         return str(failure)
 
 
@@ -214,7 +214,7 @@ def test_many_chats_at_once_share_what_connections_there_are(monkeypatch: pytest
 
 @pytest.fixture
 def routed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("deskbell.agents.models.compatible.ROUTERS", ("127.0.0.1",))
+    monkeypatch.setattr("deskbell.agents.models.openai_compatible.ROUTERS", ("127.0.0.1",))
 
 
 async def pieces(answer: str) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from deskbell.agents.models.suggestions import Parted, questions
+from deskbell.agents.models.suggestions import FollowUpSplitter, questions
 
 REPLIES = {
     "Ten years.\n\n<follow-ups>\nWhy?": ("Ten years.", "\nWhy?"),
@@ -19,7 +19,7 @@ REPLIES = {
 @pytest.mark.parametrize("size", [1, 2, 3, 7, 1000])
 @pytest.mark.parametrize("reply", REPLIES, ids=map(str, range(len(REPLIES))))
 def test_a_reply_is_parted_however_it_is_cut(reply: str, size: int) -> None:
-    parted = Parted()
+    parted = FollowUpSplitter()
     pieces = [parted.feed(reply[place : place + size]) for place in range(0, len(reply), size)]
     assert ("".join([*pieces, parted.end()]).rstrip("\n"), parted.rest) == REPLIES[reply]
 
@@ -35,7 +35,7 @@ SLOW = {
 @pytest.mark.parametrize("name", SLOW)
 def test_a_reply_that_is_made_to_be_slow_is_not(name: str) -> None:
     """Each would be, if every place in it were tried as a beginning."""
-    reply, parted = SLOW[name], Parted()
+    reply, parted = SLOW[name], FollowUpSplitter()
     assert (parted.feed(reply) + parted.end()).strip() == reply.strip()
 
 

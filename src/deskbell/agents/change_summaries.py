@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, TypeVar
 from deskbell.agents import store, versions
 from deskbell.agents.jobs import SUMMARIZE, SummaryJob
 from deskbell.agents.model import Configuration
-from deskbell.agents.models.base import DEFAULT, OFFLINE, Asked, Spent, Unavailable
+from deskbell.agents.models.base import DEFAULT, OFFLINE, ModelRequest, ModelUnavailable, ModelUsage
 from deskbell.agents.models.catalogue import Models
 from deskbell.core.context import Context, job_context
 from deskbell.credits import operations as credits
@@ -57,7 +57,7 @@ class Summarizer:
         name = self.model(change) if change else None
         if change is None or name is None:
             return
-        asked = Asked(INSTRUCTIONS, [], await asyncio.to_thread(diff_text, change), [], False)
+        asked = ModelRequest(INSTRUCTIONS, [], await asyncio.to_thread(diff_text, change), [], False)
         try:
             async with self.reserve_cost(work, change, name, asked, job.agent_id) as reservation:
                 async with asyncio.timeout(SECONDS):
@@ -66,12 +66,14 @@ class Summarizer:
                 await work.complete(partial(own, act=keep))
         except Problem:
             return
-        except (Unavailable, TimeoutError) as failure:
-            if work.job.attempts < PATIENCE and not (isinstance(failure, Unavailable) and failure.again is None):
+        except (ModelUnavailable, TimeoutError) as failure:
+            if work.job.attempts < PATIENCE and not (
+                isinstance(failure, ModelUnavailable) and failure.retry_after is None
+            ):
                 raise Retry(f"no summary: {failure}") from None
 
     def reserve_cost(
-        self, work: Work, change: VersionChange, name: str, asked: Asked, agent_id: str
+        self, work: Work, change: VersionChange, name: str, asked: ModelRequest, agent_id: str
     ) -> AbstractAsyncContextManager[str | None]:
         """Holds back what the summary may cost where a wallet or a budget pays for it."""
         if not change.limited:
@@ -92,20 +94,22 @@ class Summarizer:
         before, after = map(versions.configuration, rows)
         return VersionChange(before, after, limited) if before != after else None
 
-    async def answer(self, name: str, asked: Asked) -> tuple[str, Spent]:
-        text, spent = "", Spent(0, 0, 0.0, name)
+    async def answer(self, name: str, asked: ModelRequest) -> tuple[str, ModelUsage]:
+        text, spent = "", ModelUsage(0, 0, 0.0, name)
         async with aclosing(self.models.reply(name, asked)) as pieces:
             async for piece in pieces:
-                if isinstance(piece, Spent):
+                if isinstance(piece, ModelUsage):
                     spent = piece
                 else:
                     text += piece
         line = " ".join(text.split()).strip('"')
         if not line:
-            raise Unavailable("it answered without a word")
+            raise ModelUnavailable("it answered without a word")
         return line if len(line) <= LONGEST else line[: LONGEST - 1].rstrip() + "…", spent
 
-    async def keep(self, ctx: Context, *, job: SummaryJob, text: str, spent: Spent, reservation: str | None) -> None:
+    async def keep(
+        self, ctx: Context, *, job: SummaryJob, text: str, spent: ModelUsage, reservation: str | None
+    ) -> None:
         """The words, and what they cost, in one transaction."""
         if reservation:
             await reservations.settle(ctx, reservation)

@@ -14,7 +14,7 @@ from deskbell.agents.citations import Citations
 from deskbell.agents.conversations import store
 from deskbell.agents.conversations.model import ChatMessage, ChatReply, Delta, Done, Source, Sources, Usage
 from deskbell.agents.conversations.operations import NANO, conversation_row, usage
-from deskbell.agents.models.base import Asked, Material, Spent, Turn, Unavailable
+from deskbell.agents.models.base import ModelRequest, ModelUnavailable, ModelUsage, NumberedPassage, Turn
 from deskbell.agents.models.catalogue import Models
 from deskbell.agents.rules import filled
 from deskbell.agents.stream_buffer import StreamBuffer
@@ -148,17 +148,19 @@ async def run_turn(
     speaker = opening.speaker
     passages = await retrieved(outside, turns.knowledge, opening, question)
     materials = [
-        Material(number, each.source, each.title, each.headings, each.text, each.score)
+        NumberedPassage(number, each.source, each.title, each.headings, each.text, each.score)
         for number, each in enumerate(passages, start=1)
     ]
     instructions = filled(speaker.system_prompt, speaker.variables)
-    asked = Asked(instructions, opening.history, question, materials, bool(speaker.kb_ids), turns.suggests(speaker))
+    asked = ModelRequest(
+        instructions, opening.history, question, materials, bool(speaker.kb_ids), turns.suggests(speaker)
+    )
     citations = Citations(len(materials))
     text: list[str] = []
     async with reserve_cost(outside, turns, speaker, asked) as reservation:
         async with aclosing(stream_reply(turns, speaker, asked, citations)) as pieces:
             async for piece in pieces:
-                if isinstance(piece, Spent):
+                if isinstance(piece, ModelUsage):
                     spent = piece
                 else:
                     text.append(piece)
@@ -176,7 +178,7 @@ async def run_turn(
 
 
 def reserve_cost(
-    outside: ExternalContext, turns: ChatService, speaker: operations.LiveAgent, asked: Asked
+    outside: ExternalContext, turns: ChatService, speaker: operations.LiveAgent, asked: ModelRequest
 ) -> AbstractAsyncContextManager[str | None]:
     """Holds back what the reply may cost where a wallet or a budget pays for it; gives the reservation's id."""
     cost = turns.models.most(speaker.model, asked) if speaker.limited else 0.0
@@ -184,26 +186,26 @@ def reserve_cost(
 
 
 async def stream_reply(
-    turns: ChatService, speaker: operations.LiveAgent, asked: Asked, citations: Citations
-) -> AsyncGenerator[str | Spent, None]:
+    turns: ChatService, speaker: operations.LiveAgent, asked: ModelRequest, citations: Citations
+) -> AsyncGenerator[str | ModelUsage, None]:
     """The pieces of the reply as they may be shown, then what it took. A reply without a word is none."""
     spent, silent = None, True
     try:
         async with aclosing(turns.models.reply(speaker.model, asked)) as pieces:
             async for piece in pieces:
-                if isinstance(piece, Spent):
+                if isinstance(piece, ModelUsage):
                     spent = piece
                 elif shown := citations.feed(piece):
                     silent = silent and not shown.strip()
                     yield shown
         if spent is None:
-            raise Unavailable("it did not say that it had ended")
+            raise ModelUnavailable("it did not say that it had ended")
         if shown := citations.end():
             silent = False
             yield shown
         if silent:
-            raise Unavailable("nothing of its answer is left without the citations")
-    except Unavailable as failure:
+            raise ModelUnavailable("nothing of its answer is left without the citations")
+    except ModelUnavailable as failure:
         log.warning("agent %s: model %s: %s", speaker.id, speaker.model, failure)
         raise Problem("model_unavailable", UNAVAILABLE) from failure
     yield spent
@@ -229,7 +231,7 @@ async def relevant(
     return [each for each in hits if each.score >= THRESHOLD]
 
 
-def sources_of(passages: list[FoundPassage], citations: Citations, spent: Spent) -> list[Source]:
+def sources_of(passages: list[FoundPassage], citations: Citations, spent: ModelUsage) -> list[Source]:
     """The passages that a reply cites; of one that cites none, all that it was given. Extracts cite all that they use."""
     numbers = sorted(citations.cited) or ([] if spent.grounded else range(1, len(passages) + 1))
     chosen = [(number, passages[number - 1]) for number in numbers]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from deskbell.agents.models.base import Unavailable
+from deskbell.agents.models.base import ModelUnavailable
 
 # One citation, or several in one pair of brackets. Some models write 【1†source】. The space before goes with one that is taken out.
 _CITATION = re.compile(
@@ -32,7 +32,7 @@ class Citations:
         place = unfinished.start() if unfinished else len(text)
         self.held = text[place:]
         if len(self.held) > MOST_HELD:
-            raise Unavailable("it writes nothing but brackets")
+            raise ModelUnavailable("it writes nothing but brackets")
         return text[:place]
 
     def end(self) -> str:

@@ -22,7 +22,7 @@ class Turn(NamedTuple):
     text: str
 
 
-class Material(NamedTuple):
+class NumberedPassage(NamedTuple):
     """A passage that an answer may rest on: `number` is what cites it, `name` its file or address."""
 
     number: int
@@ -33,7 +33,7 @@ class Material(NamedTuple):
     score: float
 
 
-class Asked(NamedTuple):
+class ModelRequest(NamedTuple):
     """All that a model is told: the agent's instructions, what was said, the question, and what the documents have on it.
 
     `searched` says that documents were looked at, whether or not anything was found. `suggest` asks for follow-up questions too.
@@ -42,12 +42,12 @@ class Asked(NamedTuple):
     instructions: str
     history: list[Turn]
     question: str
-    passages: list[Material]
+    passages: list[NumberedPassage]
     searched: bool
     suggest: bool = False
 
 
-class Spent(NamedTuple):
+class ModelUsage(NamedTuple):
     """What a reply took: tokens in and out, and US dollars. `grounded` says that it rests on nothing but the passages.
 
     `follow_ups` are questions that the model suggests to ask next, fit to be shown.
@@ -69,15 +69,15 @@ class Counted(NamedTuple):
     cost: float | None = None
 
 
-class Unavailable(Exception):
+class ModelUnavailable(Exception):
     """The model gave no answer that could be used: it is down, too slow, or sends what is no answer. Says why, for the log.
 
-    `again` is the wait in seconds after which another try may help; None where it would not.
+    `retry_after` is the wait in seconds after which another try may help; None where it would not.
     """
 
-    def __init__(self, reason: str, again: float | None = None) -> None:
+    def __init__(self, reason: str, retry_after: float | None = None) -> None:
         super().__init__(reason)
-        self.again = again
+        self.retry_after = retry_after
 
 
 class Model(Protocol):
@@ -85,8 +85,8 @@ class Model(Protocol):
 
     name: str
 
-    def reply(self, asked: Asked) -> AsyncGenerator[str | Spent, None]:
-        """The pieces of the reply, then once what it took. Closing the iterator ends the work. Raises Unavailable."""
+    def reply(self, asked: ModelRequest) -> AsyncGenerator[str | ModelUsage, None]:
+        """The pieces of the reply, then once what it took. Closing the iterator ends the work. Raises ModelUnavailable."""
 
 
 def tokens(text: str) -> int:

@@ -10,7 +10,7 @@ from importlib import import_module
 from typing import Any
 
 from deskbell.agents.models import prompts
-from deskbell.agents.models.base import DEFAULT, OFFLINE, Asked, Spent, Unavailable, at_most
+from deskbell.agents.models.base import DEFAULT, OFFLINE, ModelRequest, ModelUnavailable, ModelUsage, at_most
 from deskbell.agents.models.extractive import Extractive
 from deskbell.agents.models.settings import Endpoint
 
@@ -33,7 +33,7 @@ class Models:
             self.loading = asyncio.create_task(asyncio.to_thread(self.load))
 
     def load(self) -> Any:
-        return import_module("deskbell.agents.models.compatible").Provider(self.endpoint)
+        return import_module("deskbell.agents.models.openai_compatible").Provider(self.endpoint)
 
     async def provider(self) -> Any:
         self.warm()
@@ -52,7 +52,7 @@ class Models:
             name = self.endpoint.default_model or OFFLINE
         return list(dict.fromkeys(filter(None, [name, self.endpoint.fallback_model])))
 
-    def most(self, name: str, asked: Asked) -> float | None:
+    def most(self, name: str, asked: ModelRequest) -> float | None:
         """What a reply may cost, in US dollars, if it is not very long; None where a model has no price that is known beforehand."""
         into = at_most(prompts.system(asked)) + at_most(prompts.question(asked))
         into += sum(at_most(turn.text) for turn in asked.history)
@@ -61,7 +61,7 @@ class Models:
             return None
         return max((self.endpoint.price(each, into, REPLY_TOKENS) for each in named), default=0.0)
 
-    async def reply(self, name: str, asked: Asked) -> AsyncGenerator[str | Spent, None]:
+    async def reply(self, name: str, asked: ModelRequest) -> AsyncGenerator[str | ModelUsage, None]:
         """The pieces of a reply, then what it took. The fallback is asked only while nothing has been said."""
         *others, last = self.chosen(name)
         for each in others:
@@ -72,7 +72,7 @@ class Models:
                         begun = True
                         yield piece
                 return
-            except Unavailable as failure:
+            except ModelUnavailable as failure:
                 if begun:
                     raise
                 log.warning("model %s: %s; %s is asked instead", each, failure, last)
@@ -80,7 +80,7 @@ class Models:
             async for piece in pieces:
                 yield piece
 
-    async def one(self, name: str, asked: Asked) -> AsyncGenerator[str | Spent, None]:
+    async def one(self, name: str, asked: ModelRequest) -> AsyncGenerator[str | ModelUsage, None]:
         model = self.extractive.reply(asked) if name == OFFLINE else (await self.provider()).reply(name, asked)
         async with aclosing(model) as pieces:
             async for piece in pieces:

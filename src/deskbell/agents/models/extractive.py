@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from deskbell.agents.models.base import OFFLINE, Asked, Spent, tokens
+from deskbell.agents.models.base import OFFLINE, ModelRequest, ModelUsage, tokens
 
 if TYPE_CHECKING:
     from deskbell.knowledge.embedders.base import Embedder
@@ -30,7 +30,7 @@ class Extractive:
     def __init__(self, embedder: Embedder | None = None) -> None:
         self.embedder = embedder
 
-    async def reply(self, asked: Asked) -> AsyncGenerator[str | Spent, None]:
+    async def reply(self, asked: ModelRequest) -> AsyncGenerator[str | ModelUsage, None]:
         """One piece per cited span. Tokens are counted as for any model, and cost nothing."""
         into = tokens(asked.question) + sum(tokens(turn.text) for turn in asked.history)
         into += sum(tokens(each.text) for each in asked.passages)
@@ -38,9 +38,9 @@ class Extractive:
         async for piece in self.sentences(asked):
             yield f" {piece}" if out else piece
             out += tokens(piece)
-        yield Spent(into, out, 0.0, OFFLINE, grounded=True)
+        yield ModelUsage(into, out, 0.0, OFFLINE, grounded=True)
 
-    async def sentences(self, asked: Asked) -> AsyncGenerator[str, None]:
+    async def sentences(self, asked: ModelRequest) -> AsyncGenerator[str, None]:
         answering = import_module("deskbell.knowledge.answers.extractive")  # its analysis takes a while to load
         sources = [
             answering.SourcePassage(each.text, " ".join([each.title, *each.headings]), each.score)

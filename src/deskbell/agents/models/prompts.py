@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from deskbell.agents.models.base import Asked
+from deskbell.agents.models.base import ModelRequest
 from deskbell.agents.models.suggestions import MARK, MOST
 
 _RULES = """
@@ -22,11 +22,11 @@ _NOTHING = "Nothing in the documents fits this question."
 _tag = re.compile(r"<(?=\s*/?\s*(passages?|question|follow-?ups?)\b)", re.IGNORECASE)
 
 
-def system(asked: Asked) -> str:
+def system(asked: ModelRequest) -> str:
     return asked.instructions + (_RULES if asked.searched else "") + (_SUGGEST if asked.suggest else "")
 
 
-def question(asked: Asked) -> str:
+def question(asked: ModelRequest) -> str:
     """The last message: the question, and with it what was found."""
     if not asked.searched:
         return asked.question

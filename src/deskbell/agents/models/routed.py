@@ -19,7 +19,6 @@ from pydantic import ValidationError
 from pydantic_ai.exceptions import AgentRunError, ModelHTTPError, UserError
 from pydantic_ai.messages import (
     ModelMessage,
-    ModelRequest,
     ModelResponse,
     PartDeltaEvent,
     PartStartEvent,
@@ -30,12 +29,15 @@ from pydantic_ai.messages import (
     ThinkingPartDelta,
     UserPromptPart,
 )
+from pydantic_ai.messages import (
+    ModelRequest as TheirRequest,
+)
 from pydantic_ai.models import ModelRequestParameters
 from pydantic_ai.models.openrouter import OpenRouterModel, OpenRouterModelSettings
 from pydantic_ai.providers.openrouter import OpenRouterProvider
 
 from deskbell.agents.models import prompts
-from deskbell.agents.models.base import FIRST_WAIT, Asked, Counted, Unavailable
+from deskbell.agents.models.base import FIRST_WAIT, Counted, ModelRequest, ModelUnavailable
 from deskbell.agents.models.transport import Line, Plain, Refused, Stream
 
 ABSENT = (Omit, NotGiven)
@@ -115,8 +117,8 @@ class Router:
     def __init__(self, line: Line) -> None:
         self.provider = OpenRouterProvider(openai_client=Client(line))
 
-    async def pieces(self, name: str, asked: Asked) -> AsyncGenerator[str | Counted, None]:
-        """The text of a reply as it comes, none of it while the model thinks, then what the endpoint counted. Raises Refused and Unavailable."""
+    async def pieces(self, name: str, asked: ModelRequest) -> AsyncGenerator[str | Counted, None]:
+        """The text of a reply as it comes, none of it while the model thinks, then what the endpoint counted. Raises Refused and ModelUnavailable."""
         try:
             model = OpenRouterModel(name, provider=self.provider)
             async with model.request_stream(mapped(asked), _settings, _parameters) as stream:
@@ -129,11 +131,11 @@ class Router:
         except ModelHTTPError as error:
             raise Refused(error.status_code, error.headers or {}, str(error.body or error)) from error
         except UserError as error:  # such as a name that no model of a router can have
-            raise Unavailable(str(error)) from error
+            raise ModelUnavailable(str(error)) from error
         except ValidationError as error:
-            raise Unavailable(f"it sent an event that is none of Chat Completions: {error}") from error
+            raise ModelUnavailable(f"it sent an event that is none of Chat Completions: {error}") from error
         except AgentRunError as error:
-            raise Unavailable(str(error), FIRST_WAIT) from error
+            raise ModelUnavailable(str(error), FIRST_WAIT) from error
 
 
 def text_of(event: object) -> str:
@@ -152,12 +154,12 @@ def thinks(event: object) -> bool:
     return isinstance(part, ThinkingPart | ThinkingPartDelta)
 
 
-def mapped(asked: Asked) -> list[ModelMessage]:
+def mapped(asked: ModelRequest) -> list[ModelMessage]:
     """A question as pydantic-ai's messages."""
-    made: list[ModelMessage] = [ModelRequest(parts=[SystemPromptPart(prompts.system(asked))])]
+    made: list[ModelMessage] = [TheirRequest(parts=[SystemPromptPart(prompts.system(asked))])]
     for turn in asked.history:
         if turn.role == "user":
-            made.append(ModelRequest(parts=[UserPromptPart(turn.text)]))
+            made.append(TheirRequest(parts=[UserPromptPart(turn.text)]))
         else:
             made.append(ModelResponse(parts=[TextPart(turn.text)]))
-    return [*made, ModelRequest(parts=[UserPromptPart(prompts.question(asked))])]
+    return [*made, TheirRequest(parts=[UserPromptPart(prompts.question(asked))])]

@@ -31,7 +31,7 @@ _QUESTION_MARKS = "?？؟;՞"
 _UNSEEN, _JOINERS = ("Cc", "Cf", "Cn", "Co", "Cs"), "\u200c\u200d"  # marks of direction could show a text as another
 
 
-class Parted:
+class FollowUpSplitter:
     """Reads a reply piece by piece. `begun` says that its text is whole and the suggestions have begun."""
 
     def __init__(self) -> None:

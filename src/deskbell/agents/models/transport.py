@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from deskbell.agents.models.base import FIRST_WAIT, Unavailable
+from deskbell.agents.models.base import FIRST_WAIT, ModelUnavailable
 from deskbell.agents.models.connections import Answer, Broken, Connections
 
 LONGEST_LINE = 4 * 1024 * 1024  # bytes of one event
@@ -41,7 +41,7 @@ class Line:
         self.connections = Connections(self.address)
 
     async def ask(self, body: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> Stream:
-        """Sends a request and answers with its events, once the head of the answer is there. Raises Refused and Unavailable."""
+        """Sends a request and answers with its events, once the head of the answer is there. Raises Refused and ModelUnavailable."""
         try:
             answer = await self.connections.post(
                 {
@@ -54,7 +54,7 @@ class Line:
                 msgspec.json.encode(body),
             )
         except Broken as broken:
-            raise Unavailable(str(broken), FIRST_WAIT) from broken
+            raise ModelUnavailable(str(broken), FIRST_WAIT) from broken
         if answer.status != 200:
             raise await refusal(answer)
         return Stream(answer)
@@ -73,12 +73,12 @@ async def refusal(answer: Answer) -> Exception:
     finally:
         answer.close()
     if answer.status < 400:
-        return Unavailable(f"it answered {answer.status}, which is neither an answer nor an error")
+        return ModelUnavailable(f"it answered {answer.status}, which is neither an answer nor an error")
     return Refused(answer.status, answer.headers, text[:LONGEST_ERROR].decode(errors="replace"))
 
 
 class Stream:
-    """The events of one answer. Raises Unavailable where they are no answer."""
+    """The events of one answer. Raises ModelUnavailable where they are no answer."""
 
     def __init__(self, answer: Answer) -> None:
         self.answer = answer
@@ -92,9 +92,9 @@ class Stream:
         """What arrives, checked; events of nothing but text, an end and a bill in one."""
         kind = self.answer.headers.get("content-type", "").partition(";")[0].strip().lower()
         if kind not in ("text/event-stream", "application/json"):
-            raise Unavailable(f"it answered with {kind or 'something'} instead of a stream of events")
+            raise ModelUnavailable(f"it answered with {kind or 'something'} instead of a stream of events")
         if self.answer.headers.get("content-encoding", "identity") != "identity":
-            raise Unavailable("it compressed its answer, which it was asked not to do")
+            raise ModelUnavailable("it compressed its answer, which it was asked not to do")
         try:
             async with aclosing(self.lines() if kind == "text/event-stream" else self.at_once()) as arriving:
                 async for lines in arriving:
@@ -104,9 +104,9 @@ class Stream:
                         break
             await self.end()
         except Broken as broken:
-            raise Unavailable(str(broken)) from broken
+            raise ModelUnavailable(str(broken)) from broken
         if not self.ended:
-            raise Unavailable("the answer ended in the middle")
+            raise ModelUnavailable("the answer ended in the middle")
 
     async def lines(self) -> AsyncGenerator[list[bytes], None]:
         """The data of events (HTML standard, 9.2), of those that arrived together in one list.
@@ -117,7 +117,7 @@ class Stream:
         async for data in self.answer.body():
             size += len(data)
             if len(rest) + len(event) > LONGEST_LINE or size > LONGEST_ANSWER:
-                raise Unavailable("its answer, or one event of it, has no end")
+                raise ModelUnavailable("its answer, or one event of it, has no end")
             if b"\n" not in data:
                 rest += data
                 continue
@@ -140,7 +140,7 @@ class Stream:
         async for data in self.answer.body():
             text += data
             if len(text) > LONGEST_LINE:
-                raise Unavailable("its answer has no end")
+                raise ModelUnavailable("its answer has no end")
         answer = decoded(bytes(text))
         choices = answer.get("choices")
         for choice in choices if isinstance(choices, list) else []:
@@ -157,7 +157,7 @@ class Stream:
                 break
             try:
                 event = decoded(line)
-            except Unavailable:
+            except ModelUnavailable:
                 if plain.head is not None:
                     yield plain
                 raise
@@ -175,18 +175,18 @@ class Stream:
     def check(self, event: dict[str, Any]) -> None:
         """Looks through an event that has more than text."""
         if error := event.get("error"):
-            raise Unavailable(f"it broke off with an error: {str(error)[:LONGEST_ERROR]}")
+            raise ModelUnavailable(f"it broke off with an error: {str(error)[:LONGEST_ERROR]}")
         if not isinstance(event.get("choices"), list | None):
-            raise Unavailable("it sent choices that are no list")
+            raise ModelUnavailable("it sent choices that are no list")
         for choice in event.get("choices") or []:
             if not isinstance(choice, dict):
-                raise Unavailable("it sent a choice that is no JSON object")
+                raise ModelUnavailable("it sent a choice that is no JSON object")
             self.ended = self.ended or bool(choice.get("finish_reason"))
             delta = choice.get("delta")
             calls = delta.get("tool_calls") if isinstance(delta, dict) else None
             self.tool_calls += len(calls) if isinstance(calls, list) else 0
         if self.tool_calls > MOST_TOOL_CALLS:
-            raise Unavailable(f"it asked for more than {MOST_TOOL_CALLS} tool calls at once")
+            raise ModelUnavailable(f"it asked for more than {MOST_TOOL_CALLS} tool calls at once")
 
 
 def joined(lines: list[bytes], event: bytearray) -> list[bytes]:
@@ -260,5 +260,5 @@ def decoded(line: bytes) -> dict[str, Any]:
     except (msgspec.DecodeError, UnicodeError, RecursionError):
         event = None
     if not isinstance(event, dict):
-        raise Unavailable(f"it sent an event that is no JSON object: {line[:LONGEST_ERROR]!r}")
+        raise ModelUnavailable(f"it sent an event that is no JSON object: {line[:LONGEST_ERROR]!r}")
     return event

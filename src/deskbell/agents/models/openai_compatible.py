@@ -12,10 +12,18 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from deskbell.agents.models import prompts
-from deskbell.agents.models.base import FIRST_WAIT, LONGEST_REPLY, Asked, Counted, Spent, Unavailable, tokens
+from deskbell.agents.models.base import (
+    FIRST_WAIT,
+    LONGEST_REPLY,
+    Counted,
+    ModelRequest,
+    ModelUnavailable,
+    ModelUsage,
+    tokens,
+)
+from deskbell.agents.models.reasoning import ReasoningFilter
 from deskbell.agents.models.settings import Endpoint
-from deskbell.agents.models.suggestions import SECONDS, Parted, questions
-from deskbell.agents.models.thoughts import Thoughts
+from deskbell.agents.models.suggestions import SECONDS, FollowUpSplitter, questions
 from deskbell.agents.models.transport import Line, Plain, Refused, text_in, thinks
 
 log = logging.getLogger(__name__)
@@ -40,7 +48,7 @@ class Provider:
     async def close(self) -> None:
         self.line.connections.close()
 
-    async def reply(self, name: str, asked: Asked) -> AsyncGenerator[str | Spent, None]:
+    async def reply(self, name: str, asked: ModelRequest) -> AsyncGenerator[str | ModelUsage, None]:
         """A model's answer. Until its first piece it is asked again where that may help; afterwards never."""
         tries, end = 0, asyncio.get_running_loop().time() + LONGEST_TURN
         while True:
@@ -51,17 +59,17 @@ class Provider:
                         begun = True
                         yield piece
                 return
-            except Unavailable as failure:
-                if begun or failure.again is None or tries >= self.endpoint.retries:
+            except ModelUnavailable as failure:
+                if begun or failure.retry_after is None or tries >= self.endpoint.retries:
                     raise
                 tries += 1
                 log.warning("model %s: %s; asked again", name, failure)
-                await asyncio.sleep(max(failure.again, FIRST_WAIT * 2**tries * random.uniform(0.5, 1)))
+                await asyncio.sleep(max(failure.retry_after, FIRST_WAIT * 2**tries * random.uniform(0.5, 1)))
 
-    async def once(self, name: str, asked: Asked, end: float) -> AsyncGenerator[str | Spent, None]:
+    async def once(self, name: str, asked: ModelRequest, end: float) -> AsyncGenerator[str | ModelUsage, None]:
         """One try. Once the text is whole, what goes wrong with the suggestions behind it costs nothing but these."""
         clock = asyncio.get_running_loop().time
-        thoughts, parted, counted = Thoughts(), Parted(), Counted()
+        thoughts, parted, counted = ReasoningFilter(), FollowUpSplitter(), Counted()
         written, length, said = 0, 0, False
         try:
             async with asyncio.timeout(self.endpoint.first_byte_seconds) as patience:
@@ -72,7 +80,7 @@ class Provider:
                             continue
                         written, length = written + tokens(piece), length + len(piece)
                         if length > LONGEST_REPLY:
-                            raise Unavailable(f"the answer is longer than {LONGEST_REPLY} characters")
+                            raise ModelUnavailable(f"the answer is longer than {LONGEST_REPLY} characters")
                         whole = parted.begun
                         text = thoughts.feed(piece)
                         if shown := parted.feed(text) if asked.suggest else text:
@@ -81,7 +89,7 @@ class Provider:
                         if parted.begun and not whole:
                             end = min(end, clock() + SECONDS)
                         patience.reschedule(min(clock() + self.endpoint.idle_seconds, end))
-        except (TimeoutError, Unavailable, Refused) as failure:
+        except (TimeoutError, ModelUnavailable, Refused) as failure:
             if not parted.begun:
                 raise self.unavailable(failure) from failure
             log.warning("model %s: its suggestions are left out: %s", name, self.unavailable(failure))
@@ -91,20 +99,20 @@ class Provider:
             said = True
             yield shown
         if not said:
-            raise Unavailable("it answered without a word")
+            raise ModelUnavailable("it answered without a word")
         spent = self.spent(name, asked, counted, written)
         already = [asked.question, *(turn.text for turn in asked.history if turn.role == "user")]
         yield spent._replace(follow_ups=questions(parted.rest, already))
 
-    def unavailable(self, failure: Exception) -> Unavailable:
+    def unavailable(self, failure: Exception) -> ModelUnavailable:
         """What went wrong, in words for the log."""
         if isinstance(failure, TimeoutError):
-            return Unavailable("it was silent, or wrote, for too long")
+            return ModelUnavailable("it was silent, or wrote, for too long")
         if isinstance(failure, Refused):
-            return Unavailable(self.without_key(f"it answered {failure}"), wait(failure))
-        return Unavailable(self.without_key(str(failure)), getattr(failure, "again", None))
+            return ModelUnavailable(self.without_key(f"it answered {failure}"), wait(failure))
+        return ModelUnavailable(self.without_key(str(failure)), getattr(failure, "retry_after", None))
 
-    async def direct(self, name: str, asked: Asked) -> AsyncGenerator[str | Counted, None]:
+    async def direct(self, name: str, asked: ModelRequest) -> AsyncGenerator[str | Counted, None]:
         """The text of a reply as it comes, none of it while the model thinks, and what the endpoint counted."""
         body = {
             "model": name,
@@ -129,7 +137,7 @@ class Provider:
         """What may be written into a log; some endpoints repeat the key that they refuse."""
         return (reason.replace(self.endpoint.api_key, "***") if self.endpoint.api_key else reason)[:300]
 
-    def spent(self, name: str, asked: Asked, counted: Counted, written: int) -> Spent:
+    def spent(self, name: str, asked: ModelRequest, counted: Counted, written: int) -> ModelUsage:
         """What the endpoint counted; where it did not count, an estimate."""
         into, out = natural(counted.input_tokens), natural(counted.output_tokens) or written
         if not into:
@@ -137,10 +145,10 @@ class Provider:
         cost: Any = counted.cost
         if type(cost) not in (int, float) or not 0 <= cost <= MOST_COST:
             cost = self.endpoint.price(name, into, out)
-        return Spent(into, out, float(cost), name)
+        return ModelUsage(into, out, float(cost), name)
 
 
-def messages(asked: Asked) -> list[dict[str, str]]:
+def messages(asked: ModelRequest) -> list[dict[str, str]]:
     """A question as the messages of Chat Completions."""
     made = [{"role": "system", "content": prompts.system(asked)}]
     made += [{"role": turn.role, "content": turn.text} for turn in asked.history]

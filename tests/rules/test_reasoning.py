@@ -1,10 +1,10 @@
-"""What a model thinks before it answers: however the reply is cut, the thoughts are left out and nothing else is."""
+"""What a model thinks before it answers: however the reply is cut, the reasoning is left out and nothing else is."""
 
 from __future__ import annotations
 
 import pytest
 
-from deskbell.agents.models.thoughts import Thoughts
+from deskbell.agents.models.reasoning import ReasoningFilter
 
 REPLIES = {
     "<think>\nIs it [9]? <b>\n</think>\n\nTen years.": "Ten years.",
@@ -21,7 +21,7 @@ REPLIES = {
 
 @pytest.mark.parametrize("size", [1, 2, 3, 7, 1000])
 @pytest.mark.parametrize("reply", REPLIES, ids=map(str, range(len(REPLIES))))
-def test_thoughts_are_left_out_however_they_are_cut(reply: str, size: int) -> None:
-    thoughts = Thoughts()
-    pieces = [thoughts.feed(reply[place : place + size]) for place in range(0, len(reply), size)]
-    assert "".join([*pieces, thoughts.end()]) == REPLIES[reply]
+def test_reasoning_is_left_out_however_they_are_cut(reply: str, size: int) -> None:
+    filter = ReasoningFilter()
+    pieces = [filter.feed(reply[place : place + size]) for place in range(0, len(reply), size)]
+    assert "".join([*pieces, filter.end()]) == REPLIES[reply]

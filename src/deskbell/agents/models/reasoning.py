@@ -12,12 +12,12 @@ _CLOSING = re.compile(r"</think(?:ing)?>", re.IGNORECASE)
 LONGEST_CLOSING = 11  # characters
 
 
-class Thoughts:
+class ReasoningFilter:
     """Reads a reply piece by piece and leaves out the thoughts that it begins with. Tags that come later are text."""
 
     def __init__(self) -> None:
         self.held = ""
-        self.step: Callable[[Thoughts, str], str] = Thoughts.before
+        self.step: Callable[[ReasoningFilter, str], str] = ReasoningFilter.before
 
     def feed(self, piece: str) -> str:
         """What of the reply is not thought."""
@@ -25,7 +25,7 @@ class Thoughts:
 
     def end(self) -> str:
         """What was held back, when no more will come."""
-        return self.held if self.step is Thoughts.before else ""
+        return self.held if self.step is ReasoningFilter.before else ""
 
     def before(self, piece: str) -> str:
         text = self.held + piece
@@ -33,12 +33,12 @@ class Thoughts:
         space, head = len(text) - len(start), start[: len(TAGS[-1])].lower()
         for tag in TAGS:
             if head.startswith(tag):
-                self.held, self.step = "", Thoughts.within
+                self.held, self.step = "", ReasoningFilter.within
                 return self.within(start[len(tag) :])
         if space <= MOST_SPACE and any(tag.startswith(head) for tag in TAGS):
             self.held = text
             return ""
-        self.held, self.step = "", Thoughts.answer
+        self.held, self.step = "", ReasoningFilter.answer
         return text
 
     def within(self, piece: str) -> str:
@@ -47,13 +47,13 @@ class Thoughts:
         if closing is None:
             self.held = text[1 - LONGEST_CLOSING :]
             return ""
-        self.held, self.step = "", Thoughts.after
+        self.held, self.step = "", ReasoningFilter.after
         return self.after(text[closing.end() :])
 
     def after(self, piece: str) -> str:
         text = piece.lstrip()
         if text:
-            self.step = Thoughts.answer
+            self.step = ReasoningFilter.answer
         return text
 
     def answer(self, piece: str) -> str:
