@@ -132,7 +132,7 @@ def test_a_router_of_models_is_asked_in_its_own_way(
     tmp_path: Path, models: Models, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """OpenRouter is asked for the price, and what its models say arrives like any other reply."""
-    monkeypatch.setattr("deskbell.agents.models.openai_compatible.ROUTERS", ("127.0.0.1",))
+    monkeypatch.setattr("deskbell.agents.models.openrouter.HOSTS", ("127.0.0.1",))
     settings = Settings(access_log=False, embedder="none", llm_base_url=models.url, **SCRIPTED)
     with running(tmp_path / "deskbell.db", settings) as server:
         owner = server.api(server.organization())

@@ -49,14 +49,14 @@ class Endpoints:
         finally:
             writer.close()
 
-    async def asked(self, rounds: int, at_once: int, patience: float) -> list[str]:
+    async def asked(self, rounds: int, at_once: int, patience: float, retries: int) -> list[str]:
         server = await asyncio.start_server(self.serve, "127.0.0.1", 0)
         port = server.sockets[0].getsockname()[1]
-        provider = Provider(Endpoint(f"http://127.0.0.1:{port}/v1", KEY, "m", "", patience, patience, 0))
+        provider = Provider(Endpoint(f"http://127.0.0.1:{port}/v1", KEY, "m", "", patience, patience, retries))
         said = []
         for _ in range(rounds):
             said += await asyncio.gather(*(reply(provider) for _ in range(at_once)))
-        self.left_open = len(provider.line.connections.open)
+        self.left_open = len(provider.transport.pool.connections)
         await provider.close()
         server.close()
         return said
@@ -70,9 +70,11 @@ async def reply(provider: Provider) -> str:
         return str(failure)
 
 
-def ask(play: Play, rounds: int = 1, *, at_once: int = 1, patience: float = 20.0) -> tuple[list[str], Endpoints]:
+def ask(
+    play: Play, rounds: int = 1, *, at_once: int = 1, patience: float = 20.0, retries: int = 0
+) -> tuple[list[str], Endpoints]:
     endpoints = Endpoints(play)
-    return asyncio.run(endpoints.asked(rounds, at_once, patience)), endpoints
+    return asyncio.run(endpoints.asked(rounds, at_once, patience, retries)), endpoints
 
 
 def saying(*pieces: bytes) -> Play:
@@ -208,13 +210,13 @@ def test_many_chats_at_once_share_what_connections_there_are(monkeypatch: pytest
     said, endpoints = ask(saying(whole(HELLO + END)), 3, at_once=60)
     assert said == ["Hello"] * 180
     assert endpoints.met == endpoints.left_open == 60
-    monkeypatch.setattr(connections, "IDLE", 0.0)
+    monkeypatch.setattr(connections, "IDLE_SECONDS", 0.0)
     assert ask(saying(whole(HELLO + END)), 2, at_once=60)[1].left_open < 60
 
 
 @pytest.fixture
-def routed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("deskbell.agents.models.openai_compatible.ROUTERS", ("127.0.0.1",))
+def openrouter(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("deskbell.agents.models.openrouter.HOSTS", ("127.0.0.1",))
 
 
 async def pieces(answer: str) -> list[str]:
@@ -232,12 +234,38 @@ def test_a_model_that_thinks_has_begun() -> None:
     assert asyncio.run(pieces(THINKING + HELLO + END)) == ["", "Hello"]
 
 
-@pytest.mark.usefixtures("routed")
-def test_a_model_of_a_router_that_thinks_has_begun() -> None:
+@pytest.mark.usefixtures("openrouter")
+def test_a_model_of_openrouter_that_thinks_has_begun() -> None:
     assert asyncio.run(pieces(THINKING + HELLO + END)) == ["", "Hello"]
 
 
-@pytest.mark.usefixtures("routed")
-def test_an_event_that_is_none_of_a_routers_is_refused() -> None:
-    [said], _ = ask(saying(whole("data: {" + THOUGHT + END)))
-    assert "is none of Chat Completions" in said
+@pytest.mark.usefixtures("openrouter")
+@pytest.mark.parametrize(
+    ("event", "reason"),
+    [
+        ('{"choices":{"delta":{"content":"Hi"}}}', "choices that are no list"),
+        ('{"choices":["Hi"]}', "a choice that is no JSON object"),
+        ('{"choices":[{"delta":{"content":"Hi"},"finish_reason":"error"}]}', "broke off with an error"),
+        ('{"error":{"code":502,"message":"upstream is gone"},"choices":[]}', "upstream is gone"),
+    ],
+    ids=["choices", "choice", "finish", "error"],
+)
+def test_an_event_that_is_none_of_openrouters_is_refused(event: str, reason: str) -> None:
+    [said], _ = ask(saying(whole(f"data: {event}\n\n{END}")))
+    assert reason in said
+
+
+@pytest.mark.parametrize(("code", "asked"), [(429, 2), (502, 2), (400, 1), ('"429"', 1), ("[]", 1)])
+def test_an_error_within_a_stream_is_asked_again_where_its_status_would_be(code: object, asked: int) -> None:
+    """OpenRouter has begun its answer, as 200, when a provider behind it refuses."""
+    times = 0
+
+    async def play(writer: asyncio.StreamWriter, number: int) -> None:
+        nonlocal times
+        times += 1
+        error = f'data: {{"error":{{"code":{code},"message":"busy"}},"choices":[]}}\n\n'
+        writer.write(whole(": PROCESSING\n\n" + error if times == 1 else HELLO + END))
+
+    [said], _ = ask(play, retries=1)
+    assert times == asked
+    assert (said == "Hello") is (asked == 2)

@@ -22,6 +22,6 @@ REPLIES = {
 @pytest.mark.parametrize("size", [1, 2, 3, 7, 1000])
 @pytest.mark.parametrize("reply", REPLIES, ids=map(str, range(len(REPLIES))))
 def test_reasoning_is_left_out_however_they_are_cut(reply: str, size: int) -> None:
-    filter = ReasoningFilter()
-    pieces = [filter.feed(reply[place : place + size]) for place in range(0, len(reply), size)]
-    assert "".join([*pieces, filter.end()]) == REPLIES[reply]
+    reader = ReasoningFilter()
+    pieces = [reader.feed(reply[place : place + size]) for place in range(0, len(reply), size)]
+    assert "".join([*pieces, reader.end()]) == REPLIES[reply]

@@ -8,11 +8,9 @@ from typing import Literal, NamedTuple, Protocol
 #: Models that every installation has: one that needs no endpoint, and whichever the operator has chosen for all.
 OFFLINE, DEFAULT = "deskbell/extractive", "deskbell/default"
 
-#: Characters of a reply. What goes on beyond that is no reply.
-LONGEST_REPLY = 200_000
-
-
-FIRST_WAIT = 0.25  # seconds before another try
+MAX_REPLY = 200_000  # characters
+FIRST_WAIT = 0.25  # seconds before another attempt
+RETRYABLE_STATUSES = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
 
 
 class Turn(NamedTuple):
@@ -59,14 +57,6 @@ class ModelUsage(NamedTuple):
     model: str
     grounded: bool = False
     follow_ups: Sequence[str] = ()
-
-
-class Counted(NamedTuple):
-    """What an endpoint says that a reply took: tokens, 0 where it says nothing, and US dollars where it has a price."""
-
-    input_tokens: int = 0
-    output_tokens: int = 0
-    cost: float | None = None
 
 
 class ModelUnavailable(Exception):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 MILLION = 1_000_000
@@ -25,6 +26,7 @@ class Endpoint(NamedTuple):
     idle_seconds: float = 30.0
     retries: int = 2
     prices: dict[str, Price] = {}
+    openrouter_providers: Sequence[str] = ()
 
     def price(self, model: str, into: int, out: int) -> float:
         """Dollars for so many tokens of a model without a stated price of its own: 0 where none is set."""
