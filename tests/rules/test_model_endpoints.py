@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import re
 from collections.abc import Awaitable, Callable
 
 import pytest
@@ -21,6 +23,8 @@ END = 'data: {"choices":[{"delta":{},"finish_reason":"stop"}]}\n\ndata: [DONE]\n
 THOUGHT = '"choices":[{"index":0,"delta":{"content":null,"reasoning":"Hm"}}]}\n\n'
 THINKING = 'data: {"id":"1","object":"chat.completion.chunk","created":1,"model":"m","provider":"p",' + THOUGHT
 
+NOTICED = 5.0  # seconds within which the end of a connection is seen
+
 Play = Callable[[asyncio.StreamWriter, int], Awaitable[None]]
 
 
@@ -33,30 +37,42 @@ class Endpoints:
 
     def __init__(self, play: Play) -> None:
         self.play = play
-        self.met = 0
-        self.left_open = 0
+        self.met = self.connected = self.left_open = 0
+        self.changed = asyncio.Condition()
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.met += 1
+        self.connected += 1
         number = self.met
         try:
             while head := await reader.readuntil(b"\r\n\r\n"):
-                await reader.readexactly(int(head.rpartition(b"content-length: ")[2]))
+                [length] = re.findall(rb"(?im)^content-length: (\d+)", head)
+                await reader.readexactly(int(length))
                 await self.play(writer, number)
                 await writer.drain()
         except (asyncio.IncompleteReadError, ConnectionError):
             pass
         finally:
             writer.close()
+            async with self.changed:
+                self.connected -= 1
+                self.changed.notify_all()
 
-    async def asked(self, rounds: int, at_once: int, patience: float, retries: int) -> list[str]:
+    async def remaining(self) -> int:
+        """Connections that their client keeps, once those that it closes have been noticed."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(NOTICED), self.changed:
+                await self.changed.wait_for(lambda: not self.connected)
+        return self.connected
+
+    async def asked(self, rounds: int, at_once: int, patience: float, retries: int, closing: bool) -> list[str]:
         server = await asyncio.start_server(self.serve, "127.0.0.1", 0)
         port = server.sockets[0].getsockname()[1]
         provider = Provider(Endpoint(f"http://127.0.0.1:{port}/v1", KEY, "m", "", patience, patience, retries))
         said = []
         for _ in range(rounds):
             said += await asyncio.gather(*(reply(provider) for _ in range(at_once)))
-        self.left_open = len(provider.transport.pool.connections)
+        self.left_open = await self.remaining() if closing else self.connected
         await provider.close()
         server.close()
         return said
@@ -71,10 +87,10 @@ async def reply(provider: Provider) -> str:
 
 
 def ask(
-    play: Play, rounds: int = 1, *, at_once: int = 1, patience: float = 20.0, retries: int = 0
+    play: Play, rounds: int = 1, *, at_once: int = 1, patience: float = 20.0, retries: int = 0, closing: bool = False
 ) -> tuple[list[str], Endpoints]:
     endpoints = Endpoints(play)
-    return asyncio.run(endpoints.asked(rounds, at_once, patience, retries)), endpoints
+    return asyncio.run(endpoints.asked(rounds, at_once, patience, retries, closing)), endpoints
 
 
 def saying(*pieces: bytes) -> Play:
@@ -108,7 +124,7 @@ def test_a_head_without_an_end_is_not_read_for_long(head: bytes, piece: bytes) -
         writer.write(head)
         await forever(writer, piece)
 
-    [said], endpoints = ask(play)
+    [said], endpoints = ask(play, closing=True)
     assert "beside an answer" in said
     assert endpoints.left_open == 0
 
@@ -119,13 +135,13 @@ def test_an_event_without_an_end_is_refused(piece: bytes) -> None:
         writer.write(EVENTS.encode() + b"\r\n")
         await forever(writer, piece)
 
-    [said], endpoints = ask(play)
+    [said], endpoints = ask(play, closing=True)
     assert "has no end" in said
     assert endpoints.left_open == 0
 
 
 def test_an_error_that_never_ends_leaves_no_connection_behind() -> None:
-    said, endpoints = ask(saying(b"HTTP/1.1 500 Oh\r\ncontent-length: 100\r\n\r\nno"), 2, patience=0.2)
+    said, endpoints = ask(saying(b"HTTP/1.1 500 Oh\r\ncontent-length: 100\r\n\r\nno"), 2, patience=0.2, closing=True)
     assert said == ["it was silent, or wrote, for too long"] * 2
     assert endpoints.left_open == 0
 
@@ -136,7 +152,7 @@ def test_an_answer_that_nobody_asked_for_is_nobodys_answer() -> None:
     async def play(writer: asyncio.StreamWriter, number: int) -> None:
         writer.write(whole(HELLO.replace("Hello", f"Hello {number}") + END) + surplus)
 
-    said, endpoints = ask(play, 3)
+    said, endpoints = ask(play, 3, closing=True)
     assert said == ["Hello 1", "Hello 2", "Hello 3"]
     assert endpoints.left_open == 0
 
@@ -163,7 +179,7 @@ def test_events_may_be_written_in_every_way_of_the_standard(body: str) -> None:
 def test_an_answer_that_is_done_needs_no_end_of_its_connection() -> None:
     begun = EVENTS.encode() + b"transfer-encoding: chunked\r\n\r\n"
     text = (HELLO + END).encode()
-    said, endpoints = ask(saying(begun + f"{len(text):x}\r\n".encode() + text + b"\r\n"))
+    said, endpoints = ask(saying(begun + f"{len(text):x}\r\n".encode() + text + b"\r\n"), closing=True)
     assert said == ["Hello"]
     assert endpoints.left_open == 0
 
@@ -202,16 +218,22 @@ def test_no_part_of_the_key_is_in_a_reason(before: int) -> None:
 
 
 def test_a_host_that_cannot_be_is_no_answer() -> None:
-    said = asyncio.run(reply(Provider(Endpoint("http://models..example/v1", "", "m", "", 20, 20, 0))))
-    assert said.startswith("no connection")
+    async def said() -> str:
+        provider = Provider(Endpoint("http://models..example/v1", "", "m", "", 20, 20, 0))
+        try:
+            return await reply(provider)
+        finally:
+            await provider.close()
+
+    assert asyncio.run(said()).startswith("no connection")
 
 
 def test_many_chats_at_once_share_what_connections_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
     said, endpoints = ask(saying(whole(HELLO + END)), 3, at_once=60)
     assert said == ["Hello"] * 180
     assert endpoints.met == endpoints.left_open == 60
-    monkeypatch.setattr(connections, "IDLE_SECONDS", 0.0)
-    assert ask(saying(whole(HELLO + END)), 2, at_once=60)[1].left_open < 60
+    monkeypatch.setattr(connections, "IDLE_SECONDS", 0.01)
+    assert ask(saying(whole(HELLO + END)), 2, at_once=60, closing=True)[1].left_open < 60
 
 
 @pytest.fixture

@@ -30,8 +30,8 @@ class EventStream:
         self.tool_calls = 0
         self.finished = self.done = False
 
-    async def close(self) -> None:
-        await self.answer.close()
+    def close(self) -> None:
+        self.answer.close()
 
     async def events(self) -> AsyncGenerator[TextEvents | dict[str, Any], None]:
         """What arrives, checked. Consecutive events of text, finish and usage come as one."""

@@ -98,7 +98,7 @@ class Provider:
                     if isinstance(usage, dict):
                         yield usage
         finally:
-            await stream.close()
+            stream.close()
 
     def body(self, name: str, request: ModelRequest) -> dict[str, Any]:
         extras = openrouter.extras(name, self.endpoint.openrouter_providers) if self.is_openrouter else {}
