@@ -22,7 +22,7 @@ REASONING = ("reasoning_content", "reasoning", "reasoning_details")  # each endp
 _decode = msgspec.json.Decoder().decode
 
 
-class EventStream:
+class ChatEvents:
     """The events of one answer. Raises ModelUnavailable where they are not those of Chat Completions."""
 
     def __init__(self, answer: HttpAnswer) -> None:

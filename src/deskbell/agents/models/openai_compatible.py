@@ -11,7 +11,7 @@ from typing import Any
 
 from deskbell.agents.models import openrouter, prompts
 from deskbell.agents.models.base import FIRST_WAIT, ModelRequest, ModelUnavailable, ModelUsage, tokens
-from deskbell.agents.models.events import EventStream, TextEvents, has_reasoning, text_in
+from deskbell.agents.models.events import ChatEvents, TextEvents, has_reasoning, text_in
 from deskbell.agents.models.reply_text import ReplyText
 from deskbell.agents.models.settings import Endpoint
 from deskbell.agents.models.suggestions import SECONDS, questions
@@ -85,7 +85,7 @@ class Provider:
 
     async def pieces(self, name: str, request: ModelRequest) -> AsyncGenerator[str | dict[str, Any], None]:
         """The text of a reply as it arrives, empty while the model reasons, and the usage that the endpoint reports."""
-        stream = EventStream(await self.transport.post(self.body(name, request)))
+        stream = ChatEvents(await self.transport.post(self.body(name, request)))
         try:
             async with aclosing(stream.events()) as events:
                 async for event in events:
