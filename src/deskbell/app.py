@@ -285,6 +285,7 @@ def endpoint(settings: Settings) -> Endpoint:
         idle_seconds=settings.llm_idle_seconds,
         retries=settings.llm_retries,
         prices=prices(settings.llm_prices),
+        openrouter_providers=settings.llm_openrouter_providers.replace(",", " ").split(),
     )
 
 

@@ -73,6 +73,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """How often a model is asked again that is busy, broken or out of reach and has not begun to answer."""
     llm_prices: Annotated[str, Meta(pattern=r"^[\s,]*(\S+=\d+(\.\d+)?/\d+(\.\d+)?([\s,]+|$))*$")] = ""
     """US dollars per million tokens in and out of what does not tell: `openai/gpt-4o=2.5/10 *=1/3`; `*` is any other model, but no embedder."""
+    llm_openrouter_providers: str = ""
+    """Which of OpenRouter's providers may answer, in this order and no others: `anthropic, amazon-bedrock`. Without, OpenRouter chooses."""
     llm_follow_ups: bool = True
     """Whether models suggest what to ask next, at the end of the same reply: some fifty tokens more each. Otherwise the documents' headings do."""
     history_tokens: Annotated[int, Meta(ge=0, le=1_000_000)] = 4000

@@ -128,17 +128,18 @@ def test_without_an_endpoint_every_agent_answers_from_its_documents(tmp_path: Pa
         assert reply["sources"]
 
 
-def test_a_router_of_models_is_asked_in_its_own_way(
-    tmp_path: Path, models: Models, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """OpenRouter is asked for the price, and what its models say arrives like any other reply."""
+def test_openrouter_is_asked_in_its_own_way(tmp_path: Path, models: Models, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is asked for the price and for the providers of choice, and what its models say arrives like any other reply."""
     monkeypatch.setattr("deskbell.agents.models.openrouter.HOSTS", ("127.0.0.1",))
-    settings = Settings(access_log=False, embedder="none", llm_base_url=models.url, **SCRIPTED)
+    providers = {"llm_openrouter_providers": "anthropic, amazon-bedrock"}
+    settings = Settings(access_log=False, embedder="none", llm_base_url=models.url, **SCRIPTED, **providers)
     with running(tmp_path / "deskbell.db", settings) as server:
         owner = server.api(server.organization())
         models.look()
         assert desk(owner, "scripted/cost").ask("Hello")["usage"]["cost"] == COST
-        assert models.look()["requests"][0]["body"]["usage"] == {"include": True}
+        body = models.look()["requests"][0]["body"]
+        assert body["usage"] == {"include": True}
+        assert body["provider"] == {"order": ["anthropic", "amazon-bedrock"], "allow_fallbacks": False}
         for script in ("answer", "whole"):
             assert desk(owner, f"scripted/{script}").ask("Hello")["response"].startswith("Shingle roofs")
         for fault in ("429", "401", "html", "broken", "tools", "silent"):
