@@ -19,6 +19,7 @@ from deskbell.settings import Settings
 from deskbell.surfaces.mcp import store
 from deskbell.surfaces.mcp.broadcasts import ChangeNotification
 from tests.desk import PATIENCE, Api, eventually, refused, running
+from tests.manual_clock import timed
 from tests.mcp_client import LEGACY, MODERN, Mcp, ending, enveloped, initialize, request
 
 
@@ -151,35 +152,45 @@ def test_a_session_outlives_the_server(tmp_path: Path) -> None:
         assert client.ask("tools/list")["tools"]
 
 
+def test_an_idle_session_ends_by_itself(tmp_path: Path) -> None:
+    with running(tmp_path / "desk.db", Settings(access_log=False, mcp_idle_seconds=1, mcp_sessions=1)) as server:
+        api = server.api(server.organization())
+        idle = Mcp(api).open()
+        began = time.monotonic()
+        eventually(lambda: Mcp(api).send(initialize()).status_code == 200)
+        assert time.monotonic() - began > 0.9
+        refused(idle.send(request("ping")), 404, "not_found")
+
+
 def test_an_idle_session_ends_and_a_used_one_does_not(tmp_path: Path) -> None:
-    with running(tmp_path / "desk.db", Settings(access_log=False, mcp_idle_seconds=3, mcp_sessions=3)) as server:
+    with timed(tmp_path / "desk.db", Settings(access_log=False, mcp_idle_seconds=60, mcp_sessions=3)) as (
+        server,
+        clock,
+    ):
         api = server.api(server.organization())
         used, idle, streaming = (Mcp(api).open() for _ in range(3))
         with streaming.listen() as stream:
             assert stream.status_code == 200
-
-            def ended() -> bool:
+            for _ in range(4):
+                clock.advance(20)
                 assert used.ask("ping") == {}
-                return idle.send(request("ping")).status_code == 404 if time.monotonic() > end else False
-
-            end = time.monotonic() + 3.9
-            eventually(ended)
+            refused(idle.send(request("ping")), 404, "not_found")
             assert streaming.ask("ping") == {}
             assert Mcp(api).open().ask("ping") == {}
 
 
 def test_a_used_session_lives_on_while_keys_change(tmp_path: Path) -> None:
-    with running(tmp_path / "desk.db", Settings(access_log=False, mcp_idle_seconds=3)) as server:
+    """A change of keys begins the wait for the next look at the sessions again."""
+    with timed(tmp_path / "desk.db", Settings(access_log=False, mcp_idle_seconds=60)) as (server, clock):
         organization = server.organization()
         client = Mcp(server.api(organization)).open()
-        end = time.monotonic() + 4.8
-
-        def over() -> bool:
+        changed = server.app.mcp_sessions.keys_changed
+        for _ in range(7):
+            waits = clock.waits[changed]
             server.api(organization)
+            eventually(lambda waits=waits: clock.waits[changed] > waits)  # type: ignore[misc]
+            clock.advance(14)
             assert client.ask("ping") == {}
-            return time.monotonic() > end
-
-        eventually(over)
 
 
 def test_a_keys_own_longest_idle_session_makes_room(tmp_path: Path) -> None:
@@ -199,17 +210,13 @@ def test_a_keys_own_longest_idle_session_makes_room(tmp_path: Path) -> None:
 
 
 def test_a_stream_keeps_its_session_however_long_it_is_open(tmp_path: Path) -> None:
-    settings = Settings(access_log=False, mcp_sessions_per_key=1, mcp_idle_seconds=3)
-    with running(tmp_path / "desk.db", settings) as server:
+    settings = Settings(access_log=False, mcp_sessions_per_key=1, mcp_idle_seconds=60)
+    with timed(tmp_path / "desk.db", settings) as (server, clock):
         client = Mcp(server.api(server.organization())).open()
         with client.listen():
-            end = time.monotonic() + 4.5
-
-            def late() -> bool:
+            for _ in range(5):
+                clock.advance(20)
                 refused(Mcp(client.api).send(initialize()), 503, "too_many_sessions")
-                return time.monotonic() > end
-
-            eventually(late)
         eventually(lambda: Mcp(client.api).send(initialize()).status_code == 200)
         refused(client.send(request("ping")), 404, "not_found")
 
