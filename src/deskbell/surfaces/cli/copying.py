@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 
 import click
-from rich.console import Console
-from rich.progress import Progress
 
 from deskbell import app  # noqa: F401  the slices' tables must be known
 from deskbell.foundation import databases, sqlite
 from deskbell.surfaces.cli.database import file_of
+from deskbell.surfaces.cli.progress import progress_bar
 
 
 @click.command()
@@ -27,13 +27,16 @@ def copy(source: str, target: str) -> None:
     databases.require_postgres(target)
     from deskbell.foundation.postgres.copying import copy as copy_rows
 
-    with sqlite.exclusive(path), Progress(console=Console(stderr=True), transient=True) as progress:
-        bars = {}
+    with sqlite.exclusive(path), contextlib.ExitStack() as bars:
+        table, bar = "", None
 
-        def watch(table: str, done: int, total: int) -> None:
-            if table not in bars:
-                bars[table] = progress.add_task(table, total=total)
-            progress.update(bars[table], completed=done)
+        def watch(copied: str, done: int, total: int) -> None:
+            nonlocal table, bar
+            if copied != table or bar is None:
+                bars.close()
+                table = copied
+                bar = bars.enter_context(progress_bar(total, copied))
+            bar.update(done - bar.pos)
 
         counts = asyncio.run(copy_rows(path, target, watch))
     for table, rows in sorted(counts.items()):

@@ -27,6 +27,7 @@ from deskbell.settings import Settings
 from deskbell.surfaces.cli import lookups
 from deskbell.surfaces.cli.database import guest, program, read, write
 from deskbell.surfaces.cli.output import as_json, show_json, show_record, show_table
+from deskbell.surfaces.cli.progress import progress_bar
 
 MOST = 100  # rows of a page
 PART = 1024 * 1024  # bytes of a file in one transaction
@@ -123,18 +124,13 @@ async def store(session: Session, *, owner: str, upload_id: str, number: int, pa
 
 @contextlib.contextmanager
 def progress(added: Sequence[Document], *, shown: bool) -> Iterator[Any]:
-    """A bar per document on a terminal; nothing where nobody looks."""
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn
-
-    console = Console(stderr=True)
-    columns = (TextColumn("{task.description}", markup=False), BarColumn(), TextColumn("{task.percentage:>3.0f}%"))
-    with Progress(*columns, console=console, disable=not (shown and console.is_terminal)) as bars:
-        tasks = {document.id: bars.add_task(document.file_name[-60:], total=100) for document in added}
+    """A bar for all documents on a terminal; nothing where nobody looks."""
+    label = added[0].file_name[-60:] if len(added) == 1 else f"{len(added)} documents"
+    with progress_bar(100 * len(added), label, shown=shown) as bar:
 
         def watch(found: Sequence[Document]) -> None:
-            for document in found:
-                bars.update(tasks[document.id], completed=100 if document.status == "failed" else document.progress)
+            done = sum(100 if each.status == "failed" else each.progress for each in found)
+            bar.update(done - bar.pos)
 
         yield watch
 

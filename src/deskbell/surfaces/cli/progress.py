@@ -1,0 +1,19 @@
+"""A bar on the terminal for commands that take a while."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from click._termui_impl import ProgressBar
+
+
+def progress_bar(length: int, label: str, *, shown: bool = True) -> AbstractContextManager[ProgressBar[int]]:
+    """On standard error, and nothing at all where that is no terminal."""
+    return click.progressbar(
+        length=length, label=click.format_filename(label), file=sys.stderr, hidden=not (shown and sys.stderr.isatty())
+    )
