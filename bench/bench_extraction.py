@@ -108,7 +108,7 @@ async def read_many(count: int) -> None:
 
 
 def fresh_interpreter() -> None:
-    subprocess.run([sys.executable, "-c", "import deskbell.knowledge.extraction.formats as f; f.load()"], check=True)
+    subprocess.run([sys.executable, "-c", "import deskbell.knowledge.extraction.formats as f; f.readers()"], check=True)
 
 
 def bench(figures: common.Figures) -> None:

@@ -76,6 +76,13 @@ def test_there_is_something_to_look_at() -> None:
     assert {"leads", "conversations", "knowledge"} <= SLICES
 
 
+def test_no_import_hides_from_types_and_from_these_tests() -> None:
+    for name, tree in trees():
+        for node in ast.walk(tree):
+            called = node.func if isinstance(node, ast.Call) else None
+            assert getattr(called, "attr", getattr(called, "id", "")) not in ("import_module", "__import__"), name
+
+
 def test_errors_and_settings_know_nobody() -> None:
     assert [each for each in OURS if each.module in ("errors", "settings")] == []
 

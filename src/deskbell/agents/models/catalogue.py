@@ -6,13 +6,15 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING
 
 from deskbell.agents.models import prompts
 from deskbell.agents.models.base import DEFAULT, OFFLINE, ModelRequest, ModelUnavailable, ModelUsage, at_most
 from deskbell.agents.models.extractive import Extractive
 from deskbell.agents.models.settings import Endpoint
+
+if TYPE_CHECKING:
+    from deskbell.agents.models.openai_compatible import Provider
 
 log = logging.getLogger(__name__)
 
@@ -25,17 +27,19 @@ class Models:
     def __init__(self, endpoint: Endpoint, extractive: Extractive) -> None:
         self.endpoint = endpoint
         self.extractive = extractive
-        self.loading: asyncio.Task[Any] | None = None
+        self.loading: asyncio.Task[Provider] | None = None
 
     def warm(self) -> None:
         """Begins to load what the first turn would wait for."""
         if self.endpoint.base_url and self.loading is None:
             self.loading = asyncio.create_task(asyncio.to_thread(self.load))
 
-    def load(self) -> Any:
-        return import_module("deskbell.agents.models.openai_compatible").Provider(self.endpoint)
+    def load(self) -> Provider:
+        from deskbell.agents.models.openai_compatible import Provider
 
-    async def provider(self) -> Any:
+        return Provider(self.endpoint)
+
+    async def provider(self) -> Provider:
         self.warm()
         assert self.loading is not None
         return await asyncio.shield(self.loading)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import AsyncGenerator
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from deskbell.agents.models.base import OFFLINE, ModelRequest, ModelUsage, tokens
 
 if TYPE_CHECKING:
+    from deskbell.knowledge.answers.extractive import Quote, SourcePassage
     from deskbell.knowledge.embedders.base import Embedder
 
 log = logging.getLogger(__name__)
@@ -41,25 +41,29 @@ class Extractive:
         yield ModelUsage(into, out, 0.0, OFFLINE, grounded=True)
 
     async def sentences(self, asked: ModelRequest) -> AsyncGenerator[str, None]:
-        answering = import_module("deskbell.knowledge.answers.extractive")  # its analysis takes a while to load
+        from deskbell.knowledge.answers import extractive as answering  # its text analysis takes a while to load
+
         sources = [
             answering.SourcePassage(each.text, " ".join([each.title, *each.headings]), each.score)
             for each in asked.passages
         ]
-        cited = await self.best(answering, asked.question, sources) if sources else []
+        cited = await self.best(asked.question, sources) if sources else []
         for each in cited:
             yield f"{plain(each.text)} [{asked.passages[each.source].number}]"
         if not cited:
             yield answering.NOT_FOUND if asked.searched else NO_DOCUMENTS
 
-    async def best(self, answering: Any, question: str, sources: list[Any]) -> list[Any]:
+    async def best(self, question: str, sources: list[SourcePassage]) -> list[Quote]:
         """An embedder that fails must not cost the answer: then words decide."""
+        from deskbell.knowledge.answers import extractive as answering
+        from deskbell.knowledge.embedders.base import EmbedderUnavailable
+
         if self.embedder is not None:
             try:
-                return list(await answering.answer(question, sources, self.embedder))
-            except import_module("deskbell.knowledge.embedders.base").Unavailable as reason:
+                return await answering.answer(question, sources, self.embedder)
+            except EmbedderUnavailable as reason:
                 log.warning("answering by words alone: %s", reason)
-        return list(await answering.answer(question, sources))
+        return await answering.answer(question, sources)
 
 
 def plain(text: str) -> str:

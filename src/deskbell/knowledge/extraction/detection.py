@@ -94,7 +94,7 @@ FEED = re.compile(rb"<(?:rss|feed|rdf:RDF|[\w-]{1,20}:feed)\b")
 
 
 def format_of(data: bytes, file_name: str, media_type: str | None) -> str:
-    """One of formats.READERS. Raises Unreadable."""
+    """One of formats.readers(). Raises Unreadable."""
     if not data.strip(b"\x00 \t\r\n"):
         raise Unreadable("The file is empty.")
     claimed, found = claim(file_name, media_type), signature(data)

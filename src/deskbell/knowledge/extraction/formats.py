@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from importlib import import_module
-from typing import Final
 
 from deskbell.knowledge.extraction.detection import format_of
 from deskbell.knowledge.extraction.document import Block, FeedEntry, ParsedDocument, Unreadable
@@ -14,26 +12,24 @@ from deskbell.knowledge.extraction.normalize import clean
 ReadFunction = Callable[[bytes, str | None, ReadLimits], ParsedDocument]
 """`read(data, media_type, limits)` of a format's module. It raises Unreadable, or anything else on a damaged file."""
 
-READERS: Final = {
-    "pdf": "pdf",
-    "docx": "docx",
-    "text": "text",
-    "markdown": "markdown",
-    "html": "html",
-    "csv": "csv_table",
-    "feed": "feeds",
-}
 
+def readers() -> dict[str, ReadFunction]:
+    """The readers by format. Imports every parser, so that a fork has them already."""
+    from deskbell.knowledge.extraction import csv_table, docx, feeds, html, markdown, pdf, text
 
-def load() -> None:
-    """Imports every parser, so that a fork has it already."""
-    for module in READERS.values():
-        import_module(f"deskbell.knowledge.extraction.{module}")
+    return {
+        "pdf": pdf.read,
+        "docx": docx.read,
+        "text": text.read,
+        "markdown": markdown.read,
+        "html": html.read,
+        "csv": csv_table.read,
+        "feed": feeds.read,
+    }
 
 
 def read(data: bytes, file_name: str, media_type: str | None, limits: ReadLimits) -> ParsedDocument:
-    module = import_module(f"deskbell.knowledge.extraction.{READERS[format_of(data, file_name, media_type)]}")
-    reader: ReadFunction = module.read
+    reader = readers()[format_of(data, file_name, media_type)]
     found = reader(data, media_type, limits)
     blocks = cleaned(found.blocks, limits)
     if not blocks:

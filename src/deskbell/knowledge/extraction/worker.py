@@ -126,7 +126,7 @@ def bounded(frames: Iterable[bytes], limits: ReadLimits) -> list[bytes]:
 
 
 if __name__ == "__main__":
-    formats.load()
+    formats.readers()
     analysis.terms("Words are loaded.", "en")
     gc.collect()
     gc.freeze()

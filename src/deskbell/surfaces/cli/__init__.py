@@ -1,39 +1,15 @@
-"""The command line. A command's module is imported when the command is called, so that help comes at once."""
+"""The command line: global options, the settings that every command receives, and expected errors in one line."""
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import Any
 
 import click
 
 from deskbell import __version__
+from deskbell.surfaces.cli.commands import COMMANDS, load
 
 HELP = "deskbell.help"  # whether help is asked for, which comes even where settings cannot be read
-
-#: Every command, the module beside this one that has it under the same name, and what it does.
-COMMANDS = {
-    "serve": ("serve", "Serve the API until Ctrl-C."),
-    "demo": ("demo", "Make a demo organization and print commands to try."),
-    "org": ("organizations", "Create, list, show and update organizations."),
-    "key": ("keys", "Create, list, update and revoke API keys."),
-    "app": ("applications", "Create, list and revoke applications and their keys."),
-    "agent": ("agents", "Create, publish and look at agents."),
-    "kb": ("knowledge", "Create, fill and search knowledge bases."),
-    "credits": ("credits", "Add credits, set budgets and show what was used."),
-    "person": ("people", "Add, list and remove members of a team."),
-    "dnc": ("dnc", "Keep the do-not-call list."),
-    "lead": ("leads", "Erase a person for good."),
-    "mcp": ("mcp", "Serve the tools to an AI client that starts programs."),
-    "simulate": ("simulate", "Let a text come in, as if from a carrier."),
-    "backup": ("data", "Copy the database while it is in use."),
-    "restore": ("data", "Replace the database by a backup."),
-    "migrate": ("data", "Bring the database's schema up to date."),
-    "copy": ("copying", "Move the data from SQLite to PostgreSQL."),
-    "embedder": ("embedder", "Install the model that finds passages by meaning."),
-    "doctor": ("doctor", "Explain what is wrong and what to do."),
-    "version": ("version", "Print the version."),
-}
 
 
 class Commands(click.Group):
@@ -43,15 +19,11 @@ class Commands(click.Group):
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in COMMANDS:
-            return None
-        module = import_module(f"{__name__}.{COMMANDS[cmd_name][0]}")
-        found: click.Command = getattr(module, cmd_name)
-        return found
+        return load(cmd_name) if cmd_name in COMMANDS else None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
-            formatter.write_dl([(name, help) for name, (_, help) in COMMANDS.items()])
+            formatter.write_dl(list(COMMANDS.items()))
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         for word in args:

@@ -8,7 +8,6 @@ import re
 import sys
 from collections.abc import Iterator
 from contextlib import aclosing
-from importlib import import_module
 
 import click
 
@@ -60,7 +59,7 @@ def messages() -> Iterator[str]:
 def typed() -> Iterator[str]:
     """Lines from a terminal, with its keys for editing and for what was typed before."""
     with contextlib.suppress(ImportError):
-        import_module("readline")  # which is all that `input` needs to use it; not every system has it
+        import readline  # noqa: F401  which is all that `input` needs to use it; not every system has it
     while True:
         try:
             yield input(PROMPT)
