@@ -33,10 +33,11 @@ from deskbell.core.tools.tool import tools_of
 from deskbell.credits import operations as credits
 from deskbell.credits import reservations
 from deskbell.credits.metering import Meter
-from deskbell.foundation import clock, databases, jobs
+from deskbell.foundation import clock, databases, jobs, schedule
 from deskbell.foundation.db import Database, DatabaseFailure, Session
 from deskbell.foundation.fair_worker import FairWorker
-from deskbell.foundation.jobs import Work, Worker
+from deskbell.foundation.schedule import Recurring
+from deskbell.foundation.worker import Work, Worker
 from deskbell.identity.authentication import ApiKeyAuthenticator, ApplicationAuthenticator
 from deskbell.knowledge import operations as knowledge
 from deskbell.knowledge.documents import purge as purge_uploads
@@ -81,7 +82,7 @@ AGENT_OPERATIONS: list[Operation] = [
     *credits.OPERATIONS,
 ]
 
-PURGE = "answers.purge"
+HOUR = 3600  # seconds
 INDEXING_DRAIN = 1.0  # seconds that indexing and models have at the end: what is not stored then is done again
 INDEXED_AT_ONCE = 3  # documents
 INDEXED_OF_EACH = 2  # of one organization: one is read while another is embedded, and there is room for somebody else's
@@ -145,7 +146,8 @@ class Deskbell:
         self.mcp = self.mcp_endpoint()
         self.pages = site.build(OPERATIONS, AGENT_OPERATIONS, self.database, self.access_log, self.settings)
         sender = sending.Sender(simulator.Simulator(self.database))
-        self.worker = Worker(self.database, {sending.SEND: sender.send, simulator.REPORT: sender.report, PURGE: purge})
+        sending_handlers = {sending.SEND: sender.send, simulator.REPORT: sender.report}
+        self.worker = Worker(self.database, sending_handlers | schedule.handlers(RECURRING))
         self.indexing = indexing_of(self.settings, self.database, embedder, self.knowledge)
         handlers = {SUMMARIZE: Summarizer(self.models).summarize}
         self.summing = Worker(self.database, handlers, queue=AGENTS, at_once=SUMMARIZED_AT_ONCE)
@@ -257,8 +259,9 @@ class Deskbell:
                     log.warning("last use of keys not noted: %s", failure)
 
     async def note_usage(self) -> None:
-        """Writes every second what searches took. A write that has begun ends by itself, lest it be counted twice."""
+        """Writes every second what searches took, while there are any. A write that has begun ends by itself, lest it be counted twice."""
         while True:
+            await self.meter.counted.wait()
             await asyncio.sleep(METERED)
             try:
                 await asyncio.shield(self.meter.write())
@@ -266,11 +269,11 @@ class Deskbell:
                 log.warning("usage not noted: %s", failure)
 
     async def opening(self, session: Session) -> None:
-        """Where no other process serves the same data, claims and reservations of one that died are free; and the purge is due."""
+        """Where no other process serves the same data, claims and reservations of one that died are free. Recurring jobs are scheduled."""
         if self.database.single_process:
             await jobs.release(session)
             await reservations.release(session)
-        await jobs.enqueue(session, PURGE, {}, unique_key=PURGE)
+        await schedule.ensure(session, RECURRING)
         await credits.set_metering(session, self.settings.metering)
 
 
@@ -315,15 +318,20 @@ def settling_of(settings: Settings, database: Database) -> Worker:
     return Worker(database, handlers, queue=LARGE, at_once=SETTLED_AT_ONCE)
 
 
-async def purge(work: Work) -> None:
-    """Drops expired idempotency records and uploads that nothing came of, and again in an hour."""
+async def purge_answers(work: Work) -> None:
+    """Deletes expired idempotency records."""
+    await work.complete(idempotency.purge)
 
-    async def unit(session: Session) -> None:
-        await idempotency.purge(session)
-        await purge_uploads(session, clock.seconds_from_now(-3600))
-        await jobs.enqueue(session, PURGE, {}, delay=3600, unique_key=PURGE)
 
-    await work.complete(unit)
+async def purge_old_uploads(work: Work) -> None:
+    """Deletes uploads that nothing came of within an hour."""
+    await work.complete(lambda session: purge_uploads(session, clock.seconds_from_now(-HOUR)))
+
+
+RECURRING = [
+    Recurring("answers.purge", HOUR, purge_answers),
+    Recurring("uploads.purge", HOUR, purge_old_uploads),
+]
 
 
 class Worked(Deskbell):

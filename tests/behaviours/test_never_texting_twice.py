@@ -16,7 +16,7 @@ from deskbell.core.context import operator_context
 from deskbell.foundation import jobs, sqlite
 from deskbell.foundation.db import Session
 from deskbell.foundation.ids import new_id
-from deskbell.foundation.jobs import Worker
+from deskbell.foundation.worker import Work, Worker
 from deskbell.leads.model import NewLead
 from deskbell.leads.operations import create_lead
 from deskbell.organizations import operations as organizations
@@ -182,12 +182,12 @@ def test_a_job_that_runs_is_not_claimed_again(tmp_path: Path, monkeypatch: pytes
     async def live() -> list[str]:
         database, begun, free = sqlite.SqliteDatabase(path), list[str](), asyncio.Event()
 
-        async def first(work: jobs.Work) -> None:
+        async def first(work: Work) -> None:
             begun.append("first")
             await database.write(lambda session: jobs.enqueue(session, "second", {}))
             await free.wait()
 
-        async def second(work: jobs.Work) -> None:
+        async def second(work: Work) -> None:
             begun.append("second")
             free.set()
 

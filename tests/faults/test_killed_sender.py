@@ -50,7 +50,7 @@ def ledger(server: Process) -> Any:
 
 
 def jobs(server: Process) -> Any:
-    return look(server, "SELECT count(*) FROM jobs WHERE kind <> 'answers.purge'")
+    return look(server, "SELECT count(*) FROM jobs WHERE interval_seconds IS NULL")
 
 
 def status(server: Process, lead: str) -> Any:

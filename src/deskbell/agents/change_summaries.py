@@ -19,7 +19,8 @@ from deskbell.credits import reservations
 from deskbell.credits.reservations import reservation
 from deskbell.errors import Problem
 from deskbell.foundation.db import Session, update
-from deskbell.foundation.jobs import Retry, Work
+from deskbell.foundation.jobs import Retry
+from deskbell.foundation.worker import Work
 
 T = TypeVar("T")
 

@@ -23,7 +23,8 @@ from deskbell.errors import Problem
 from deskbell.foundation import jobs
 from deskbell.foundation.db import DatabaseFailure, Session, insert, update
 from deskbell.foundation.ids import new_id
-from deskbell.foundation.jobs import Retry, Work
+from deskbell.foundation.jobs import Retry
+from deskbell.foundation.worker import Work
 
 log = logging.getLogger(__name__)
 

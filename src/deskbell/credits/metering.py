@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from functools import partial
 
 from deskbell.core.context import ExternalContext, job_context
@@ -16,14 +17,17 @@ class Meter:
     def __init__(self, database: Database) -> None:
         self.database = database
         self.waiting: dict[tuple[str, Activity], int] = {}
+        self.counted = asyncio.Event()  # set while there is something to write
 
     def count(self, organization_id: str, activity: Activity) -> None:
         place = (organization_id, activity)
         self.waiting[place] = self.waiting.get(place, 0) + 1
+        self.counted.set()
 
     async def write(self) -> None:
         """Writes what was counted; what a database that is away cannot take waits for the next time."""
         counted, self.waiting = self.waiting, {}
+        self.counted.clear()
         for place in list(counted):
             organization_id, activity = place
             unit = partial(noted, organization_id=organization_id, activity=activity, count=counted[place])
@@ -32,6 +36,7 @@ class Meter:
             except BaseException:
                 for left, count in counted.items():
                     self.waiting[left] = self.waiting.get(left, 0) + count
+                self.counted.set()
                 raise
             del counted[place]
 

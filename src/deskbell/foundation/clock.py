@@ -55,6 +55,11 @@ def seconds_from_now(seconds: float) -> Instant:
     return of(datetime.now(UTC) + timedelta(seconds=seconds))
 
 
+def seconds_until(instant: str) -> float:
+    """How many seconds ahead a stored moment is; negative once it is past."""
+    return (moment(instant) - datetime.now(UTC)).total_seconds()
+
+
 def moment(instant: str) -> datetime:
     """The aware datetime of a stored or shown moment."""
     return datetime.fromisoformat(instant)

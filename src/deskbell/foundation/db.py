@@ -26,7 +26,6 @@ from sqlalchemy import (
     ColumnElement,
     Executable,
     FromClause,
-    Insert,
     Integer,
     MetaData,
     Select,
@@ -167,20 +166,22 @@ class Compiled(NamedTuple):
 class Prepared(Generic[T]):
     """One shape of a statement: its construct, the maker of its rows, and its text per dialect, compiled at first use.
 
-    `total_of` is set where the construct is already one page, as `searched` makes it: it counts the rows of all pages.
+    `total_of` is set where the construct is already one page, as `searched` makes it: it counts the rows of all pages. A statement
+    with the execution option `notify=False` writes what no listener of `Database.on_change` waits for.
     """
 
-    __slots__ = ("adds", "binds", "compiled", "construct", "make", "table", "total_of")
+    __slots__ = ("binds", "compiled", "construct", "make", "notifies", "table", "total_of")
 
     def __init__(self, construct: Executable, binds: Iterable[str], make: Callable[[Any], T]) -> None:
         self.construct = construct
         self.binds = tuple(binds)
         self.make = make
-        self.adds = isinstance(construct, Insert)
         table = getattr(construct, "table", None)
         self.table = table.name if isinstance(table, Table) else first_table(construct)
         self.compiled: dict[str, Compiled] = {}
-        self.total_of: Select[Any] | None = construct.get_execution_options().get("total_of")
+        options = construct.get_execution_options()
+        self.total_of: Select[Any] | None = options.get("total_of")
+        self.notifies: bool = options.get("notify", True)
 
     def on(self, dialect: Dialect, part: str = "") -> Compiled:
         """The text for a dialect. `part` is "page" or "count" for the two halves of a list, "whole" for both in one."""

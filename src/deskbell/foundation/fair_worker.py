@@ -12,27 +12,29 @@ from typing import Any
 from sqlalchemy import Select, select
 
 from deskbell.foundation import clock
-from deskbell.foundation.db import Session, query
+from deskbell.foundation.db import InList, Session, query
 from deskbell.foundation.ids import NO_ID
-from deskbell.foundation.jobs import Job, Worker, job_columns, jobs
+from deskbell.foundation.jobs import Job, job_columns, jobs
+from deskbell.foundation.worker import Worker
 
 REMEMBERED = 10_000  # organizations whose last partition is remembered
 FIRST = ""  # before all partitions
 
 
 @query(str)
-def next_owner(queue: str, moment: str, organization_id: str) -> Select[Any]:
+def next_owner(queue: str, kinds: str, moment: str, organization_id: str) -> Select[Any]:
     """The organization behind this one that has a due job."""
     due = (jobs.c.queue == queue, jobs.c.organization_id > organization_id, jobs.c.due_at <= moment)
-    found = select(jobs.c.organization_id).where(*due, jobs.c.failed_at.is_(None))
+    found = select(jobs.c.organization_id).where(*due, jobs.c.failed_at.is_(None), InList(jobs.c.kind, kinds))
     return found.order_by(jobs.c.organization_id).limit(1)
 
 
 @query(Job)
-def due_in_turn(queue: str, organization_id: str, moment: str, partition: str, most: int) -> Select[Any]:
+def due_in_turn(queue: str, kinds: str, organization_id: str, moment: str, partition: str, most: int) -> Select[Any]:
     """Due jobs of an organization, those of the partition behind this one first."""
     due = (jobs.c.queue == queue, jobs.c.organization_id == organization_id, jobs.c.due_at <= moment)
     found = select(*job_columns).where(*due, jobs.c.failed_at.is_(None), jobs.c.partition > partition)
+    found = found.where(InList(jobs.c.kind, kinds))
     return found.order_by(jobs.c.partition, jobs.c.due_at, jobs.c.id).limit(most).with_for_update(skip_locked=True)
 
 
@@ -64,9 +66,9 @@ class FairWorker(Worker):
 
     async def next_owner(self, session: Session) -> str | None:
         moment = clock.now()
-        owner = await session.one(next_owner(self.queue, moment, self.last))
+        owner = await session.one(next_owner(self.queue, self.kinds, moment, self.last))
         if owner is None and self.last != NO_ID:
-            owner = await session.one(next_owner(self.queue, moment, NO_ID))
+            owner = await session.one(next_owner(self.queue, self.kinds, moment, NO_ID))
         self.last = owner or NO_ID
         return owner
 
@@ -77,7 +79,9 @@ class FairWorker(Worker):
             return None
         last = self.partitions.get(owner, FIRST)
         for partition in (last, FIRST) if last else (FIRST,):
-            due = await session.all(due_in_turn(self.queue, owner, clock.now(), partition, 1 + len(self.claimed)))
+            due = await session.all(
+                due_in_turn(self.queue, self.kinds, owner, clock.now(), partition, 1 + len(self.claimed))
+            )
             for job in due:
                 if job.id not in self.claimed:
                     self.remember(owner, job.partition)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 from collections.abc import Awaitable, Callable
 from typing import Any
 from uuid import uuid4
@@ -13,14 +12,12 @@ import asyncpg
 
 from deskbell.foundation.db import ConstraintViolation, DatabaseFailure, Graphs, T, Work
 from deskbell.foundation.limits import Limits
-from deskbell.foundation.postgres import connection as connections
 from deskbell.foundation.postgres.connection import Connection, becoming, identity
 from deskbell.foundation.postgres.graphs import PostgresGraphs
 from deskbell.foundation.postgres.limits import SharedLimits
+from deskbell.foundation.postgres.listener import listen
 from deskbell.foundation.postgres.pool import Pool
 from deskbell.foundation.postgres.session import Conflicted, Lost, PostgresSession, reraise, translated
-
-log = logging.getLogger(__name__)
 
 POOL = 16  # connections of one worker
 ATTEMPTS = 4  # of a transaction that collides with others
@@ -168,36 +165,21 @@ class PostgresDatabase:
             await self.system_fetch(TELL, CHANNEL, [f"{table} {self.name}" for table in sorted(tables)])
 
     async def listen(self) -> None:
-        """Keeps one connection that hears what all workers write, and finds a new one when it is lost."""
-        while True:
-            try:
-                connection = await asyncpg.connect(
-                    self.url, timeout=connections.CONNECT, command_timeout=connections.ANSWER
-                )
-                try:
-                    await connection.add_listener(CHANNEL, self.heard)
-                    await connection.add_listener(NEWS, self.pass_on)
-                    for table in self.listeners:
-                        self.notify(table)  # what was written while nobody listened
-                    while not connection.is_closed():
-                        await asyncio.sleep(1)
-                        await connection.execute("SELECT 1")
-                finally:
-                    connection.terminate()
-            except asyncio.CancelledError:
-                raise
-            except Exception as error:
-                log.warning("listening for writes: %s", error)
-                await asyncio.sleep(0.5)
+        """Hears what the other workers write, and what all of them broadcast."""
+        await listen(self.url, {CHANNEL: self.heard, NEWS: self.pass_on}, self.notify_all)
 
-    def heard(self, connection: Any, pid: int, channel: str, note: object) -> None:
-        table, _, name = str(note).partition(" ")
+    def heard(self, message: str) -> None:
+        table, _, name = message.partition(" ")
         if name != self.name:
             self.notify(table)
 
-    def pass_on(self, connection: Any, pid: int, channel: str, news: object) -> None:
+    def pass_on(self, news: str) -> None:
         for told in self.broadcast_listeners:
-            told(str(news))
+            told(news)
+
+    def notify_all(self) -> None:
+        for table in self.listeners:
+            self.notify(table)
 
     def notify(self, table: str) -> None:
         for told in self.listeners.get(table, []):

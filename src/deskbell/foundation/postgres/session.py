@@ -92,7 +92,7 @@ def of_server(error: Exception) -> bool:
 
 
 class PostgresSession:
-    """Runs statements on one connection. `touched` holds the tables that it has written.
+    """Runs statements on one connection. `touched` holds the tables whose listeners it concerns.
 
     A session that writes is one transaction, begun by its first statement and ended by whoever made it. One that reads has a
     transaction per statement: at READ COMMITTED each statement sees its own moment anyway, and needs no COMMIT.
@@ -156,6 +156,6 @@ class PostgresSession:
     async def run(self, statement: Bound[Any]) -> int:
         prepared = statement.prepared
         compiled = prepared.compiled.get("postgresql") or prepared.on(DIALECT)
-        if prepared.table != "jobs" or prepared.adds:  # what becomes of a job concerns nobody else
+        if prepared.notifies:
             self.touched.add(prepared.table)
         return await self.send(self.connection.execute, compiled.sql, compiled.parameters(statement.values))

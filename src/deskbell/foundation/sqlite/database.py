@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import apsw
 
@@ -20,7 +21,8 @@ from deskbell.foundation.sqlite.session import SqliteSession, Totals, drive, tra
 from deskbell.foundation.sqlite.writer import BATCH, Writer
 
 MAPPED = 1024 * 1024 * 1024  # bytes of the file
-TICK = 0.2  # seconds between looks at what other processes have written
+LOOK = 0.5  # seconds between looks whether another process has written
+CHECKPOINT_PAUSE = 0.25  # seconds in which commits are gathered for one checkpoint
 RESTART_WAL = 64 * 1024 * 1024  # bytes
 
 
@@ -100,28 +102,40 @@ class SqliteDatabase:
         self.watching = asyncio.create_task(self.watch())
 
     async def watch(self) -> None:
-        """Notices what other processes write; what it was nobody knows, so every follower is told."""
+        """Notices what other processes write; which tables nobody knows, so all listeners are notified."""
         seen = self.totals.generation
+        log = FileWatch(self.path + "-wal")
         while True:
-            await asyncio.sleep(TICK)
+            await asyncio.sleep(LOOK)
+            if not log.may_have_changed():
+                continue
             with contextlib.suppress(apsw.Error):
                 self.reader.connection.execute("SELECT 1 FROM epoch").get  # noqa: B018  data_version() moves with a read
                 self.reader.foreign_writes()
             if self.totals.generation != seen:
                 seen = self.totals.generation
                 self.notify(self.listeners)
+                self.writer.committed.set()
 
     def checkpoint(self) -> None:
-        """Moves the write-ahead log into the file beside the writer, so that no commit pays for it."""
+        """After commits, moves the write-ahead log into the file beside the writer, so that no commit pays for it."""
         connection = connect(self.path)
-        wal = self.path + "-wal"
-        while not self.stopping.wait(0.25):
-            with contextlib.suppress(apsw.Error, OSError):
-                large = os.stat(wal).st_size > RESTART_WAL
-                connection.wal_checkpoint(
-                    mode=apsw.SQLITE_CHECKPOINT_RESTART if large else apsw.SQLITE_CHECKPOINT_PASSIVE
-                )
+        committed = self.writer.committed
+        while committed.wait() and not self.stopping.wait(CHECKPOINT_PAUSE):
+            committed.clear()
+            if not self.move_log(connection):
+                committed.set()
         connection.close()
+
+    def move_log(self, connection: apsw.Connection) -> bool:
+        """Whether the whole log is in the file now; a reader of an older state can hold the rest back."""
+        try:
+            large = os.stat(self.path + "-wal").st_size > RESTART_WAL
+            mode = apsw.SQLITE_CHECKPOINT_RESTART if large else apsw.SQLITE_CHECKPOINT_PASSIVE
+            pages, moved = connection.wal_checkpoint(mode=mode)
+        except (apsw.Error, OSError):
+            return False
+        return pages == moved
 
     async def stop(self) -> None:
         self.watching.cancel()
@@ -131,9 +145,35 @@ class SqliteDatabase:
     def close(self) -> None:
         self.writer.stop()
         self.stopping.set()
+        self.writer.committed.set()
         self.checkpointer.join()
         self.long.shutdown()
         self.reader.connection.close()
+
+
+class FileWatch:
+    """Whether the write-ahead log may have been written since the last look, without a transaction.
+
+    Every commit writes the log, even where it begins again at its start. A file's time can be coarse: two writes within some
+    milliseconds may leave the same. So what was new in one look is looked after in the next one too.
+    """
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self.seen: tuple[Any, ...] = ()
+
+    def version(self) -> tuple[int, int, int] | None:
+        try:
+            found = os.stat(self.path)
+        except OSError:
+            return None
+        return found.st_ino, found.st_size, found.st_mtime_ns
+
+    def may_have_changed(self) -> bool:
+        version = self.version()
+        changed = self.seen != (version, version)
+        self.seen = (*self.seen, version)[-2:]
+        return changed
 
 
 class Guest:

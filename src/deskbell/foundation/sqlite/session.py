@@ -132,7 +132,8 @@ class SqliteSession:
         self.totals = totals
         self.inline = inline
         self.organization_id: str | None = None
-        self.touched: set[tuple[str, str | None]] = set()
+        self.touched: set[tuple[str, str | None]] = set()  # tables that were written, and for whom
+        self.changed: set[str] = set()  # those of them whose listeners it concerns
         self.data_version = -1
         self.epoch = -1
 
@@ -162,6 +163,8 @@ class SqliteSession:
 
     async def run(self, statement: Bound[Any]) -> int:
         self.touched.add((statement.prepared.table, self.organization_id))
+        if statement.prepared.notifies:
+            self.changed.add(statement.prepared.table)
         self.fetch(statement)
         return self.connection.changes()
 

@@ -58,6 +58,7 @@ class Writer:
 
     def __init__(self, path: str, totals: Totals, batch: int, notify: Callable[[set[str]], None]) -> None:
         self.path = path
+        self.committed = threading.Event()  # set at each commit; whoever waits for one clears it
         self.notify = notify
         self.totals = totals
         self.batch = batch
@@ -97,7 +98,7 @@ class Writer:
                 batch.append(unit)
             self.commit(session, batch)
             with contextlib.suppress(RuntimeError):  # the loop may be gone when the process ends
-                self.loop.call_soon_threadsafe(self.answer, batch, {table for table, _ in session.touched})
+                self.loop.call_soon_threadsafe(self.answer, batch, session.changed)
         session.connection.close()
 
     def next(self, session: SqliteSession) -> Unit | None:
@@ -109,14 +110,14 @@ class Writer:
         self.unsettled = False
         return self.queue.get()
 
-    def answer(self, batch: list[Unit], touched: set[str]) -> None:
-        """In the event loop: settles the futures and tells whoever follows a table."""
+    def answer(self, batch: list[Unit], changed: set[str]) -> None:
+        """In the event loop: settles the futures and notifies the listeners of tables."""
         for unit in batch:
             unit.settle()
-        self.notify(touched)
+        self.notify(changed)
 
     def commit(self, session: SqliteSession, batch: list[Unit]) -> None:
-        session.touched = set()
+        session.touched, session.changed = set(), set()
         try:
             session.connection.execute("BEGIN IMMEDIATE")
             try:
@@ -135,6 +136,7 @@ class Writer:
             self.totals.in_flight = session.touched
             session.connection.execute("COMMIT")
             self.totals.committed(session.touched)
+            self.committed.set()
         except BaseException as error:  # BEGIN or COMMIT failed: nobody is told yes
             with contextlib.suppress(apsw.Error):
                 if session.connection.in_transaction:

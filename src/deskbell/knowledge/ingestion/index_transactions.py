@@ -12,7 +12,7 @@ from deskbell.core.context import Context, job_context
 from deskbell.credits import operations as credits
 from deskbell.foundation.db import Session, insert
 from deskbell.foundation.ids import new_id, public_id
-from deskbell.foundation.jobs import Work
+from deskbell.foundation.worker import Work
 from deskbell.knowledge import documents, jobs, store
 from deskbell.knowledge.documents import change
 from deskbell.knowledge.extraction import AnalyzedDocument

@@ -17,7 +17,8 @@ from typing import Any, TypeVar
 import msgspec
 
 from deskbell.foundation.db import Database, DatabaseFailure, Session
-from deskbell.foundation.jobs import LEASE, ClaimLost, Handler, Retry, Work
+from deskbell.foundation.jobs import LEASE, ClaimLost, Retry
+from deskbell.foundation.worker import Handler, Work
 from deskbell.knowledge import jobs
 from deskbell.knowledge.embedders.base import Embedder, EmbedderUnavailable, EmbeddingUsage
 from deskbell.knowledge.extraction import Unreadable

@@ -11,7 +11,7 @@ from urllib.parse import unquote, urlsplit
 
 import msgspec
 
-from deskbell.foundation.jobs import Work
+from deskbell.foundation.worker import Work
 from deskbell.foundation.worker_threads import run_in_thread
 from deskbell.knowledge.extraction import AnalyzedDocument, FeedEntry, ParsedDocument, Unreadable, extract, feed
 from deskbell.knowledge.extraction import entry as extract_entry

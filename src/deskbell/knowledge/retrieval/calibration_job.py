@@ -14,7 +14,8 @@ import msgspec
 
 from deskbell.core.context import Context
 from deskbell.credits import operations as credits
-from deskbell.foundation.jobs import Retry, Work
+from deskbell.foundation.jobs import Retry
+from deskbell.foundation.worker import Work
 from deskbell.knowledge import jobs, store
 from deskbell.knowledge.embedders.base import Embedder, EmbedderUnavailable, EmbeddingUsage
 from deskbell.knowledge.index.disk.model import IndexChanged

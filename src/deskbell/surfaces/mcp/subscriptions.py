@@ -79,7 +79,8 @@ class OpenStreams:
         checked = 0.0
         clock = self.sessions.clock
         while True:
-            await clock.wait(self.changed, min(TICK, self.sessions.touch))
+            touch = self.sessions.touch  # a new stream sets `changed`, so nothing is missed where none is open
+            await clock.wait(self.changed, min(TICK, touch) if self.by_outbox else touch)
             changed = self.changed.is_set()
             if changed:
                 await asyncio.sleep(SETTLE)

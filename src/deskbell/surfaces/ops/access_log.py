@@ -42,6 +42,8 @@ class AccessLog:
         self.descriptor = descriptor
         self.lines: deque[Waiting] = deque()
         self.ended = threading.Event()
+        self.idle = True  # whether the writer waits for the next line
+        self.added = threading.Event()
         self.writer = threading.Thread(target=self.run, name="access-log", daemon=True)
         self.requests: dict[tuple[str, int], int] = {}
         self.seconds: dict[str, float] = {}
@@ -57,6 +59,9 @@ class AccessLog:
         ):  # else whoever reads the log has stopped reading
             organization, key = (caller.organization_id, caller.key_prefix) if caller else (None, None)
             self.lines.append((time.time(), request_id, organization, key, operation, status, took))
+            if self.idle:
+                self.idle = False
+                self.added.set()
 
     def start(self) -> None:
         """Begins to write. Lines that are added before wait."""
@@ -66,11 +71,14 @@ class AccessLog:
     def stop(self, patience: float) -> None:
         """Writes what is left, for at most `patience` seconds; what the reader has not taken by then is dropped."""
         self.ended.set()
+        self.added.set()
         if self.writer.is_alive():
             self.writer.join(patience)
 
     def run(self) -> None:
-        while not self.ended.wait(TICK):
+        while self.added.wait() and not self.ended.wait(TICK):
+            self.added.clear()
+            self.idle = True  # before the lines are taken: one that comes from now on wakes this thread again
             self.write(self.take())
         self.write(self.take())
 

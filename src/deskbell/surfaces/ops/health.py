@@ -48,9 +48,8 @@ def schema_number() -> Select[Any]:
 @query(Counts)
 def counts() -> Select[Any]:
     failed = func.count(jobs.c.failed_at)
-    return select(
-        (func.count() - failed).label("waiting"), failed.label("failed"), DatabaseSize().label("size")
-    ).select_from(jobs)
+    waiting = func.count().filter(jobs.c.failed_at.is_(None), jobs.c.interval_seconds.is_(None))
+    return select(waiting.label("waiting"), failed.label("failed"), DatabaseSize().label("size")).select_from(jobs)
 
 
 class Health:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import msgspec
 
 from deskbell.foundation.db import Database, Graphs
-from deskbell.foundation.jobs import Handler, Work
+from deskbell.foundation.worker import Handler, Work
 from deskbell.foundation.worker_threads import run_in_thread
 from deskbell.knowledge import jobs
 from deskbell.knowledge.index.disk import build_transactions

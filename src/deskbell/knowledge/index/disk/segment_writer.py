@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from deskbell.foundation.ids import public_id
-from deskbell.foundation.jobs import Work
+from deskbell.foundation.worker import Work
 from deskbell.foundation.worker_threads import run_in_thread
 from deskbell.knowledge.index.cache import changed
 from deskbell.knowledge.index.disk import build_transactions
