@@ -24,10 +24,11 @@ from deskbell.agents.models.extractive import Extractive
 from deskbell.agents.models.settings import Endpoint, prices
 from deskbell.appointments import operations as appointments
 from deskbell.conversations import operations as conversations
-from deskbell.conversations import sending
+from deskbell.conversations import sender, sending
 from deskbell.conversations.carriers import simulator
 from deskbell.core import idempotency
 from deskbell.core.api import AGENT, CRM
+from deskbell.core.jobs import handled
 from deskbell.core.operation import Operation
 from deskbell.core.tools.tool import tools_of
 from deskbell.credits import operations as credits
@@ -145,9 +146,9 @@ class Deskbell:
         self.agent = self.agent_api(embedder)
         self.mcp = self.mcp_endpoint()
         self.pages = site.build(OPERATIONS, AGENT_OPERATIONS, self.database, self.access_log, self.settings)
-        sender = sending.Sender(simulator.Simulator(self.database))
-        sending_handlers = {sending.SEND: sender.send, simulator.REPORT: sender.report}
-        self.worker = Worker(self.database, sending_handlers | schedule.handlers(RECURRING))
+        texts = sender.Sender(simulator.Simulator(self.database))
+        text_handlers = {sending.SEND: handled(texts.send), simulator.REPORT: handled(texts.report)}
+        self.worker = Worker(self.database, text_handlers | schedule.handlers(RECURRING))
         self.indexing = indexing_of(self.settings, self.database, embedder, self.knowledge)
         handlers = {SUMMARIZE: Summarizer(self.models).summarize}
         self.summing = Worker(self.database, handlers, queue=AGENTS, at_once=SUMMARIZED_AT_ONCE)

@@ -12,7 +12,9 @@ import pytest
 
 from deskbell.conversations import sending
 from deskbell.conversations.carriers import base, simulator
+from deskbell.conversations.sender import Sender
 from deskbell.core.context import operator_context
+from deskbell.core.jobs import handled
 from deskbell.foundation import jobs, sqlite
 from deskbell.foundation.db import Session
 from deskbell.foundation.ids import new_id
@@ -23,7 +25,7 @@ from deskbell.organizations import operations as organizations
 from tests.desk import PATIENCE, eventually
 
 PHONE = "+15125550123"
-Attempt = Callable[[simulator.Simulator, base.Text], Awaitable[base.Accepted]]
+Attempt = Callable[[simulator.Simulator, base.OutboundText], Awaitable[base.Accepted]]
 
 
 class Faulty(simulator.Simulator):
@@ -35,11 +37,11 @@ class Faulty(simulator.Simulator):
         self.faults: Iterator[Attempt] = iter(faults)
         self.knows = knows
 
-    async def send(self, text: base.Text) -> base.Accepted:
+    async def send(self, text: base.OutboundText) -> base.Accepted:
         fault = next(self.faults, None)
         return await (fault(self, text) if fault else super().send(text))
 
-    async def find(self, text: base.Text) -> base.Accepted | None:
+    async def find(self, text: base.OutboundText) -> base.Accepted | None:
         if not self.knows:
             raise base.OutcomeUnknown
         if (failure := next(self.lost, None)) is not None:
@@ -47,30 +49,30 @@ class Faulty(simulator.Simulator):
         return await super().find(text)
 
 
-async def crash_after(carrier: simulator.Simulator, text: base.Text) -> base.Accepted:
+async def crash_after(carrier: simulator.Simulator, text: base.OutboundText) -> base.Accepted:
     await simulator.Simulator.send(carrier, text)
     raise asyncio.CancelledError
 
 
-async def crash_before(carrier: simulator.Simulator, text: base.Text) -> base.Accepted:
+async def crash_before(carrier: simulator.Simulator, text: base.OutboundText) -> base.Accepted:
     raise asyncio.CancelledError
 
 
-async def unsure_after(carrier: simulator.Simulator, text: base.Text) -> base.Accepted:
+async def unsure_after(carrier: simulator.Simulator, text: base.OutboundText) -> base.Accepted:
     await simulator.Simulator.send(carrier, text)
     raise base.OutcomeUnknown
 
 
-async def broken_after(carrier: simulator.Simulator, text: base.Text) -> base.Accepted:
+async def broken_after(carrier: simulator.Simulator, text: base.OutboundText) -> base.Accepted:
     await simulator.Simulator.send(carrier, text)
     raise KeyError("a field that the carrier used to send")
 
 
-async def broken_before(carrier: simulator.Simulator, text: base.Text) -> base.Accepted:
+async def broken_before(carrier: simulator.Simulator, text: base.OutboundText) -> base.Accepted:
     raise ConnectionResetError
 
 
-async def unsure_before(carrier: simulator.Simulator, text: base.Text) -> base.Accepted:
+async def unsure_before(carrier: simulator.Simulator, text: base.OutboundText) -> base.Accepted:
     raise base.OutcomeUnknown
 
 
@@ -97,8 +99,8 @@ def state(path: str) -> tuple[str, int]:
 async def serve(database: sqlite.SqliteDatabase, carrier: base.Carrier, done: Callable[[], bool]) -> None:
     """One life of a process: it starts, works until `done`, and ends."""
     await database.write(jobs.release)
-    sender = sending.Sender(carrier)
-    worker = Worker(database, {sending.SEND: sender.send, simulator.REPORT: sender.report})
+    sender = Sender(carrier)
+    worker = Worker(database, {sending.SEND: handled(sender.send), simulator.REPORT: handled(sender.report)})
     running = asyncio.create_task(worker.run())
     await asyncio.to_thread(eventually, done)
     await worker.stop(1)
@@ -209,13 +211,13 @@ def test_the_simulator_cannot_tell_of_a_text_on_its_way_and_sends_a_repeated_one
     path = str(tmp_path / "desk.db")
     sqlite.prepare(path, migrate=True)
     monkeypatch.setattr(simulator, "SLOWNESS", 0.2)
-    text = base.Text(new_id(), "ours", simulator.SLOW, "Hello")
+    text = base.OutboundText(new_id(), "ours", simulator.SLOW, "Hello")
 
     async def live() -> None:
         database = sqlite.SqliteDatabase(path)
         carrier = simulator.Simulator(database)
         underway = asyncio.create_task(carrier.send(text))
-        await asyncio.to_thread(eventually, lambda: text.reference in carrier.under_way)
+        await asyncio.to_thread(eventually, lambda: text.reference in carrier.in_flight)
         with pytest.raises(base.OutcomeUnknown):
             await carrier.find(text)
         receipt = await underway

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from deskbell.compliance import gate, suppressions
+from deskbell.compliance import keywords, suppressions
 from deskbell.conversations import store
 from deskbell.conversations.sending import queue_text
 from deskbell.core.context import Context
@@ -226,9 +226,9 @@ def test_help_is_answered_even_after_a_stop(alice: Api, word: str) -> None:
 
 
 def test_the_keywords_are_these() -> None:
-    assert set(STOPS) == gate.STOP
-    assert {"start", "unstop"} == gate.START
-    assert {"help"} == gate.HELP
+    assert set(STOPS) == keywords.STOP
+    assert {"start", "unstop"} == keywords.START
+    assert {"help"} == keywords.HELP
 
 
 def test_ordinary_texts_pass_after_an_opt_out_of_another_number(alice: Api) -> None:

@@ -145,7 +145,7 @@ def test_nobody_but_sending_calls_a_carrier() -> None:
         name
         for name, tree in trees()
         for node in ast.walk(tree)
-        if isinstance(node, ast.Attribute) and node.attr == "carrier" and name != "conversations.sending"
+        if isinstance(node, ast.Attribute) and node.attr == "carrier" and name != "conversations.sender"
     ]
     assert calls == []
 

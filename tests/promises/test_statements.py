@@ -63,7 +63,7 @@ WHOLE = {
     "erase_recipient",
     "drop_jobs",
     "drop_reservations",
-    "end_unsent",
+    "cancel_pending",
 }
 WHOLE |= {"release_claims", "counts", "count_failed_jobs", "count_late_jobs", "newest_failure"}
 WHOLE |= {"large_bases"}  # at a start and for the doctor

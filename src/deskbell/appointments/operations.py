@@ -8,12 +8,13 @@ from msgspec import UNSET
 from deskbell.appointments import rules, store
 from deskbell.appointments.model import Appointment, AppointmentChanges, AppointmentFilter, NewAppointment
 from deskbell.core.context import Context
+from deskbell.core.events import record
 from deskbell.core.operation import Operation
 from deskbell.core.tools.declaration import Tool
 from deskbell.errors import Problem
 from deskbell.foundation.db import insert, update
 from deskbell.foundation.ids import new_id
-from deskbell.foundation.pagination import Page, sent
+from deskbell.foundation.pagination import Page, given
 from deskbell.leads.operations import get_lead
 
 MISSING = "No appointment of your organization has this id"
@@ -23,10 +24,10 @@ async def list_appointments(ctx: Context, filter: AppointmentFilter) -> Page[App
     """List appointments, the latest start first unless sorted otherwise. Cancelled ones are included."""
     statement = store.appointment_list(
         ctx.organization_id,
-        sent(filter.status),
-        sent(filter.lead_id),
-        sent(filter.start_after),
-        sent(filter.start_before),
+        given(filter.status),
+        given(filter.lead_id),
+        given(filter.start_after),
+        given(filter.start_before),
         sort_by=filter.sort_by,
         descending=filter.sort_dir == "desc",
     )
@@ -42,6 +43,12 @@ async def get_appointment(ctx: Context, id: str) -> Appointment:
     return found
 
 
+async def lock_appointment(ctx: Context, id: str) -> Appointment:
+    """The appointment as it stays until this transaction ends: what is recorded as changed must be what was read."""
+    await ctx.db.one(store.lock_appointment(ctx.organization_id, id))
+    return await get_appointment(ctx, id)
+
+
 async def create_appointment(ctx: Context, new: NewAppointment) -> Appointment:
     """Book an appointment with a lead."""
     rules.check_times(new.start_time, new.end_time)
@@ -54,7 +61,9 @@ async def create_appointment(ctx: Context, new: NewAppointment) -> Appointment:
         "booked_by": rules.booked_by(ctx),
     }
     await ctx.db.run(insert(store.appointments, {**row, "created_at": moment, "updated_at": moment}))
-    return await get_appointment(ctx, str(row["id"]))
+    appointment = await get_appointment(ctx, str(row["id"]))
+    await record(ctx, "appointment.created", appointment.id, lead_id=appointment.lead_id, after=appointment)
+    return appointment
 
 
 async def check_lead(ctx: Context, lead_id: str) -> None:
@@ -70,22 +79,24 @@ async def update_appointment(ctx: Context, id: str, changes: AppointmentChanges)
     start, end = given.get("start_time"), given.get("end_time")
     if start and end:
         rules.check_times(start, end)
-    times = await ctx.db.one(store.appointment_times(ctx.organization_id, id))
-    if times is None:
-        raise Problem("not_found", MISSING)
+    before = await lock_appointment(ctx, id)
     if start or end:
+        times = await ctx.db.one(store.appointment_times(ctx.organization_id, id))
+        assert times is not None
         rules.check_times(start or times.start_time, end or times.end_time)
     if changes.lead_id is not UNSET:
         await check_lead(ctx, changes.lead_id)
     await ctx.db.run(
         update(store.appointments, {"organization_id": ctx.organization_id, "id": id}, {**given, "updated_at": ctx.now})
     )
-    return await get_appointment(ctx, id)
+    after = await get_appointment(ctx, id)
+    await record(ctx, "appointment.updated", id, lead_id=after.lead_id, before=before, after=after)
+    return after
 
 
 async def cancel_appointment(ctx: Context, id: str) -> Appointment:
     """Cancel an appointment. It stays readable; cancelling it again changes nothing."""
-    appointment = await get_appointment(ctx, id)
+    appointment = await lock_appointment(ctx, id)
     if appointment.status == "cancelled":
         return appointment
     await ctx.db.run(
@@ -95,12 +106,14 @@ async def cancel_appointment(ctx: Context, id: str) -> Appointment:
             {"status": "cancelled", "updated_at": ctx.now},
         )
     )
-    return await get_appointment(ctx, id)
+    cancelled = await get_appointment(ctx, id)
+    await record(ctx, "appointment.cancelled", id, lead_id=cancelled.lead_id, before=appointment, after=cancelled)
+    return cancelled
 
 
 async def erase_lead(ctx: Context, lead_id: str) -> None:
     """Takes what people wrote out of a lead's appointments, for good; the times stay."""
-    await ctx.db.run(store.forget_words(ctx.organization_id, lead_id))
+    await ctx.db.run(store.erase_words(ctx.organization_id, lead_id))
 
 
 LIST_APPOINTMENTS = Tool(

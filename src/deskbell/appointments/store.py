@@ -43,6 +43,13 @@ def appointment_times(organization_id: str, id: str) -> Select[Any]:
     return times.where(appointments.c.organization_id == organization_id, appointments.c.id == id).with_for_update()
 
 
+@query(str)
+def lock_appointment(organization_id: str, id: str) -> Select[Any]:
+    """Locked until the transaction ends, where the database has row locks."""
+    found = select(appointments.c.id).where(appointments.c.organization_id == organization_id, appointments.c.id == id)
+    return found.with_for_update()
+
+
 @query(Appointment)
 def appointment_list(
     organization_id: str,
@@ -68,7 +75,7 @@ def appointment_list(
 
 
 @command
-def forget_words(organization_id: str, lead_id: str) -> Update:
+def erase_words(organization_id: str, lead_id: str) -> Update:
     """Takes what people wrote out of a lead's appointments."""
     place = (appointments.c.organization_id == organization_id, appointments.c.lead_id == lead_id)
     return update(appointments).where(*place).values(location=None, notes=None, outcome_notes=None)

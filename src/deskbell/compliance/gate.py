@@ -1,4 +1,4 @@
-"""The gate before every text. Opt-outs and do-not-call belong to the number and outlive leads.
+"""The gate before every text: a pure decision over facts that were read in the same transaction.
 
 Law: an opt-out by any reasonable means must be honoured, with one confirmation at most (47 CFR 64.1200(a)(10) to (12));
 a do-not-call request is kept per seller (47 CFR 64.1200(d)).
@@ -6,37 +6,46 @@ a do-not-call request is kept per seller (47 CFR 64.1200(d)).
 
 from __future__ import annotations
 
-import unicodedata
-from typing import Literal
+import msgspec
 
 from deskbell.compliance import suppressions
+from deskbell.compliance.model import SuppressionStatus
+from deskbell.compliance.verdict import Step, Verdict, verdict
 from deskbell.core.context import Context
-from deskbell.errors import Problem
 
-STOP = frozenset({"stop", "stopall", "unsubscribe", "cancel", "end", "quit", "revoke", "opt out", "optout"})
-START = frozenset({"start", "unstop"})
-HELP = frozenset({"help"})
+OPT_OUT_RULE, DNC_RULE = "47 CFR 64.1200(a)(10)", "47 CFR 64.1200(d)"
 
 
-async def gate(ctx: Context, phone: str) -> None:
-    """Refuses a number that has opted out or is on the do-not-call list."""
-    standing = await suppressions.standing(ctx, phone)
-    if standing.opted_out_at is not None:
-        raise Problem("compliance_blocked", "This number has opted out of texts (sms_opted_out). Nothing was sent")
-    if standing.on_dnc_at is not None:
-        raise Problem("compliance_blocked", "This number is on the do-not-call list (on_dnc_list). Nothing was sent")
+class Facts(msgspec.Struct, frozen=True):
+    """What the gate decides over: the recipient's number (E.164), and what is recorded against texting it."""
+
+    phone: str
+    suppression: SuppressionStatus
 
 
-def keyword(body: str) -> Literal["stop", "start", "help"] | None:
-    """What a text asks for when it is nothing but a keyword, in any case and width, whatever marks and emoji stand around it."""
-    plain = "".join(map(letter_or_space, unicodedata.normalize("NFKC", body).casefold()))
-    word = " ".join(plain.split())
-    return "stop" if word in STOP else "start" if word in START else "help" if word in HELP else None
+def decide(facts: Facts) -> Verdict:
+    """Whether a text may go to this number. Pure: the same facts give the same verdict."""
+    return verdict(
+        {
+            "organization": Step("organization", "allow"),
+            "recipient": Step("recipient", "allow"),
+            "suppression": suppression_step(facts.suppression),
+        }
+    )
 
 
-def letter_or_space(character: str) -> str:
-    """Letters and digits as they are; nothing for what is not seen (format characters, variants of an emoji); else a space."""
-    kind = unicodedata.category(character)
-    if kind[0] in "LN":
-        return character
-    return "" if kind[0] == "M" or kind == "Cf" else " "
+def suppression_step(status: SuppressionStatus) -> Step:
+    """An opt-out and a do-not-call entry belong to the number and outlive leads."""
+    inputs = {name: value for name, value in msgspec.structs.asdict(status).items() if value is not None}
+    if status.opted_out_at is not None:
+        message = "This number has opted out of texts (sms_opted_out). Nothing was sent"
+        return Step("suppression", "block", "opted_out", message, OPT_OUT_RULE, inputs)
+    if status.on_dnc_at is not None:
+        message = "This number is on the do-not-call list (on_dnc_list). Nothing was sent"
+        return Step("suppression", "block", "on_dnc_list", message, DNC_RULE, inputs)
+    return Step("suppression", "allow")
+
+
+async def check_text(ctx: Context, phone: str) -> Verdict:
+    """The gate's verdict on a text to a number, over the facts of this transaction."""
+    return decide(Facts(phone, await suppressions.suppression_status(ctx, phone)))

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import msgspec
+
+SuppressionKind = Literal["opt_out", "dnc"]
 
 
 class Suppression(msgspec.Struct):
@@ -15,8 +19,15 @@ class Suppression(msgspec.Struct):
     on_dnc_at: str | None
 
 
-class Standing(msgspec.Struct):
+class SuppressionStatus(msgspec.Struct, frozen=True):
     """What stands against texting a number: since when it has opted out, since when it is on the do-not-call list."""
 
     opted_out_at: str | None
     on_dnc_at: str | None
+
+
+class SuppressionChange(msgspec.Struct):
+    """What an event says of a number: that it opted out, was put on the do-not-call list, or that one of these was taken back."""
+
+    phone: str
+    kind: SuppressionKind

@@ -14,7 +14,7 @@ from sqlalchemy import (
     tuple_,
 )
 
-from deskbell.compliance.model import Standing, Suppression
+from deskbell.compliance.model import Suppression, SuppressionStatus
 from deskbell.foundation.db import ID, TIMESTAMP, query, schema
 
 #: Opt-outs and do-not-call entries, kept by number and outliving leads. `phone` is null once the person was erased.
@@ -30,11 +30,11 @@ suppressions = Table(
 )
 
 
-@query(Standing)
-def standing_of(organization_id: str, number_hash: str) -> Select[Any]:
+@query(SuppressionStatus)
+def suppression_status(organization_id: str, number_hash: str) -> Select[Any]:
     """Locked until the transaction ends, where the database has row locks."""
-    standing = select(*(suppressions.c[name] for name in Standing.__struct_fields__))
-    return standing.where(
+    status = select(*(suppressions.c[name] for name in SuppressionStatus.__struct_fields__))
+    return status.where(
         suppressions.c.organization_id == organization_id, suppressions.c.number_hash == number_hash
     ).with_for_update()
 

@@ -6,59 +6,69 @@ from typing import Any
 
 import msgspec
 
-from deskbell.compliance import store as compliance_store
-from deskbell.compliance.model import Standing, Suppression
+from deskbell.compliance import store
+from deskbell.compliance.model import Suppression, SuppressionChange, SuppressionKind, SuppressionStatus
 from deskbell.core.context import Context
+from deskbell.core.events import empty_events_of_object, record
 from deskbell.foundation.contact import number_hash
 from deskbell.foundation.db import Session, insert, update
 from deskbell.foundation.ids import NO_ID
 from deskbell.organizations.operations import exists
 
 
-async def standing(ctx: Context, phone: str) -> Standing:
+async def suppression_status(ctx: Context, phone: str) -> SuppressionStatus:
     """What stands against texting a number (E.164); both fields null when nothing does."""
-    found = await ctx.db.one(compliance_store.standing_of(ctx.organization_id, number_hash(ctx.organization_id, phone)))
-    return found or Standing(None, None)
+    found = await ctx.db.one(store.suppression_status(ctx.organization_id, number_hash(ctx.organization_id, phone)))
+    return found or SuppressionStatus(None, None)
 
 
-async def note(ctx: Context, phone: str, **changes: Any) -> None:
+async def store_status(ctx: Context, phone: str, **changes: Any) -> None:
     key = {"organization_id": ctx.organization_id, "number_hash": number_hash(ctx.organization_id, phone)}
-    if await ctx.db.one(compliance_store.standing_of(*key.values())) is None:
-        await ctx.db.run(insert(compliance_store.suppressions, {**key, "phone": phone, **changes}))
+    if await ctx.db.one(store.suppression_status(*key.values())) is None:
+        await ctx.db.run(insert(store.suppressions, {**key, "phone": phone, **changes}))
     else:
-        await ctx.db.run(update(compliance_store.suppressions, key, {"phone": phone, **changes}))
+        await ctx.db.run(update(store.suppressions, key, {"phone": phone, **changes}))
 
 
-async def opt_out(ctx: Context, phone: str) -> bool:
+async def opt_out(ctx: Context, phone: str, lead_id: str | None = None) -> bool:
     """Records that the person wants no more texts; answers whether that is news."""
-    if (await standing(ctx, phone)).opted_out_at is not None:
-        return False
-    await note(ctx, phone, opted_out_at=ctx.now)
-    return True
+    return await change(ctx, phone, "opt_out", ctx.now, lead_id)
 
 
-async def opt_in(ctx: Context, phone: str) -> None:
-    """Undoes an opt-out, at the person's own word. A do-not-call entry stays."""
-    if (await standing(ctx, phone)).opted_out_at is not None:
-        await note(ctx, phone, opted_out_at=None)
+async def opt_in(ctx: Context, phone: str, lead_id: str | None = None) -> None:
+    """Takes an opt-out back, at the person's own word. A do-not-call entry stays."""
+    await change(ctx, phone, "opt_out", None, lead_id)
 
 
 async def put_on_dnc(ctx: Context, phone: str) -> None:
     """Puts a number on the organization's do-not-call list."""
-    if (await standing(ctx, phone)).on_dnc_at is None:
-        await note(ctx, phone, on_dnc_at=ctx.now)
+    await change(ctx, phone, "dnc", ctx.now)
 
 
 async def take_off_dnc(ctx: Context, phone: str) -> None:
     """Takes a number off the organization's do-not-call list. An opt-out stays."""
-    if (await standing(ctx, phone)).on_dnc_at is not None:
-        await note(ctx, phone, on_dnc_at=None)
+    await change(ctx, phone, "dnc", None)
+
+
+async def change(
+    ctx: Context, phone: str, kind: SuppressionKind, moment: str | None, lead_id: str | None = None
+) -> bool:
+    """Adds one kind of suppression at a moment, or lifts it; answers whether anything changed."""
+    column = {"opt_out": "opted_out_at", "dnc": "on_dnc_at"}[kind]
+    present = getattr(await suppression_status(ctx, phone), column)
+    if (present is None) == (moment is None):
+        return False
+    await store_status(ctx, phone, **{column: moment})
+    type = "suppression.lifted" if moment is None else "suppression.added"
+    number = number_hash(ctx.organization_id, phone)
+    await record(ctx, type, number, lead_id=lead_id, after=SuppressionChange(phone, kind))
+    return True
 
 
 async def noted_after(session: Session, last: Suppression | None, most: int) -> list[Suppression]:
     """The entries of all organizations behind `last`, for the operator who moves them."""
     place = (last.organization_id, last.number_hash) if last else (NO_ID, "")
-    return await session.all(compliance_store.suppressions_after(*place, most))
+    return await session.all(store.suppressions_after(*place, most))
 
 
 async def carry_over(session: Session, entries: list[Suppression]) -> int:
@@ -69,8 +79,8 @@ async def carry_over(session: Session, entries: list[Suppression]) -> int:
             continue
         row = msgspec.structs.asdict(entry)
         key = {name: row.pop(name) for name in ("organization_id", "number_hash")}
-        if not await session.run(update(compliance_store.suppressions, key, row)):
-            await session.run(insert(compliance_store.suppressions, key | row))
+        if not await session.run(update(store.suppressions, key, row)):
+            await session.run(insert(store.suppressions, key | row))
         carried += 1
     return carried
 
@@ -78,4 +88,5 @@ async def carry_over(session: Session, entries: list[Suppression]) -> int:
 async def erase_number(ctx: Context, phone: str) -> None:
     """Leaves of a number only the hash that an opt-out needs."""
     key = {"organization_id": ctx.organization_id, "number_hash": number_hash(ctx.organization_id, phone)}
-    await ctx.db.run(update(compliance_store.suppressions, key, {"phone": None}))
+    await ctx.db.run(update(store.suppressions, key, {"phone": None}))
+    await ctx.db.run(empty_events_of_object(ctx.organization_id, "suppression", key["number_hash"]))

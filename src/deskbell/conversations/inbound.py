@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from deskbell.compliance import gate, suppressions
+from deskbell.compliance import suppressions
+from deskbell.compliance.keywords import keyword
 from deskbell.conversations.model import Message
 from deskbell.conversations.sending import add_message, queue_text, record_opt_out
 from deskbell.core.context import Context
+from deskbell.core.events import record
+from deskbell.core.principal import customer
 from deskbell.foundation.contact import e164
 from deskbell.foundation.ids import new_id
 from deskbell.leads.model import NewLead
@@ -14,11 +17,16 @@ from deskbell.organizations.operations import get_organization
 
 
 async def receive_text(ctx: Context, sender: str, body: str) -> Message:
-    """Stores a text from a number, making it a lead if it is unknown, and honours STOP, START and HELP."""
+    """Stores a text from a number, making it a lead if it is unknown, and honours STOP, START and HELP.
+
+    The customer acts, by text; what `ctx` says of who brought the text in is not looked at.
+    """
     phone = e164(sender, ctx.country, "from")
+    ctx = ctx.acting(customer(ctx.principal.tenant, None), "sms")
     lead = await find_lead_by_phone(ctx, phone) or await add_lead(
         ctx, NewLead(first_name=phone, phone=phone, source="other")
     )
+    ctx = ctx.acting(customer(ctx.principal.tenant, lead.id, lead.first_name))
     row = {
         "id": new_id(),
         "lead_id": lead.id,
@@ -29,14 +37,15 @@ async def receive_text(ctx: Context, sender: str, body: str) -> Message:
         "exempt": False,
     }
     message = await add_message(ctx, {**row, "sent_at": ctx.now})
-    match gate.keyword(body):
+    await record(ctx, "message.received", message.id, lead_id=lead.id, after=message)
+    match keyword(body):
         case "stop":
-            if await record_opt_out(ctx, phone):
-                await queue_text(ctx, lead.id, phone, await stop_confirmation(ctx), exempt=True)
+            if await record_opt_out(ctx, phone, lead.id):
+                await queue_text(ctx, lead.id, phone, await stop_confirmation(ctx), compliance_reply=True)
         case "start":
-            await suppressions.opt_in(ctx, phone)
+            await suppressions.opt_in(ctx, phone, lead.id)
         case "help":
-            await queue_text(ctx, lead.id, phone, await help_answer(ctx), exempt=True)
+            await queue_text(ctx, lead.id, phone, await help_answer(ctx), compliance_reply=True)
         case None:
             pass
     return message

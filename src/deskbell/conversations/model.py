@@ -63,8 +63,15 @@ class MessageFilter(Paging, kw_only=True):
     """Which page of the messages."""
 
 
-class Outgoing(msgspec.Struct):
-    """What the sender needs of a message. `exempt` marks the two kinds of text that an opt-out does not stop."""
+class BlockedText(msgspec.Struct):
+    """What an event says of a text that was refused: its words, and the code of the rule."""
+
+    body: str
+    code: str
+
+
+class OutgoingText(msgspec.Struct):
+    """What the sender needs of a message. `compliance_reply` marks the two kinds of text that an opt-out does not stop."""
 
     id: str
     organization_id: str
@@ -72,4 +79,4 @@ class Outgoing(msgspec.Struct):
     phone: str
     body: str
     status: MessageStatus
-    exempt: bool
+    compliance_reply: bool

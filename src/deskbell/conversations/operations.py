@@ -57,9 +57,9 @@ async def erase_lead(ctx: Context, lead_id: str) -> list[str]:
     return phones
 
 
-async def end_unsent(session: Session) -> int:
+async def cancel_pending(session: Session) -> int:
     """In a restored database: texts that were waiting may have left since the backup, so none is sent again. How many it were."""
-    ended = await session.run(store.end_unsent(clock.now()))
+    ended = await session.run(store.cancel_pending(clock.now()))
     await jobs.drop(session, SEND)
     return ended
 

@@ -1,39 +1,28 @@
-"""The only way to a carrier: gate, row and job in one transaction; gate again when the text is marked `sending`; then the carrier.
-
-A text is never sent twice. A crash between the carrier's acceptance and our record leaves the message `sending`; the next
-attempt asks the carrier by our own reference, and where the carrier cannot tell, the message ends as `unknown`.
-"""
+"""How a text is accepted, and what becomes of it: each step one transaction, with its event. `sender.py` hands texts to the carrier."""
 
 from __future__ import annotations
 
-import asyncio
-import logging
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 
 from deskbell.compliance import suppressions
-from deskbell.compliance.gate import gate
+from deskbell.compliance.gate import check_text
 from deskbell.conversations import store
-from deskbell.conversations.carriers.base import Accepted, Carrier, OutcomeUnknown, Refused, Text, Unavailable
-from deskbell.conversations.model import Message, MessageStatus, Outgoing
-from deskbell.core.context import Context, job_context
-from deskbell.errors import Problem
-from deskbell.foundation import jobs
-from deskbell.foundation.db import DatabaseFailure, Session, insert, update
+from deskbell.conversations.carriers.base import Accepted, Refused
+from deskbell.conversations.model import BlockedText, Message, MessageStatus, OutgoingText
+from deskbell.core.context import Context
+from deskbell.core.events import record
+from deskbell.core.jobs import enqueue
+from deskbell.foundation.db import insert, update
 from deskbell.foundation.ids import new_id
 from deskbell.foundation.jobs import Retry
-from deskbell.foundation.worker import Work
-
-log = logging.getLogger(__name__)
 
 SEND = "texts.send"
-ATTEMPTS = 6  # with the backoff of jobs, half a minute of trying a carrier that is down
-PATIENCE = 30.0  # seconds for one call of a carrier; well below a job's lease
 
 #: How far a message has come; a report never takes it back.
-RANK = {
+STATUS_ORDER = {
     "queued": 0,
     "sending": 1,
     "sent": 2,
@@ -57,10 +46,16 @@ class Report(msgspec.Struct):
     status: MessageStatus
 
 
-async def queue_text(ctx: Context, lead_id: str, phone: str, body: str, *, exempt: bool = False) -> Message:
-    """Accepts a text: the gate, the message and its job. `exempt` only for the one confirmation of a STOP and the answer to HELP."""
-    if not exempt:
-        await gate(ctx, phone)
+async def queue_text(ctx: Context, lead_id: str, phone: str, body: str, *, compliance_reply: bool = False) -> Message:
+    """Accepts a text: the gate, the message and its job. A `compliance_reply` is the confirmation of a STOP or the answer to HELP.
+
+    Raises a Refusal where a rule forbids the text; that it was blocked is recorded all the same.
+    """
+    if not compliance_reply:
+        verdict = await check_text(ctx, phone)
+        if verdict.outcome == "block":
+            await record(ctx, "message.blocked", lead_id, lead_id=lead_id, after=BlockedText(body, verdict.code))
+            raise verdict.refusal()
     row = {
         "id": new_id(),
         "lead_id": lead_id,
@@ -68,10 +63,11 @@ async def queue_text(ctx: Context, lead_id: str, phone: str, body: str, *, exemp
         "body": body,
         "status": "queued",
         "phone": phone,
-        "exempt": exempt,
+        "exempt": compliance_reply,
     }
     message = await add_message(ctx, row)
-    await jobs.enqueue(ctx.db, SEND, {"message_id": message.id}, organization_id=ctx.organization_id)
+    await record(ctx, "message.accepted", message.id, lead_id=lead_id, after=message)
+    await enqueue(ctx, SEND, SendJob(message.id))
     return message
 
 
@@ -94,24 +90,26 @@ async def add_message(ctx: Context, row: Mapping[str, Any]) -> Message:
     return message
 
 
-async def set_status(ctx: Context, message_id: str, status: MessageStatus, **more: Any) -> None:
-    place = {"organization_id": ctx.organization_id, "id": message_id}
+async def set_status(ctx: Context, message: OutgoingText, status: MessageStatus, **more: Any) -> None:
+    """Stores a status and, but for the two that only the sender sees, its event."""
+    place = {"organization_id": ctx.organization_id, "id": message.id}
     await ctx.db.run(update(store.messages, place, {"status": status, "updated_at": ctx.now, **more}))
+    if status not in ("queued", "sending"):
+        shown = await ctx.db.one(store.message_row(ctx.organization_id, message.id))
+        if shown is not None:  # else its person was erased
+            await record(ctx, f"message.{status}", message.id, lead_id=message.lead_id, after=shown)
 
 
-async def mark_sending(ctx: Context, message_id: str) -> Outgoing | None:
+async def mark_sending(ctx: Context, message_id: str) -> OutgoingText | None:
     """The gate's second time, in the transaction that marks the text. The message as it was found, or None if there is nothing to send."""
     message = await ctx.db.one(store.outgoing(ctx.organization_id, message_id))
     if message is None or message.status not in ("queued", "sending"):
         return None
     if message.status == "queued":
-        try:
-            if not message.exempt:
-                await gate(ctx, message.phone)
-        except Problem:
-            await set_status(ctx, message_id, "cancelled", failure="compliance_blocked")
+        if not message.compliance_reply and (await check_text(ctx, message.phone)).outcome == "block":
+            await set_status(ctx, message, "cancelled", failure="compliance_blocked")
             return None
-        await set_status(ctx, message_id, "sending")
+        await set_status(ctx, message, "sending")
     return message
 
 
@@ -123,109 +121,33 @@ async def is_erased(ctx: Context, message_id: str) -> bool:
 async def record_report(ctx: Context, report: Report) -> None:
     """A carrier's later word on a text. Late and repeated reports change nothing."""
     message = await ctx.db.one(store.outgoing(ctx.organization_id, report.message_id))
-    if message is None or RANK[report.status] <= RANK[message.status]:
+    if message is None or STATUS_ORDER[report.status] <= STATUS_ORDER[message.status]:
         return
     more = {"sent_at": ctx.now} if message.status == "sending" else {}
-    await set_status(ctx, message.id, report.status, carrier_id=report.carrier_id, **more)
+    await set_status(ctx, message, report.status, carrier_id=report.carrier_id, **more)
 
 
-async def record_receipt(ctx: Context, message: Outgoing, receipt: Accepted) -> None:
+async def record_receipt(ctx: Context, message: OutgoingText, receipt: Accepted) -> None:
     """The carrier has the text. If its report was faster than this, the report stands."""
     present = await ctx.db.one(store.outgoing(ctx.organization_id, message.id))
     if present is None:
         raise Retry("its person was erased meanwhile: the carrier must forget it")
     if present.status == "sending":
-        await set_status(ctx, message.id, "sent", carrier_id=receipt.carrier_id, sent_at=ctx.now)
+        await set_status(ctx, message, "sent", carrier_id=receipt.carrier_id, sent_at=ctx.now)
 
 
-async def record_refusal(ctx: Context, message: Outgoing, refusal: Refused) -> None:
+async def record_refusal(ctx: Context, message: OutgoingText, refusal: Refused) -> None:
     """The carrier will not take the text. If the person has told the carrier STOP, so have they told us."""
-    await set_status(ctx, message.id, "failed", failure=refusal.reason)
+    await set_status(ctx, message, "failed", failure=refusal.reason)
     if refusal.opted_out:
-        await record_opt_out(ctx, message.phone)
+        await record_opt_out(ctx, message.phone, message.lead_id)
         if await is_erased(ctx, message.id):
             await suppressions.erase_number(ctx, message.phone)
 
 
-async def record_opt_out(ctx: Context, phone: str) -> bool:
+async def record_opt_out(ctx: Context, phone: str, lead_id: str | None = None) -> bool:
     """Honours an opt-out: records it and cancels what is queued for the number. Answers whether it is news."""
-    news = await suppressions.opt_out(ctx, phone)
-    await ctx.db.run(store.cancel_queued(ctx.organization_id, phone, ctx.now))
+    news = await suppressions.opt_out(ctx, phone, lead_id)
+    for message in await ctx.db.all(store.queued_texts(ctx.organization_id, phone)):
+        await set_status(ctx, message, "cancelled", failure="opted_out")
     return news
-
-
-def within(
-    work: Work, act: Callable[[Context], Coroutine[Any, Any, Any]]
-) -> Callable[[Session], Coroutine[Any, Any, Any]]:
-    """An act in the job's own organization, as a transaction."""
-
-    async def unit(session: Session) -> Any:
-        return await act(await job_context(session, work.job.organization_id or "", work.job.kind))
-
-    return unit
-
-
-class Sender:
-    """The jobs that carry texts. Holds the carrier; nothing else does."""
-
-    def __init__(self, carrier: Carrier) -> None:
-        self.carrier = carrier
-
-    async def send(self, work: Work) -> None:
-        """One attempt to hand a text over. Its outcome and the end of the job are one transaction."""
-        message_id = work.payload(SendJob).message_id
-        message = await work.write(within(work, lambda ctx: mark_sending(ctx, message_id)))
-        if message is None:
-            if await work.write(within(work, lambda ctx: is_erased(ctx, message_id))):
-                await self.carrier.forget(work.job.organization_id or "", message_id)
-            return
-        text = Text(message.organization_id, message.id, message.phone, message.body)
-        try:
-            receipt = await self.ask(message, text)
-        except Unavailable as down:
-            await self.requeue(work, message, "carrier_down", str(down))
-            return
-        except Refused as refused:
-            refusal = refused  # the lambda outlives the except clause's own name
-            await work.complete(within(work, lambda ctx: record_refusal(ctx, message, refusal)))
-            return
-        except OutcomeUnknown:
-            if message.status == "sending" and work.job.attempts >= ATTEMPTS:
-                await work.complete(
-                    within(work, lambda ctx: set_status(ctx, message.id, "unknown", failure="no_answer"))
-                )
-                return
-            raise Retry("the carrier has not answered") from None
-        if receipt is None:
-            await self.requeue(work, message, "never_taken", "the carrier never had it")
-            return
-        await work.complete(within(work, lambda ctx: record_receipt(ctx, message, receipt)))
-
-    async def ask(self, message: Outgoing, text: Text) -> Accepted | None:
-        """Hands a text over, or looks up one that the carrier may have. Only the carrier's clear word about handing over counts:
-        any other failure, and every one of a look-up, is Unsure.
-        """
-        try:
-            async with asyncio.timeout(PATIENCE):
-                return await (self.carrier.find(text) if message.status == "sending" else self.carrier.send(text))
-        except (OutcomeUnknown, DatabaseFailure):
-            raise
-        except Exception as failure:
-            clear = isinstance(failure, Unavailable | Refused)
-            if clear and message.status == "queued":
-                raise
-            log.warning("text %s: %s", message.id, failure or type(failure).__name__, exc_info=not clear)
-            raise OutcomeUnknown from failure
-
-    async def requeue(self, work: Work, message: Outgoing, failure: str, reason: str) -> None:
-        """Back into the queue for another attempt, through the gate again; or failed, after the last one."""
-        if work.job.attempts >= ATTEMPTS:
-            await work.complete(within(work, lambda ctx: set_status(ctx, message.id, "failed", failure=failure)))
-            return
-        await work.write(within(work, lambda ctx: set_status(ctx, message.id, "queued")))
-        raise Retry(reason)
-
-    async def report(self, work: Work) -> None:
-        """The simulator's report, by the path that every carrier's report takes."""
-        report = work.payload(Report)
-        await work.complete(within(work, lambda ctx: record_report(ctx, report)))

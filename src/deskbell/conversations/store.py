@@ -20,7 +20,7 @@ from sqlalchemy import (
     update,
 )
 
-from deskbell.conversations.model import Message, Outgoing, Thread
+from deskbell.conversations.model import Message, OutgoingText, Thread
 from deskbell.foundation.db import BOOLEAN, ID, TIMESTAMP, command, query, schema
 
 threads = Table(
@@ -63,7 +63,10 @@ Index("messages_carrier", messages.c.carrier_id, unique=True)
 
 _thread = [threads.c[name] for name in Thread.__struct_fields__]
 _message = [messages.c[name] for name in Message.__struct_fields__]
-_outgoing = [messages.c[name] for name in Outgoing.__struct_fields__]
+_outgoing = [
+    messages.c.exempt.label(name) if name == "compliance_reply" else messages.c[name]
+    for name in OutgoingText.__struct_fields__
+]
 
 
 @query(Thread)
@@ -104,7 +107,7 @@ def phones_of(organization_id: str, lead_id: str) -> Select[Any]:
     )
 
 
-@query(Outgoing)
+@query(OutgoingText)
 def outgoing(organization_id: str, id: str) -> Select[Any]:
     """Locked until the transaction ends, where the database has row locks."""
     return (
@@ -112,15 +115,16 @@ def outgoing(organization_id: str, id: str) -> Select[Any]:
     )
 
 
-@command
-def cancel_queued(organization_id: str, phone: str, moment: str) -> Update:
+@query(OutgoingText)
+def queued_texts(organization_id: str, phone: str) -> Select[Any]:
+    """Texts to a number that wait to be sent, compliance replies aside. Locked until the transaction ends."""
     place = (messages.c.organization_id == organization_id, messages.c.phone == phone)
-    queued = update(messages).where(*place, messages.c.status == "queued", messages.c.exempt.is_(false()))
-    return queued.values(status="cancelled", failure="opted_out", updated_at=moment)
+    queued = select(*_outgoing).where(*place, messages.c.status == "queued", messages.c.exempt.is_(false()))
+    return queued.order_by(messages.c.id).with_for_update()
 
 
 @command
-def end_unsent(moment: str) -> Update:
+def cancel_pending(moment: str) -> Update:
     """Of all organizations: for a database that is not the latest, where nobody knows what was sent since."""
     unsent = or_(messages.c.status == "queued", messages.c.status == "sending")
     return update(messages).where(unsent).values(status="unknown", failure="restored", updated_at=moment)

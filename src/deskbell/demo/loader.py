@@ -37,7 +37,7 @@ from deskbell.knowledge import bases
 from deskbell.knowledge.documents import list_documents, put_document, store_part
 from deskbell.knowledge.model import DocumentDraft, DocumentWindow, NewKnowledgeBase
 from deskbell.knowledge.store import chunk_vectors, chunks, documents, dropped_entries, knowledge_bases, upload_parts
-from deskbell.leads.operations import stored
+from deskbell.leads.operations import derived_columns
 from deskbell.leads.store import leads
 from deskbell.organizations.store import organization_row, organizations
 from deskbell.tasks.store import tasks
@@ -135,7 +135,7 @@ async def put_organization(session: Session, row: dict[str, Any]) -> None:
 async def put_rows(session: Session, chunk: list[tuple[Table, dict[str, Any]]]) -> None:
     ctx = await operator_context(session, ORGANIZATION)
     for table, row in chunk:
-        await session.run(insert(table, row | stored(ctx, row) if table is leads else row))
+        await session.run(insert(table, row | derived_columns(ctx, row) if table is leads else row))
 
 
 async def make_base(session: Session) -> str:

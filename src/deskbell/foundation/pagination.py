@@ -34,7 +34,7 @@ class Pagination(msgspec.Struct):
     total: int
 
 
-def sent(value: T | UnsetType) -> T | None:
+def given(value: T | UnsetType) -> T | None:
     """What a query parameter filters by; None where it was not sent. An empty text was."""
     return None if value is UNSET else value
 

@@ -9,7 +9,7 @@ import msgspec
 from deskbell.core.context import Context
 from deskbell.foundation.db import Session, insert, update
 from deskbell.foundation.ids import PublicId, public_id
-from deskbell.foundation.pagination import Pagination, sent
+from deskbell.foundation.pagination import Pagination, given
 from deskbell.knowledge import bases, jobs, rules, store
 from deskbell.knowledge.model import Document, DocumentDraft, Documents, DocumentState, DocumentWindow
 
@@ -17,7 +17,7 @@ from deskbell.knowledge.model import Document, DocumentDraft, Documents, Documen
 async def list_documents(ctx: Context, id: PublicId, window: DocumentWindow) -> Documents:
     """Documents of a knowledge base, newest first, with how far their indexing is."""
     await bases.state_of_base(ctx, id)
-    statement = store.document_list(ctx.organization_id, id, sent(window.status))
+    statement = store.document_list(ctx.organization_id, id, given(window.status))
     rows, total = await ctx.db.page(statement, 1, window.limit, offset=window.offset)
     return Documents(rows, Pagination(window.limit, window.offset, total))
 

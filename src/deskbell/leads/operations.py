@@ -8,13 +8,14 @@ import msgspec
 from msgspec import UNSET
 
 from deskbell.core.context import Context
+from deskbell.core.events import record
 from deskbell.core.operation import Operation
 from deskbell.core.tools.declaration import Tool
 from deskbell.errors import Problem
 from deskbell.foundation.contact import e164, number_hash
 from deskbell.foundation.db import ConstraintViolation, Session, insert, update
 from deskbell.foundation.ids import NO_ID, new_id
-from deskbell.foundation.pagination import Page, sent
+from deskbell.foundation.pagination import Page, given
 from deskbell.leads import rules, store
 from deskbell.leads.model import Erasure, Lead, LeadChanges, LeadFilter, NewLead
 
@@ -27,10 +28,10 @@ async def list_leads(ctx: Context, filter: LeadFilter) -> Page[Lead]:
     indexed = min(len(term or ""), len(digits or term or "")) >= rules.INDEXED
     statement = store.lead_list(
         ctx.organization_id,
-        sent(filter.status),
-        sent(filter.temperature),
-        sent(filter.created_after),
-        sent(filter.created_before),
+        given(filter.status),
+        given(filter.temperature),
+        given(filter.created_after),
+        given(filter.created_before),
         term,
         digits,
         indexed=indexed,
@@ -65,10 +66,12 @@ async def add_lead(ctx: Context, new: NewLead) -> Lead:
         "updated_at": moment,
     }
     try:
-        await ctx.db.run(insert(store.leads, row | stored(ctx, row)))
+        await ctx.db.run(insert(store.leads, row | derived_columns(ctx, row)))
     except ConstraintViolation as violation:
         raise rules.duplicate(violation.index) from None
-    return await get_lead(ctx, str(row["id"]))
+    lead = await get_lead(ctx, str(row["id"]))
+    await record(ctx, "lead.created", lead.id, lead_id=lead.id, after=lead)
+    return lead
 
 
 async def lock_lead(ctx: Context, id: str) -> Lead:
@@ -89,15 +92,17 @@ async def update_lead(ctx: Context, id: str, changes: LeadChanges) -> Lead:
             update(
                 store.leads,
                 {"organization_id": ctx.organization_id, "id": id},
-                row | stored(ctx, row) | {"updated_at": ctx.now},
+                row | derived_columns(ctx, row) | {"updated_at": ctx.now},
             )
         )
     except ConstraintViolation as violation:
         raise rules.duplicate(violation.index) from None
-    return await get_lead(ctx, id)
+    changed = await get_lead(ctx, id)
+    await record(ctx, "lead.updated", id, lead_id=id, before=lead, after=changed)
+    return changed
 
 
-def stored(ctx: Context, row: dict[str, Any]) -> dict[str, Any]:
+def derived_columns(ctx: Context, row: dict[str, Any]) -> dict[str, Any]:
     """The columns of a lead that are derived from others or kept in another form."""
     phone, email = row["phone"], row["email"]
     phone = None if phone is None else e164(phone, ctx.country)
@@ -116,7 +121,7 @@ def stored(ctx: Context, row: dict[str, Any]) -> dict[str, Any]:
 
 async def archive_lead(ctx: Context, id: str) -> Lead:
     """Archive a lead: it is hidden from now on, never deleted, and its phone and e-mail address are free again."""
-    await lock_lead(ctx, id)
+    lead = await lock_lead(ctx, id)
     await ctx.db.run(
         update(
             store.leads,
@@ -124,9 +129,10 @@ async def archive_lead(ctx: Context, id: str) -> Lead:
             {"archived_at": ctx.now, "updated_at": ctx.now},
         )
     )
-    found = await ctx.db.one(store.any_lead_row(ctx.organization_id, id))
-    assert found is not None
-    return found
+    archived = await ctx.db.one(store.any_lead_row(ctx.organization_id, id))
+    assert archived is not None
+    await record(ctx, "lead.archived", id, lead_id=id, before=lead, after=archived)
+    return archived
 
 
 async def find_lead_by_phone(ctx: Context, phone: str) -> Lead | None:
@@ -144,7 +150,7 @@ async def erase_lead(ctx: Context, id: str) -> str | None:
     row = {**msgspec.structs.asdict(empty), "archived_at": lead.archived_at or ctx.now}
     moments = {"erased_at": ctx.now, "updated_at": ctx.now}
     key = {"organization_id": ctx.organization_id, "id": id}
-    await ctx.db.run(update(store.leads, key, row | stored(ctx, row) | moments))
+    await ctx.db.run(update(store.leads, key, row | derived_columns(ctx, row) | moments))
     return lead.phone
 
 

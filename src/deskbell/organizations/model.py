@@ -58,3 +58,9 @@ class OrganizationChanges(msgspec.Struct, kw_only=True):
     ai_name: str | UnsetType = UNSET
     ai_tone: str | UnsetType = UNSET
     logo_url: str | UnsetType | None = UNSET
+
+
+class AgentApproval(msgspec.Struct):
+    """Whether a member's change of an agent's model or prompt must be approved."""
+
+    agent_approval: bool

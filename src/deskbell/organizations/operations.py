@@ -6,6 +6,7 @@ import msgspec
 from msgspec import UNSET
 
 from deskbell.core.context import Context, operator_context
+from deskbell.core.events import record
 from deskbell.core.operation import Operation
 from deskbell.core.tools.declaration import Tool
 from deskbell.errors import Problem
@@ -14,7 +15,7 @@ from deskbell.foundation.contact import Email, e164, parsed
 from deskbell.foundation.db import Session, insert, update
 from deskbell.foundation.ids import new_id
 from deskbell.organizations import rules, store
-from deskbell.organizations.model import Organization, OrganizationChanges
+from deskbell.organizations.model import AgentApproval, Organization, OrganizationChanges
 
 DEFAULT_HOURS = {
     day: {"start": "08:00", "end": "17:00"} for day in ("monday", "tuesday", "wednesday", "thursday", "friday")
@@ -40,6 +41,9 @@ async def approves_agents(ctx: Context) -> bool:
 
 
 async def set_agent_approval(ctx: Context, wanted: bool) -> None:
+    """Says whether a member's new model or prompt of an agent waits for an owner or admin."""
+    before = AgentApproval(await approves_agents(ctx))
+    await record(ctx, "settings.updated", ctx.organization_id, before=before, after=AgentApproval(wanted))
     await ctx.db.run(update(store.organizations, {"id": ctx.organization_id}, {"agent_approval": wanted}))
 
 
@@ -62,12 +66,15 @@ async def create_organization(
         "updated_at": moment,
     }
     await session.run(insert(store.organizations, row))
-    return await get_organization(await operator_context(session, str(row["id"])))
+    ctx = await operator_context(session, str(row["id"]))
+    made = await get_organization(ctx)
+    await record(ctx, "organization.created", made.id, after=made)
+    return made
 
 
 async def update_organization(ctx: Context, changes: OrganizationChanges) -> Organization:
     """Changes the organization's contact details, hours, time zone or AI persona; absent fields stay."""
-    await get_organization(ctx)
+    before = await get_organization(ctx)
     given = {name: value for name, value in msgspec.structs.asdict(changes).items() if value is not UNSET}
     if given.get("primary_phone"):
         given["primary_phone"] = e164(given["primary_phone"], ctx.country, "primary_phone")
@@ -83,7 +90,9 @@ async def update_organization(ctx: Context, changes: OrganizationChanges) -> Org
     if "timezone" in given:
         given["timezone"] = rules.validate_timezone(given["timezone"])
     await ctx.db.run(update(store.organizations, {"id": ctx.organization_id}, {**given, "updated_at": ctx.now}))
-    return await get_organization(ctx)
+    after = await get_organization(ctx)
+    await record(ctx, "settings.updated", ctx.organization_id, before=before, after=after)
+    return after
 
 
 GET_ORG = Tool(

@@ -8,12 +8,13 @@ import msgspec
 from msgspec import UNSET
 
 from deskbell.core.context import Context
+from deskbell.core.events import record
 from deskbell.core.operation import Operation
 from deskbell.core.tools.declaration import Tool
 from deskbell.errors import Problem
 from deskbell.foundation.db import insert, update
 from deskbell.foundation.ids import new_id
-from deskbell.foundation.pagination import Page, sent
+from deskbell.foundation.pagination import Page, given
 from deskbell.identity.people import get_person
 from deskbell.leads.operations import get_lead
 from deskbell.tasks import rules, store
@@ -24,10 +25,10 @@ async def list_tasks(ctx: Context, filter: TaskFilter) -> Page[Task]:
     """List tasks, newest first unless sorted otherwise. Cancelled ones are included."""
     statement = store.task_list(
         ctx.organization_id,
-        sent(filter.status),
-        sent(filter.assigned_to),
-        sent(filter.contact_id),
-        sent(filter.due_before),
+        given(filter.status),
+        given(filter.assigned_to),
+        given(filter.contact_id),
+        given(filter.due_before),
         sort_by=filter.sort_by,
         descending=filter.sort_dir == "desc",
     )
@@ -41,6 +42,12 @@ async def get_task(ctx: Context, id: str) -> Task:
     if found is None:
         raise Problem("not_found", "No task of your organization has this id")
     return found
+
+
+async def lock_task(ctx: Context, id: str) -> Task:
+    """The task as it stays until this transaction ends: what is recorded as changed must be what was read."""
+    await ctx.db.one(store.lock_task(ctx.organization_id, id))
+    return await get_task(ctx, id)
 
 
 async def create_task(ctx: Context, new: NewTask) -> Task:
@@ -60,7 +67,9 @@ async def create_task(ctx: Context, new: NewTask) -> Task:
         "updated_at": moment,
     }
     await ctx.db.run(insert(store.tasks, row))
-    return await get_task(ctx, row["id"])
+    task = await get_task(ctx, row["id"])
+    await record(ctx, "task.created", task.id, lead_id=task.contact_id, after=task)
+    return task
 
 
 async def check_references(ctx: Context, contact_id: Any, assigned_to: Any) -> None:
@@ -73,7 +82,7 @@ async def check_references(ctx: Context, contact_id: Any, assigned_to: Any) -> N
 
 async def update_task(ctx: Context, id: str, changes: TaskChanges) -> Task:
     """Change some fields of a task: absent fields stay, null clears a nullable one."""
-    await get_task(ctx, id)
+    before = await lock_task(ctx, id)
     await check_references(ctx, changes.contact_id, changes.assigned_to_user_id)
     given = {name: value for name, value in msgspec.structs.asdict(changes).items() if value is not UNSET}
     if "priority" in given:
@@ -81,12 +90,14 @@ async def update_task(ctx: Context, id: str, changes: TaskChanges) -> Task:
     await ctx.db.run(
         update(store.tasks, {"organization_id": ctx.organization_id, "id": id}, {**given, "updated_at": ctx.now})
     )
-    return await get_task(ctx, id)
+    after = await get_task(ctx, id)
+    await record(ctx, "task.updated", id, lead_id=after.contact_id, before=before, after=after)
+    return after
 
 
 async def cancel_task(ctx: Context, id: str) -> Task:
     """Cancel a task. It stays readable; cancelling it again changes nothing."""
-    task = await get_task(ctx, id)
+    task = await lock_task(ctx, id)
     if task.status == "cancelled":
         return task
     await ctx.db.run(
@@ -96,12 +107,14 @@ async def cancel_task(ctx: Context, id: str) -> Task:
             {"status": "cancelled", "updated_at": ctx.now},
         )
     )
-    return await get_task(ctx, id)
+    cancelled = await get_task(ctx, id)
+    await record(ctx, "task.cancelled", id, lead_id=cancelled.contact_id, before=task, after=cancelled)
+    return cancelled
 
 
 async def erase_lead(ctx: Context, lead_id: str) -> None:
     """Takes what people wrote out of a lead's tasks, for good."""
-    await ctx.db.run(store.forget_words(ctx.organization_id, lead_id))
+    await ctx.db.run(store.erase_words(ctx.organization_id, lead_id))
 
 
 LIST_TASKS = Tool(

@@ -37,6 +37,13 @@ def task_row(organization_id: str, id: str) -> Select[Any]:
     return select(*_task).where(tasks.c.organization_id == organization_id, tasks.c.id == id)
 
 
+@query(str)
+def lock_task(organization_id: str, id: str) -> Select[Any]:
+    """Locked until the transaction ends, where the database has row locks."""
+    found = select(tasks.c.id).where(tasks.c.organization_id == organization_id, tasks.c.id == id)
+    return found.with_for_update()
+
+
 @query(Task)
 def task_list(
     organization_id: str,
@@ -65,7 +72,7 @@ def task_list(
 
 
 @command
-def forget_words(organization_id: str, contact_id: str) -> Update:
+def erase_words(organization_id: str, contact_id: str) -> Update:
     """Takes what people wrote out of a lead's tasks."""
     return (
         update(tasks)

@@ -19,7 +19,7 @@ from deskbell.core.operation import Operation
 from deskbell.core.scopes import MANAGE
 from deskbell.errors import Problem
 from deskbell.foundation.ids import PublicId, canonical
-from deskbell.foundation.pagination import Pagination, sent
+from deskbell.foundation.pagination import Pagination, given
 
 NANO = 1_000_000_000
 
@@ -50,7 +50,7 @@ def shown_message(row: store.MessageRow) -> ConversationMessage:
 
 async def list_conversations(ctx: Context, filter: ConversationFilter) -> Conversations:
     """List talks with agents, those with the latest message first."""
-    agent_id = sent(filter.agent_id)
+    agent_id = given(filter.agent_id)
     rows, total = await ctx.db.page(
         store.conversation_list(ctx.organization_id, None if agent_id is None else canonical(agent_id)),
         1,

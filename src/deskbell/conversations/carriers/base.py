@@ -7,7 +7,7 @@ from typing import Protocol
 import msgspec
 
 
-class Text(msgspec.Struct, frozen=True):
+class OutboundText(msgspec.Struct, frozen=True):
     """A text on its way out. `reference` is ours and unique; `recipient` is E.164."""
 
     organization_id: str
@@ -42,11 +42,11 @@ class Refused(Exception):
 class Carrier(Protocol):
     """Sends texts. Only `conversations/sending.py` may hold one."""
 
-    async def send(self, text: Text) -> Accepted:
+    async def send(self, text: OutboundText) -> Accepted:
         """Hands a text over. Raises Unavailable, Unsure or Refused."""
 
-    async def find(self, text: Text) -> Accepted | None:
+    async def find(self, text: OutboundText) -> Accepted | None:
         """What became of an earlier `send` with this reference. None only if it was not taken and never will be; else raises Unsure."""
 
-    async def forget(self, organization_id: str, reference: str) -> None:
+    async def erase(self, organization_id: str, reference: str) -> None:
         """Drops what is kept of a text whose person was erased, if there is anything."""

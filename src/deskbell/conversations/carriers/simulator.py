@@ -13,8 +13,7 @@ from typing import Any
 
 from sqlalchemy import Column, Delete, Select, Table, Text, delete, select
 
-from deskbell.conversations.carriers import base
-from deskbell.conversations.carriers.base import Accepted, OutcomeUnknown, Refused, Unavailable
+from deskbell.conversations.carriers.base import Accepted, OutboundText, OutcomeUnknown, Refused, Unavailable
 from deskbell.foundation import clock, jobs
 from deskbell.foundation.db import ID, TIMESTAMP, Database, Session, command, insert, query, schema
 from deskbell.foundation.ids import new_id
@@ -57,10 +56,10 @@ class Simulator:
 
     def __init__(self, database: Database) -> None:
         self.database = database
-        self.under_way: set[str] = set()
+        self.in_flight: set[str] = set()
 
-    async def send(self, text: base.Text) -> Accepted:
-        self.under_way.add(text.reference)
+    async def send(self, text: OutboundText) -> Accepted:
+        self.in_flight.add(text.reference)
         try:
             if text.recipient == SLOW:
                 await asyncio.sleep(SLOWNESS)
@@ -72,9 +71,9 @@ class Simulator:
                 raise Unavailable("the simulated carrier is down")
             return await self.database.write(lambda session: self.take(session, text))
         finally:
-            self.under_way.discard(text.reference)
+            self.in_flight.discard(text.reference)
 
-    async def take(self, session: Session, text: base.Text) -> Accepted:
+    async def take(self, session: Session, text: OutboundText) -> Accepted:
         earlier = await session.one(taken(text.reference))
         id, status = new_id(), "undelivered" if text.recipient == UNREACHABLE else "delivered"
         status = "repeated" if earlier else status
@@ -92,11 +91,11 @@ class Simulator:
         await jobs.enqueue(session, REPORT, report, organization_id=text.organization_id, delay=DELIVERY)
         return Accepted(id)
 
-    async def find(self, text: base.Text) -> Accepted | None:
-        if text.reference in self.under_way:
+    async def find(self, text: OutboundText) -> Accepted | None:
+        if text.reference in self.in_flight:
             raise OutcomeUnknown
         found = await self.database.read(lambda session: session.one(taken(text.reference)))
         return None if found is None else Accepted(found)
 
-    async def forget(self, organization_id: str, reference: str) -> None:
+    async def erase(self, organization_id: str, reference: str) -> None:
         await self.database.write(lambda session: session.run(erase_reference(organization_id, reference)))

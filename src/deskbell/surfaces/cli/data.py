@@ -91,7 +91,7 @@ def make_lawful(path: str, kept: str | None) -> None:
     and no text is sent a second time."""
     restored = sqlite.Guest(path)
     try:
-        if ended := restored.write(conversations.end_unsent):
+        if ended := restored.write(conversations.cancel_pending):
             click.echo(f"Waiting texts marked as unknown, which will not be sent: {ended}.")
         if kept:
             carry(kept, restored, suppressions.noted_after, suppressions.carry_over, "Opt-outs and do-not-call entries")

@@ -95,7 +95,7 @@ async def work(
             )
             bad.append(f"{place}{written!r} {known}")
             continue
-        if ((await suppressions.standing(ctx, phone)).on_dnc_at is not None) != listed:
+        if ((await suppressions.suppression_status(ctx, phone)).on_dnc_at is not None) != listed:
             await act(ctx, phone)
             changed += 1
     return changed, bad

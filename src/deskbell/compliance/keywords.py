@@ -1,0 +1,28 @@
+"""The keywords by which people answer texts, and how they are recognised.
+
+STOP and its like end all texts, START allows them again, HELP asks who is texting (CTIA Messaging Principles, 5.1).
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from typing import Literal
+
+STOP = frozenset({"stop", "stopall", "unsubscribe", "cancel", "end", "quit", "revoke", "opt out", "optout"})
+START = frozenset({"start", "unstop"})
+HELP = frozenset({"help"})
+
+
+def keyword(body: str) -> Literal["stop", "start", "help"] | None:
+    """What a text asks for when it is nothing but a keyword, in any case and width, whatever marks and emoji stand around it."""
+    plain = "".join(map(letter_or_space, unicodedata.normalize("NFKC", body).casefold()))
+    word = " ".join(plain.split())
+    return "stop" if word in STOP else "start" if word in START else "help" if word in HELP else None
+
+
+def letter_or_space(character: str) -> str:
+    """Letters and digits as they are; nothing for what is not seen (format characters, variants of an emoji); else a space."""
+    kind = unicodedata.category(character)
+    if kind[0] in "LN":
+        return character
+    return "" if kind[0] == "M" or kind == "Cf" else " "
