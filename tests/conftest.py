@@ -18,7 +18,7 @@ from deskbell.foundation import databases
 from deskbell.foundation.postgres import connection, guest
 from deskbell.foundation.postgres.copying import copy
 from deskbell.identity import people
-from deskbell.surfaces.http.http_server import Connection
+from deskbell.surfaces.http.http_server import ClientConnection
 from tests import declared_errors
 from tests.desk import PATIENCE, USUAL, Api, Server, free_port, running
 from tests.models import SCRIPTED, Models, address, provider
@@ -28,7 +28,7 @@ from tests.postgres import fresh_database, postgres
 def pytest_configure() -> None:
     """Servers are as patient as the tests: what takes long here is the machine."""
     connection.CONNECT = connection.ANSWER = guest.CONNECT = PATIENCE
-    Connection.LATE_TIME = PATIENCE
+    ClientConnection.LATE_TIME = PATIENCE
     declared_errors.watch()
 
 

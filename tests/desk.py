@@ -24,7 +24,7 @@ from deskbell.foundation.db import Session
 from deskbell.identity import api_keys
 from deskbell.organizations import operations as organizations
 from deskbell.settings import Settings
-from deskbell.surfaces.http.http_server import configured
+from deskbell.surfaces.http.http_server import uvicorn_config
 
 USUAL = Settings(access_log=False, embedder="none")
 FIRST, LAST = 10_000, 32_000  # ports below those that systems lend to whoever connects
@@ -107,7 +107,7 @@ class Server:
 
     def start(self) -> None:
         self.app = self.application(self.settings)
-        config = configured(self.settings, self.app, host="127.0.0.1", port=self.port, log_level="error")
+        config = uvicorn_config(self.settings, self.app, host="127.0.0.1", port=self.port, log_level="error")
         self.uvicorn = uvicorn.Server(config)
         self.thread = threading.Thread(target=lambda: asyncio.run(self.uvicorn.serve()), daemon=True)
         self.thread.start()

@@ -59,7 +59,7 @@ def main(url: str, port: str, what: str = "") -> None:
 
     from deskbell.app import Deskbell
     from deskbell.settings import Settings
-    from deskbell.surfaces.http.http_server import configured
+    from deskbell.surfaces.http.http_server import uvicorn_config
     from deskbell.surfaces.mcp.catalog import Catalog
 
     class Fixed(Deskbell):
@@ -70,7 +70,7 @@ def main(url: str, port: str, what: str = "") -> None:
 
     settings = Settings(access_log=False, database=url)
     application = Fixed(settings) if what == "fixtures" else Deskbell(settings)
-    config = configured(settings, application, host="127.0.0.1", port=int(port), log_level="error")
+    config = uvicorn_config(settings, application, host="127.0.0.1", port=int(port), log_level="error")
     asyncio.run(uvicorn.Server(config).serve())
 
 

@@ -22,7 +22,7 @@ from deskbell.conversations.carriers.simulator import Simulator
 from deskbell.foundation.sqlite import exclusive, prepare
 from deskbell.foundation.sqlite.writer import Writer
 from deskbell.settings import load
-from deskbell.surfaces.http.http_server import configured
+from deskbell.surfaces.http.http_server import uvicorn_config
 
 
 def answer_early() -> None:
@@ -58,7 +58,7 @@ def main(path: str, port: str, flaw: str = "") -> None:
     with exclusive(path):
         prepare(path, migrate=True)
         settings = replace(load(), access_log=False, database=f"sqlite:///{path}")
-        config = configured(settings, Deskbell(settings), port=int(port), log_level="error")
+        config = uvicorn_config(settings, Deskbell(settings), port=int(port), log_level="error")
         asyncio.run(uvicorn.Server(config).serve())
 
 

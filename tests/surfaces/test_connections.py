@@ -9,7 +9,7 @@ import threading
 import httpx2
 import pytest
 
-from deskbell.surfaces.http.http_server import Connection
+from deskbell.surfaces.http.http_server import ClientConnection
 from tests.behaviours.wire import exchange, head, send
 from tests.desk import PATIENCE, Api, eventually, refused
 
@@ -99,7 +99,7 @@ def flooded(connection: socket.socket, more: bytes, most: int = 8_000_000) -> bo
     ["", "\r\n", "GET /api", "GET /api/v1/org HTTP/1.1\r\nHost: a\r\n", "GET /healthz HTTP/1.1\r\nHost: a\r\n\r\nGET "],
 )
 def test_half_a_head_is_not_waited_for_for_ever(alice: Api, monkeypatch: pytest.MonkeyPatch, half: str) -> None:
-    monkeypatch.setattr(Connection, "HEAD_TIME", 0.2)
+    monkeypatch.setattr(ClientConnection, "HEAD_TIME", 0.2)
     with dial(alice) as connection:
         connection.sendall(half.encode())
         assert ended(connection)
@@ -108,13 +108,13 @@ def test_half_a_head_is_not_waited_for_for_ever(alice: Api, monkeypatch: pytest.
 def test_a_body_that_stands_still_is_given_up_and_a_slow_one_is_not(
     alice: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Connection, "BODY_TIME", 0.2)
+    monkeypatch.setattr(ClientConnection, "BODY_TIME", 0.2)
     with dial(alice) as connection:
         connection.sendall(head(alice, "POST", "/leads", *JSON) + BODY[:5])
         assert ended(connection)
     assert alice.get("/leads").json()["meta"]["total"] == 0
-    monkeypatch.setattr(Connection, "HEAD_TIME", 1.5)
-    monkeypatch.setattr(Connection, "BODY_TIME", 1.5)
+    monkeypatch.setattr(ClientConnection, "HEAD_TIME", 1.5)
+    monkeypatch.setattr(ClientConnection, "BODY_TIME", 1.5)
     pause = threading.Event()
     with dial(alice) as connection:
         connection.sendall(head(alice, "POST", "/leads", *JSON))
@@ -128,7 +128,7 @@ def test_a_body_that_stands_still_is_given_up_and_a_slow_one_is_not(
 def test_a_client_that_never_reads_is_given_up(alice: Api, monkeypatch: pytest.MonkeyPatch, more: str) -> None:
     for _ in range(10):
         alice.lead(custom_fields={"long": "x" * 1_000_000})
-    monkeypatch.setattr(Connection, "UNREAD_TIME", 0.5)
+    monkeypatch.setattr(ClientConnection, "UNREAD_TIME", 0.5)
     with dial(alice) as connection:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         request = head(alice, "GET", "/leads", *([more] if more else []))
@@ -140,7 +140,7 @@ def test_a_client_that_never_reads_is_given_up(alice: Api, monkeypatch: pytest.M
 def test_a_slow_reader_gets_everything(alice: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     for _ in range(10):
         alice.lead(custom_fields={"long": "x" * 900_000})
-    monkeypatch.setattr(Connection, "UNREAD_TIME", 1.0)
+    monkeypatch.setattr(ClientConnection, "UNREAD_TIME", 1.0)
     pause, whole = threading.Event(), 0
     with dial(alice) as connection:
         connection.sendall(head(alice, "GET", "/leads", "Connection: close"))
@@ -173,11 +173,11 @@ def test_nothing_is_done_that_follows_the_last_answer(alice: Api) -> None:
 
 
 def test_who_sends_on_after_the_last_answer_is_cut_off(alice: Api, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Connection, "LATE_BYTES", 2_000_000)
+    monkeypatch.setattr(ClientConnection, "LATE_BYTES", 2_000_000)
     with dial(alice) as connection:
         connection.sendall(head(alice, "POST", "/leads", "Content-Length: 1000000000"))
         assert flooded(connection, b"x" * 10_000, 200_000_000)
-    monkeypatch.setattr(Connection, "LATE_TIME", 0.5)
+    monkeypatch.setattr(ClientConnection, "LATE_TIME", 0.5)
     with dial(alice) as connection:
         eventually(lambda: held(alice, connection))
         connection.sendall(head(alice, "POST", "/leads", "Content-Length: 1000000000"))

@@ -32,7 +32,7 @@ _control = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 def converse(settings: Settings, id: str) -> None:
     """Answers every line until there are no more. What goes wrong ends a talk through a pipe, and only its turn in a terminal."""
     with guest(settings) as held, asyncio.Runner() as runner:
-        talk = Talk(settings, held, id)
+        talk = TerminalChat(settings, held, id)
         runner.run(talk.begin())
         try:
             for message in messages():
@@ -68,7 +68,7 @@ def typed() -> Iterator[str]:
             return
 
 
-class Talk:
+class TerminalChat:
     """One conversation. Its database is a guest's, its models are this process's own."""
 
     def __init__(self, settings: Settings, held: Guest, agent_id: str) -> None:

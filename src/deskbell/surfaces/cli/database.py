@@ -79,13 +79,13 @@ def make_ready(url: str) -> None:
         databases.prepare(url, migrate=False)
         return
     path = file_of(url)
-    patience = time.monotonic() + 10
+    deadline = time.monotonic() + 10
     while is_empty(path):
         try:
             with sqlite.exclusive(path):
                 sqlite.prepare(path, migrate=False)
         except sqlite.AlreadyServed:  # another command is creating it right now
-            if time.monotonic() > patience:
+            if time.monotonic() > deadline:
                 raise
             time.sleep(0.02)
     sqlite.prepare(path, migrate=False)

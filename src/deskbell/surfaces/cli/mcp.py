@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 PLACEHOLDER = "brk_YOUR_API_KEY"
 
 
-class NotSetUp(click.ClickException):
+class NotConfigured(click.ClickException):
     """The environment lacks something: one line, and the status of a wrong command line."""
 
     exit_code = 2
@@ -47,27 +47,27 @@ def run() -> None:
 
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="deskbell mcp: %(message)s")
     try:
-        link = RemoteConnection()
+        remote = RemoteConnection()
     except ValueError as error:
-        raise NotSetUp(worded(str(error))) from None
+        raise NotConfigured(worded(str(error))) from None
     try:
-        asyncio.run(serve(link))
+        asyncio.run(serve(remote))
     except KeyboardInterrupt:
         return
 
 
-async def serve(link: RemoteConnection) -> None:
+async def serve(remote: RemoteConnection) -> None:
     from deskbell.app import OPERATIONS
     from deskbell.core.tools.tool import tools_of
     from deskbell.surfaces.mcp.stdio import StdioServer
 
     try:
-        await StdioServer(link.tools(tools_of(OPERATIONS)), sys.stdin.fileno(), claimed_output()).serve()
+        await StdioServer(remote.tools(tools_of(OPERATIONS)), sys.stdin.fileno(), exclusive_output()).serve()
     finally:
-        await link.close()
+        await remote.close()
 
 
-def claimed_output() -> BinaryIO:
+def exclusive_output() -> BinaryIO:
     """Standard output for messages alone: from now on what anything else prints goes to standard error."""
     kept = os.dup(sys.stdout.fileno())
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
@@ -80,7 +80,7 @@ def worded(complaint: str) -> str:
     return f"{complaint} (BRIGHTLY_API_KEY, BRIGHTLY_API_URL)."
 
 
-class Client(NamedTuple):
+class ClientConfig(NamedTuple):
     """An AI client: its name, where its configuration is, and what to write there for the server at a URL."""
 
     title: str
@@ -117,14 +117,14 @@ def vscode(url: str) -> dict[str, Any]:
 
 
 CLIENTS = {
-    "claude-desktop": Client(
+    "claude-desktop": ClientConfig(
         "Claude Desktop", "Settings > Developer > Edit Config (claude_desktop_config.json)", started
     ),
-    "claude-code": Client(
+    "claude-code": ClientConfig(
         "Claude Code", ".mcp.json in your project, with BRIGHTLY_API_KEY in the environment", claude_code
     ),
-    "cursor": Client("Cursor", "~/.cursor/mcp.json, or .cursor/mcp.json in your project", started),
-    "vscode": Client("VS Code", ".vscode/mcp.json in your project", vscode),
+    "cursor": ClientConfig("Cursor", "~/.cursor/mcp.json, or .cursor/mcp.json in your project", started),
+    "vscode": ClientConfig("VS Code", ".vscode/mcp.json in your project", vscode),
 }
 
 

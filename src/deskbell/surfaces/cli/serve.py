@@ -25,11 +25,11 @@ from deskbell.settings import Settings, pass_on
 from deskbell.surfaces.cli import lookups
 from deskbell.surfaces.cli.database import file_of, is_empty, program
 from deskbell.surfaces.cli.loopback import address_of
-from deskbell.surfaces.http.http_server import configured
+from deskbell.surfaces.http.http_server import uvicorn_config
 
 
-class Server(uvicorn.Server):
-    """Says what it serves as soon as it does, and wakes once a second instead of uvicorn's ten times."""
+class AnnouncedServer(uvicorn.Server):
+    """Prints what it serves when it is ready. Wakes once a second instead of uvicorn's ten times."""
 
     TICKS = 10  # of uvicorn's in a second
 
@@ -129,7 +129,7 @@ def bound(host: str, port: int, *, shared: bool = False) -> socket.socket:
     return made
 
 
-class OneEach:
+class SocketPerWorker:
     """Stands for a socket: whoever unpickles it has one of its own on the port. Linux then deals connections out evenly.
 
     Where workers wait at one socket, whichever wakes first takes all that have come: one of four was seen to have 39 of 64.
@@ -165,14 +165,16 @@ def supervise(settings: Settings, listener: socket.socket) -> None:
         if sys.platform == "linux":
             listener.close()  # it has shown that nobody else is there
             stack.enter_context(bound(host, port, shared=True))  # keeps the port while no worker has it
-            place = OneEach((host, port))
-        config = configured(settings, "deskbell.app:create", factory=True, workers=settings.workers)
+            place = SocketPerWorker((host, port))
+        config = uvicorn_config(settings, "deskbell.app:create", factory=True, workers=settings.workers)
         Supervisor(config, place, greeting(settings, port)).run()
 
 
 def run(settings: Settings, listener: socket.socket) -> None:
     """Serves in this process until a signal."""
-    server = Server(configured(settings, Deskbell(settings)), greeting(settings, listener.getsockname()[1]))
+    server = AnnouncedServer(
+        uvicorn_config(settings, Deskbell(settings)), greeting(settings, listener.getsockname()[1])
+    )
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, server.stop_early)
     try:

@@ -1,4 +1,4 @@
-"""The reference of what an operator uses, settings and commands, from their declarations."""
+"""The reference of settings and commands, from their declarations."""
 
 from __future__ import annotations
 
@@ -28,18 +28,18 @@ def settings() -> str:
         "| variable | type | default | meaning |",
         "|---|---|---|---|",
     ]
-    said = meanings()
+    meaning = meanings()
     for field in msgspec.structs.fields(Settings):
         default = msgspec.json.encode(field.default).decode() if field.default != "" else ""
         shown = f"`{default.strip(chr(34))}`" if default else "none"
         plain = unwrapped(field.type)[0]
         kind = getattr(plain, "__name__", str(plain))
-        lines.append(f"| `DESKBELL_{field.name.upper()}` | {kind} | {shown} | {said[field.name]} |")
+        lines.append(f"| `DESKBELL_{field.name.upper()}` | {kind} | {shown} | {meaning[field.name]} |")
     return "\n".join(lines) + "\n"
 
 
 def meanings() -> dict[str, str]:
-    """What the text below each field of the settings says."""
+    """The text below each field of the settings."""
     body = ast.parse(dedent(inspect.getsource(Settings))).body[0]
     assert isinstance(body, ast.ClassDef)
     found = {}
@@ -54,8 +54,8 @@ def commands() -> str:
     """Every command's help."""
     from deskbell.surfaces.cli import cli
 
-    lines = ["# Commands", "", "`deskbell COMMAND --help` says the same.", ""]
-    for path, text in helps(cli, inside(cli, "deskbell", None)):
+    lines = ["# Commands", "", "`deskbell COMMAND --help` prints the same text.", ""]
+    for path, text in helps(cli, context_of(cli, "deskbell", None)):
         lines += [f"## {path}", "", "```text", text.rstrip(), "```", ""]
     return "\n".join(lines).rstrip() + "\n"
 
@@ -66,9 +66,9 @@ def helps(command: click.Command, context: click.Context) -> Iterator[tuple[str,
     if isinstance(command, click.Group):
         for name in command.list_commands(context):
             if below := command.get_command(context, name):
-                yield from helps(below, inside(below, name, context))
+                yield from helps(below, context_of(below, name, context))
 
 
-def inside(command: click.Command, name: str, parent: click.Context | None) -> click.Context:
-    """The context that a command's help is written in."""
+def context_of(command: click.Command, name: str, parent: click.Context | None) -> click.Context:
+    """The context in which a command's help is rendered."""
     return click.Context(command, parent, name, terminal_width=100, **command.context_settings)

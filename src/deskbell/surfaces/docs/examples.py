@@ -1,4 +1,4 @@
-"""Example bodies and answers, put together from the examples that the types carry."""
+"""Example bodies and responses, from the examples that the types carry."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def identifier(field: str) -> str:
 
 
 def sent(operation: Operation, components: dict[str, Schema]) -> dict[str, Any]:
-    """What a client might send. An update shows one changed field, since it is partial."""
+    """A body that a client might send. An update shows one changed field, since it is partial."""
     if operation.input is None or operation.from_body is None:
         return {}
     schema = components[operation.input.__name__]
@@ -26,18 +26,18 @@ def sent(operation: Operation, components: dict[str, Schema]) -> dict[str, Any]:
         name = next((name for name, member in members.items() if "enum" in member), next(iter(members)))
         choices = members[name].get("enum") or [value(name, members[name])]
         return {name: [choice for choice in choices if choice is not None][-1]}
-    return {name: value(name, member) for name, member in members.items() if telling(name, schema)}
+    return {name: value(name, member) for name, member in members.items() if is_worth_showing(name, schema)}
 
 
-def telling(name: str, schema: Schema) -> bool:
+def is_worth_showing(name: str, schema: Schema) -> bool:
     """Whether a field is worth showing: it is required, or has an example and is no reference to another record."""
     return name in schema["required"] or ("examples" in schema["properties"][name] and not name.endswith("_id"))
 
 
 def answer(operation: Operation, components: dict[str, Schema]) -> dict[str, Any]:
-    """The record that the server might answer, in agreement with the body that makes such a record."""
+    """The record that the server might return, consistent with the body that creates one."""
     name = operation.record.__name__
-    record = made(components[f"New{name}"]) if f"New{name}" in components else {}
+    record = created(components[f"New{name}"]) if f"New{name}" in components else {}
     members: dict[str, Schema] = components[name]["properties"]
     for field, member in members.items():
         if field not in record:
@@ -48,10 +48,12 @@ def answer(operation: Operation, components: dict[str, Schema]) -> dict[str, Any
     return {field: record[field] for field in members}
 
 
-def made(new: Schema) -> dict[str, Any]:
-    """The fields that a creation decides: as its example sends them, else their defaults."""
+def created(new: Schema) -> dict[str, Any]:
+    """The fields that creating a record sets: from the example body, else their defaults."""
     members: dict[str, Schema] = new["properties"]
-    return {name: value(name, each) if telling(name, new) else each["default"] for name, each in members.items()}
+    return {
+        name: value(name, each) if is_worth_showing(name, new) else each["default"] for name, each in members.items()
+    }
 
 
 def sample(name: str, schema: Schema, components: dict[str, Schema]) -> Any:
@@ -70,7 +72,7 @@ def sample(name: str, schema: Schema, components: dict[str, Schema]) -> Any:
 
 
 def value(name: str, schema: Schema) -> Any:
-    """One value: an id, the type's example, its first choice, else nothing much."""
+    """One value: an id, the type's example, its first choice, else an empty value."""
     if schema.get("format") == "uuid":
         return identifier(name)
     if "examples" in schema:

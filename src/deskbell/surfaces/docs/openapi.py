@@ -1,4 +1,4 @@
-"""The OpenAPI 3.1 description of the CRM API, made from the operation table and the records' types. Nothing is said twice."""
+"""The OpenAPI 3.1 description of the CRM API, made from the operation table and the records' types."""
 
 from __future__ import annotations
 
@@ -135,7 +135,7 @@ def described(operation: Operation, components: dict[str, Schema]) -> dict[str, 
 
 
 def parameters(operation: Operation) -> list[dict[str, Any]]:
-    """Those of the path, the query, and the headers."""
+    """The parameters of path, query and headers."""
     made = [identifier(name) for name in operation.path_parameters]
     if operation.from_query and operation.input:
         for name, schema in struct_schema(operation.input)["properties"].items():
@@ -158,7 +158,7 @@ def body(operation: Operation, name: str, components: dict[str, Schema]) -> dict
 
 
 def success(operation: Operation, components: dict[str, Schema]) -> dict[str, Any]:
-    """The answer when all is well: one record in `data`, or a list with `meta`."""
+    """The response of a success: one record in `data`, or a list with `meta`."""
     name = operation.record.__name__
     record = examples.answer(operation, components)
     data: Schema = reference(name)
@@ -181,7 +181,7 @@ def headers(names: Sequence[str]) -> dict[str, Any]:
 
 
 def errors(operation: Operation) -> dict[int, list[str]]:
-    """Every status other than success that an operation can answer with, and its codes."""
+    """Every status other than success that an operation can return, with its codes."""
     codes = ["unauthorized", "insufficient_scope", *operation.errors]
     if operation.input or not operation.is_read:
         codes.append("validation_error")

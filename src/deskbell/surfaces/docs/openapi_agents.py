@@ -115,7 +115,7 @@ def described(operation: Operation, components: dict[str, Schema]) -> dict[str, 
 
 
 def parameters(operation: Operation) -> list[dict[str, Any]]:
-    """Those of the path, the query, and the headers."""
+    """The parameters of path, query and headers."""
     kinds = dict(zip(operation.path_parameters, operation.path_readers, strict=True))
     made = [identifier(name, reader) for name, reader in kinds.items()]
     if operation.from_query and operation.input:
@@ -157,7 +157,7 @@ def sent(operation: Operation, kind: type, components: dict[str, Schema]) -> dic
 
 
 def success(operation: Operation, components: dict[str, Schema]) -> dict[str, Any]:
-    """The answer when all is well: one bare record, or events."""
+    """The response of a success: one bare record, or events."""
     schema = reference(operation.record.__name__)
     content: dict[str, Any] = {
         "application/json": {"schema": schema, "example": examples.sample("", schema, components)}
@@ -174,7 +174,7 @@ def success(operation: Operation, components: dict[str, Schema]) -> dict[str, An
 
 
 def errors(operation: Operation) -> dict[int, list[str]]:
-    """Every status other than success that an operation can answer with, and its codes."""
+    """Every status other than success that an operation can return, with its codes."""
     found = openapi.errors(operation)
     found[500] = [code for code in found[500] if code not in ("query_failed", "create_failed")]
     found.setdefault(AWAY, []).append("query_failed")

@@ -1,4 +1,4 @@
-"""Everything beside the two APIs: health and metrics, and the reference as JSON, pages and plain text."""
+"""Everything outside the two APIs: health, metrics, and the reference as JSON, HTML and plain text."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from deskbell.surfaces.http.dispatcher import Receive, Scope, Send, request_id
 from deskbell.surfaces.ops.access_log import AccessLog
 from deskbell.surfaces.ops.health import Health
 
-_guard = [
+_security_headers = [
     (b"content-security-policy", b"default-src 'none'; style-src 'self'; img-src data:; base-uri 'none'; "
      b"form-action 'none'; frame-ancestors 'none'"),
     (b"x-content-type-options", b"nosniff"),
@@ -31,8 +31,8 @@ _guard = [
 ]  # fmt: skip
 
 
-class Guarded:
-    """An application whose answers forbid scripts, frames and foreign content, and are in the log under their path or `-`."""
+class SecuredPages:
+    """An application whose responses forbid scripts, frames and foreign content. Logged under their path, or `-` for unknown ones."""
 
     def __init__(self, routes: list[Route], refusals: dict[Any, Any], access_log: AccessLog) -> None:
         self.inner = Starlette(routes=routes, exception_handlers=refusals)
@@ -43,15 +43,15 @@ class Guarded:
         started, id, path = time.perf_counter(), request_id(scope), scope["path"]
         status = 0
 
-        async def guarded(message: Any) -> None:
+        async def send_secured(message: Any) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = [*message["headers"], *_guard, (b"x-request-id", id.encode())]
+                message["headers"] = [*message["headers"], *_security_headers, (b"x-request-id", id.encode())]
             await send(message)
 
         try:
-            await self.inner(scope, receive, guarded)
+            await self.inner(scope, receive, send_secured)
         finally:
             self.access_log.add(id, path if path in self.paths else "-", None, status, started)
 
@@ -62,8 +62,8 @@ def build(
     database: Database,
     access_log: AccessLog,
     settings: Settings,
-) -> Guarded:
-    """The application for all paths that neither API has. Pages are made when first asked for."""
+) -> SecuredPages:
+    """The application for all other paths. A page is rendered when it is first asked for."""
     reference, of_agents = Reference(operations), AgentReference(agent_operations)
     health = Health(database, access_log, settings.metrics_token)
     routes = [
@@ -80,19 +80,19 @@ def build(
         page("/openapi.json", reference.document, "application/json"),
     ]
     refusals: dict[Any, Any] = {404: unknown, 405: wrong_method, 500: failed}
-    return Guarded(routes, refusals, access_log)
+    return SecuredPages(routes, refusals, access_log)
 
 
 async def home(request: Request) -> Response:
     return RedirectResponse("/docs")
 
 
-def page(path: str, make: Callable[[], str], kind: str = "text/html") -> Route:
-    """A route to a text that never changes while the process lives."""
-    made = cache(make)
+def page(path: str, render: Callable[[], str], kind: str = "text/html") -> Route:
+    """A route to a text that never changes while the process runs."""
+    text = cache(render)
 
     async def show(request: Request) -> Response:
-        return Response(made(), media_type=kind)
+        return Response(text(), media_type=kind)
 
     return Route(path, show)
 

@@ -237,7 +237,7 @@ class Dispatcher:
     async def external(
         self, call: Call, operation: Operation, principal: Principal, path: list[Any], scope: Scope, receive: Receive
     ) -> Response:
-        """An operation that makes its own transactions. One whose body is a command is cancelled when its client hangs up."""
+        """An operation that makes its own transactions. One whose body is a command is cancelled when its client disconnects."""
         unread = None
         if operation.from_body:
             body = await read_body(call, receive)
@@ -252,7 +252,7 @@ class Dispatcher:
         work = operation.run_external(external, arguments, self.dialect.render)
         if not operation.from_body:
             return await work
-        return await sse.unless_gone(work, receive, partial(self.revalidate, call))
+        return await sse.while_connected(work, receive, partial(self.revalidate, call))
 
     async def revalidate(self, call: Call) -> None:
         """Refuses a caller whose key was good when the request came and has ended since. A database that is away ends none."""

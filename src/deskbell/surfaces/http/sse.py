@@ -1,4 +1,4 @@
-"""Answers that take their time: server-sent events, and work that ends when its client hangs up."""
+"""Responses that take a while: server-sent events, and work that is cancelled when its client disconnects."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 #: Raises the Problem that ends the work of a client whose key has ended.
-Welcome = Callable[[], Awaitable[None]]
+Revalidate = Callable[[], Awaitable[None]]
 
-LOOK = 0.25  # seconds between looks at a key while its answer is made; revocation holds within 1 s
+REVALIDATE_SECONDS = 0.25  # between checks of a key during a response; a revoked key must end it within 1 s
 
-# Proxies of the nginx family hold answers back unless they are told not to.
+# The last header keeps nginx and its relatives from buffering the events.
 HEADERS = (
     (b"content-type", b"text/event-stream; charset=utf-8"),
     (b"cache-control", b"no-store"),
@@ -28,29 +28,30 @@ HEADERS = (
 
 
 class Disconnected(Exception):
-    """The client went away: before its body was whole, or before it had its answer."""
+    """The client disconnected before its body was complete, or before it had its response."""
 
 
-async def hung_up(receive: Receive) -> None:
+async def disconnected(receive: Receive) -> None:
+    """Returns when the client disconnects."""
     while (await receive())["type"] != "http.disconnect":
         pass
 
 
-async def unless_gone(work: Coroutine[Any, Any, T], receive: Receive, welcome: Welcome) -> T:
-    """What the work gives. It is cancelled, and its cancellation awaited, when its client hangs up first or is not welcome any more."""
-    acting, gone = asyncio.create_task(work), asyncio.create_task(hung_up(receive))
+async def while_connected(work: Coroutine[Any, Any, T], receive: Receive, revalidate: Revalidate) -> T:
+    """The result of some work, which is cancelled when its client disconnects or its key ends. Waits for the cancellation."""
+    task, disconnect = asyncio.create_task(work), asyncio.create_task(disconnected(receive))
     try:
-        while not acting.done():
-            await asyncio.wait({acting, gone}, timeout=LOOK, return_when=asyncio.FIRST_COMPLETED)
-            if gone.done() and not acting.done():
+        while not task.done():
+            await asyncio.wait({task, disconnect}, timeout=REVALIDATE_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+            if disconnect.done() and not task.done():
                 raise Disconnected
-            if not acting.done():
-                await welcome()
-        return acting.result()
+            if not task.done():
+                await revalidate()
+        return task.result()
     finally:
-        acting.cancel()
-        gone.cancel()
-        await asyncio.gather(acting, gone, return_exceptions=True)
+        task.cancel()
+        disconnect.cancel()
+        await asyncio.gather(task, disconnect, return_exceptions=True)
 
 
 async def send(
@@ -59,22 +60,22 @@ async def send(
     problem: Callable[[Exception], Problem],
     receive: Receive,
     send: Send,
-    welcome: Welcome,
+    revalidate: Revalidate,
 ) -> None:
-    """The events as `text/event-stream` (HTML standard, 9.2), until the last, or the client hangs up or is not welcome any more."""
+    """The events as `text/event-stream` (HTML standard, 9.2), until the last one, or until the client disconnects or its key ends."""
 
-    async def part(name: str, data: bytes) -> None:
+    async def send_event(name: str, data: bytes) -> None:
         body = b"event: %b\ndata: %b\n\n" % (name.encode(), data)
         await send({"type": "http.response.body", "body": body, "more_body": True})
 
-    async def all_of_them() -> None:
+    async def send_all() -> None:
         async for name, record in events.events:
-            await part(name, dialect.render(record))
+            await send_event(name, dialect.render(record))
 
     try:
-        await unless_gone(all_of_them(), receive, welcome)
+        await while_connected(send_all(), receive, revalidate)
     except Disconnected:
         return
     except Exception as error:
-        await part("error", dialect.envelope(problem(error)))
+        await send_event("error", dialect.envelope(problem(error)))
     await send({"type": "http.response.body", "body": b""})

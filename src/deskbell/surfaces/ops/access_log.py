@@ -1,4 +1,4 @@
-"""One JSON line per request, written in bulk: a kill may lose the last fifth of a second of log, never data."""
+"""One JSON line per request, written in batches: a killed process may lose the last 0.2 seconds of log, but no data."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from typing import Any
 
 import msgspec
 
-MOST_WAITING = 100_000  # lines
+MAX_PENDING = 100_000  # lines
 TICK = 0.2  # seconds between writes
 
 _encode = msgspec.json.Encoder().encode
 
 
-#: A line before it is worded: moment, request id, organization, key, operation, status, seconds.
-Waiting = tuple[float, str, str | None, str | None, str, int, float]
+#: A line before it is encoded: Unix time, request id, organization, key, operation, status, seconds.
+PendingLine = tuple[float, str, str | None, str | None, str, int, float]
 
 
-class Line(msgspec.Struct):
-    """What a line says. `time` is Unix time in seconds, `ms` how long the request took; `key` is the key's first characters."""
+class LogLine(msgspec.Struct):
+    """The members of a line. `time` is Unix time in seconds, `ms` how long the request took, `key` the first characters of the key."""
 
     time: float
     request_id: str
@@ -33,14 +33,14 @@ class Line(msgspec.Struct):
 
 
 class AccessLog:
-    """Lines wait here for a thread of their own: a reader of the log that stalls holds up neither requests nor the end.
+    """Collects lines for a thread that writes them, so that a log reader that stalls delays neither requests nor the shutdown.
 
     No line holds a body, a whole key or a phone number.
     """
 
     def __init__(self, descriptor: int | None) -> None:
         self.descriptor = descriptor
-        self.lines: deque[Waiting] = deque()
+        self.lines: deque[PendingLine] = deque()
         self.ended = threading.Event()
         self.idle = True  # whether the writer waits for the next line
         self.added = threading.Event()
@@ -54,9 +54,7 @@ class AccessLog:
         place = (operation, status)
         self.requests[place] = self.requests.get(place, 0) + 1
         self.seconds[operation] = self.seconds.get(operation, 0.0) + took
-        if (
-            self.descriptor is not None and len(self.lines) < MOST_WAITING
-        ):  # else whoever reads the log has stopped reading
+        if self.descriptor is not None and len(self.lines) < MAX_PENDING:  # else the log's reader has stalled
             organization, key = (caller.organization_id, caller.key_prefix) if caller else (None, None)
             self.lines.append((time.time(), request_id, organization, key, operation, status, took))
             if self.idle:
@@ -64,16 +62,16 @@ class AccessLog:
                 self.added.set()
 
     def start(self) -> None:
-        """Begins to write. Lines that are added before wait."""
+        """Starts writing. Lines that were added before are kept."""
         if self.descriptor is not None:
             self.writer.start()
 
-    def stop(self, patience: float) -> None:
-        """Writes what is left, for at most `patience` seconds; what the reader has not taken by then is dropped."""
+    def stop(self, grace: float) -> None:
+        """Writes what is left, for at most `grace` seconds; what the reader has not read by then is dropped."""
         self.ended.set()
         self.added.set()
         if self.writer.is_alive():
-            self.writer.join(patience)
+            self.writer.join(grace)
 
     def run(self) -> None:
         while self.added.wait() and not self.ended.wait(TICK):
@@ -82,18 +80,18 @@ class AccessLog:
             self.write(self.take())
         self.write(self.take())
 
-    def take(self) -> list[Waiting]:
-        """The lines that wait, which are then no longer kept here. Others may add lines meanwhile."""
+    def take(self) -> list[PendingLine]:
+        """Removes and returns the pending lines. Others may add lines at the same time."""
         return [self.lines.popleft() for _ in range(len(self.lines))]
 
-    def write(self, lines: list[Waiting]) -> None:
-        """Words the lines and hands them over; blocks as long as the reader of the log does."""
+    def write(self, lines: list[PendingLine]) -> None:
+        """Encodes and writes the lines; blocks for as long as the log's reader does."""
         text = b"".join(
-            _encode(Line(moment, request_id, organization, key, operation, status, round(took * 1000, 3))) + b"\n"
+            _encode(LogLine(moment, request_id, organization, key, operation, status, round(took * 1000, 3))) + b"\n"
             for moment, request_id, organization, key, operation, status, took in lines
         )
         try:
             while text and self.descriptor is not None:
                 text = text[os.write(self.descriptor, text) :]
-        except OSError:  # nobody reads the log any more; the service goes on
+        except OSError:  # the log has no reader any more; the service goes on
             self.descriptor = None

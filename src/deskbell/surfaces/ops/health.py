@@ -1,4 +1,4 @@
-"""What those who run an installation ask it: whether it is alive, whether it is ready, and how it fares."""
+"""What operators and their tools ask: `/healthz`, `/readyz` and `/metrics`."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from deskbell.surfaces.ops.access_log import AccessLog
 
 log = logging.getLogger(__name__)
 
-PATIENCE = 2.0  # seconds that a look at the database may take
+DATABASE_TIMEOUT = 2.0  # seconds
 FORWARDED = ("forwarded", "x-forwarded-for", "x-real-ip", "via")
 
 _migrations = table("migrations", column("number", Integer()))
@@ -62,16 +62,16 @@ class Health:
         self.started = time.time()
 
     async def alive(self, request: Request) -> Response:
-        """The process answers. The database is not asked."""
+        """The process is running. Does not ask the database."""
         return JSONResponse({"status": "ok"})
 
     async def ready(self, request: Request) -> Response:
-        """The database answers in time and has this program's schema; else 503 with the reason."""
+        """Whether the database answers in time and has this program's schema; else 503 with the reason."""
         try:
-            async with asyncio.timeout(PATIENCE):
+            async with asyncio.timeout(DATABASE_TIMEOUT):
                 found = await self.database.read(schema)
         except TimeoutError:
-            return unready(f"The database did not answer within {PATIENCE:g} seconds")
+            return unready(f"The database did not answer within {DATABASE_TIMEOUT:g} seconds")
         except Exception as error:
             log.error("not ready: %s", error)
             return unready("The database cannot be read; the server's log says why")
@@ -80,14 +80,14 @@ class Health:
         return JSONResponse({"status": "ok", "schema": found, "version": deskbell.__version__})
 
     async def metrics(self, request: Request) -> Response:
-        """The Prometheus text format, for those who may read it."""
+        """Metrics in the Prometheus text format, for those who may read them."""
         if not self.may_read(request):
             return self.refused()
         lines = [*self.process(), *self.requests(), *await self.stored()]
         return PlainTextResponse("\n".join(lines) + "\n", media_type="text/plain; version=0.0.4")
 
     def may_read(self, request: Request) -> bool:
-        """With a token set, whoever sends it; without, the same machine, but not through a proxy that runs on it."""
+        """With a token set, everybody who sends it. Without, this machine only, and not through a proxy on it."""
         if self.token:
             sent = request.headers.getlist("authorization")
             wanted = f"Bearer {self.token}".encode()
@@ -95,7 +95,7 @@ class Health:
         return local(request) and not any(name in request.headers for name in FORWARDED)
 
     def refused(self) -> Response:
-        """A token would help where one is set; else only the same machine."""
+        """401 where a token is set, since sending it would help; else 403."""
         if self.token:
             problem, headers = (
                 Problem("unauthorized", "Metrics need the bearer token of this server"),
@@ -129,16 +129,18 @@ class Health:
         return lines + metric("deskbell_request_seconds", "summary", "Seconds from request to answer", spent)
 
     async def stored(self) -> list[str]:
-        """What the database tells; without one, nothing but that."""
+        """Metrics from the database; if it does not answer, only that."""
         try:
-            async with asyncio.timeout(PATIENCE):
+            async with asyncio.timeout(DATABASE_TIMEOUT):
                 found = await self.database.read(count)
         except Exception as error:
             log.error("metrics: %s", error)
             return metric("deskbell_database_up", "gauge", "Whether the database answers", {"": 0})
         states = {'{state="waiting"}': found.waiting, '{state="failed"}': found.failed}
         lines = metric("deskbell_database_up", "gauge", "Whether the database answers", {"": 1})
-        lines += metric("deskbell_jobs", "gauge", "Jobs that wait or run, and jobs that failed for good", states)
+        lines += metric(
+            "deskbell_jobs", "gauge", "Jobs that wait or run, and jobs that have failed permanently", states
+        )
         return lines + metric("deskbell_database_bytes", "gauge", "Size of the database", {"": found.size})
 
 
@@ -175,7 +177,7 @@ def metric(name: str, kind: str, meaning: str, samples: dict[str, Any]) -> list[
 
 
 def resident() -> int | None:
-    """Bytes of memory that this process holds, where the system tells it in /proc."""
+    """Bytes of memory that this process uses, on systems with /proc."""
     try:
         pages = int(Path("/proc/self/statm").read_text().split()[1])
     except OSError:
