@@ -41,7 +41,7 @@ class Torch:
     """The reference in a process of its own, on the same core."""
 
     def __init__(self, python: str, texts: list[str]) -> None:
-        command = [python, str(HERE / "reference_torch.py"), str(minilm.installed()), str(minilm.TOKENS)]
+        command = [python, str(HERE / "reference_torch.py"), str(minilm.installed_folder()), str(minilm.MAX_TOKENS)]
         one = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"}
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
         self.process = subprocess.Popen(command, env=os.environ | one, text=True, **pipes)  # type: ignore[call-overload]
@@ -67,7 +67,7 @@ def torch(texts: list[str]) -> Torch | None:
 
 def seconds(embedder: minilm.MiniLM, texts: list[str]) -> float:
     start = time.process_time()
-    embedder.embedded(texts)
+    embedder.embed_blocking(texts)
     return time.process_time() - start
 
 
@@ -97,7 +97,7 @@ def bench(figures: common.Figures) -> None:
 
 
 def main() -> None:
-    if minilm.place() is None:
+    if minilm.model_folder() is None:
         print(f"  skipped: the offline embedder is not installed. {minilm.HOW}")
         return
     figures = common.Figures()

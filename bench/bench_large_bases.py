@@ -19,15 +19,16 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from deskbell.app import settling_of
+from deskbell.app import index_builds_of
 from deskbell.foundation import databases
 from deskbell.foundation.ids import public_id
 from deskbell.knowledge.embedders.minilm import MiniLM
 from deskbell.knowledge.index.cache import IndexCache
 from deskbell.knowledge.index.disk import build_job
 from deskbell.knowledge.index.disk import store as large_store
-from deskbell.knowledge.retrieval.score_calibration import Calibration
-from deskbell.knowledge.retrieval.search import SearchService, search_one
+from deskbell.knowledge.retrieval.search import search_one
+from deskbell.knowledge.retrieval.service import SearchService
+from deskbell.knowledge.scores import Calibration
 from deskbell.knowledge.text import analysis
 from deskbell.organizations import operations
 from deskbell.settings import Settings
@@ -85,7 +86,7 @@ class Given:
 class InMemory(IndexCache):
     """Does as if nothing was stored."""
 
-    async def passages(self, *_: Any) -> None:
+    async def stored_chunks(self, *_: Any) -> None:
         return None
 
 
@@ -144,7 +145,7 @@ class Base:
     async def stored(self, database: Any) -> float:
         """Seconds until the index is stored."""
         start = time.perf_counter()
-        worker = settling_of(Settings(large_base_chunks=CHUNKS - 1), database)
+        worker = index_builds_of(Settings(large_base_chunks=CHUNKS - 1), database)
         await build_job.catch_up(database, CHUNKS - 1)
         running = asyncio.create_task(worker.run())
         while not await database.read(lambda session: session.all(large_store.segments(self.organization_id, self.id))):
@@ -169,7 +170,7 @@ async def measured(figures: common.Figures, base: Base) -> None:
     taken = await base.stored(database)
     report(figures, *await in_turns(base, memory, disk))
     size = {
-        name: next(iter(each.indexes.loaded.values())).size / 2**20
+        name: next(iter(each.indexes.cached.values())).size / 2**20
         for name, each in (("memory", memory), ("disk", disk))
     }
     k = f"{CHUNKS // 1000}k chunks"

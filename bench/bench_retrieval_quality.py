@@ -26,7 +26,7 @@ from deskbell.foundation.db import Session
 from deskbell.identity import applications
 from deskbell.knowledge.answers import extractive
 from deskbell.knowledge.embedders import minilm
-from deskbell.knowledge.retrieval.score_calibration import THRESHOLD
+from deskbell.knowledge.scores import THRESHOLD
 from deskbell.organizations.operations import create_organization
 
 BOUNDS = {"stackfaq": 0.93, "stackfaq_ans": 0.73, "cranfield": 0.42, "scifact_sub": 0.80, "squad": 0.91}
@@ -201,7 +201,7 @@ def main() -> None:
     if not retrieval.PLACE.exists():
         print(f"  skipped: no collections in {retrieval.PLACE}; BENCH_COLLECTIONS names another folder")
         return
-    if minilm.place() is None:
+    if minilm.model_folder() is None:
         print(f"  skipped: the offline embedder is not installed. {minilm.HOW}")
         return
     figures = common.Figures()

@@ -18,10 +18,10 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from deskbell.knowledge.embedders import minilm
+from deskbell.knowledge.extraction.chunks import split_into_chunks
 from deskbell.knowledge.extraction.document import Block, ParsedDocument
 from deskbell.knowledge.index.memory import Index, IndexEntry
 from deskbell.knowledge.index.segments import Segment
-from deskbell.knowledge.ingestion.chunks import chunked
 from deskbell.knowledge.text import analysis
 
 SIZES = 10_000, 100_000  # passages
@@ -158,7 +158,7 @@ def indexing(figures: common.Figures) -> None:
         start = time.process_time()
         entries = []
         for number, document in enumerate(documents):
-            for chunk in chunked(document):
+            for chunk in split_into_chunks(document):
                 title = analysis.terms(chunk.heading(document.title), "en")
                 entries.append(IndexEntry(f"{number}-{chunk.position}", title, analysis.terms(chunk.text, "en")))
         Index(0).changed(entries)

@@ -29,7 +29,7 @@ class Remembering(minilm.MiniLM):
         self.kept.execute("pragma journal_mode = wal; pragma synchronous = normal")
         self.kept.execute("create table if not exists vectors (text blob primary key, vector blob) without rowid")
 
-    def embedded(self, texts: Sequence[str]) -> NDArray[np.float32]:
+    def embed_blocking(self, texts: Sequence[str]) -> NDArray[np.float32]:
         rows = np.empty((len(texts), self.dimensions), np.float32)
         keys = [hashlib.sha256(f"{minilm.SHA256}\0{text}".encode()).digest() for text in texts]
         unknown: dict[str, list[int]] = {}
@@ -41,7 +41,7 @@ class Remembering(minilm.MiniLM):
         missing = list(unknown)
         for start in range(0, len(missing), LONG):
             part = missing[start : start + LONG]
-            made = super().embedded(part)
+            made = super().embed_blocking(part)
             with self.turn, self.kept:
                 for text, row in zip(part, made, strict=True):
                     rows[unknown[text]] = row

@@ -40,18 +40,18 @@ from deskbell.foundation.fair_worker import FairWorker
 from deskbell.foundation.schedule import Recurring
 from deskbell.foundation.worker import Work, Worker
 from deskbell.identity.authentication import ApiKeyAuthenticator, ApplicationAuthenticator
+from deskbell.knowledge import embedders
 from deskbell.knowledge import operations as knowledge
-from deskbell.knowledge.documents import purge as purge_uploads
-from deskbell.knowledge.embedders import chosen
 from deskbell.knowledge.embedders.base import Embedder
 from deskbell.knowledge.index.disk.build_job import IndexBuilder
-from deskbell.knowledge.index.disk.build_job import catch_up as settle_large_bases
-from deskbell.knowledge.ingestion.indexing import Indexer, catch_up
-from deskbell.knowledge.ingestion.sources import DocumentReader
-from deskbell.knowledge.jobs import CALIBRATE, LARGE, QUEUE
+from deskbell.knowledge.index.disk.build_job import catch_up as queue_index_builds
+from deskbell.knowledge.ingestion.catch_up import catch_up
+from deskbell.knowledge.ingestion.handlers import handlers_of
+from deskbell.knowledge.ingestion.sources import SourceReader
+from deskbell.knowledge.jobs import BUILD_QUEUE, CALIBRATE, QUEUE
 from deskbell.knowledge.retrieval.calibration_job import Calibrator
-from deskbell.knowledge.retrieval.search import SearchService
-from deskbell.knowledge.uploads import Uploads
+from deskbell.knowledge.retrieval.service import SearchService
+from deskbell.knowledge.uploads import Uploads, delete_abandoned
 from deskbell.leads import operations as leads
 from deskbell.organizations import operations as organizations
 from deskbell.settings import Settings
@@ -87,7 +87,7 @@ HOUR = 3600  # seconds
 INDEXING_DRAIN = 1.0  # seconds that indexing and models have at the end: what is not stored then is done again
 INDEXED_AT_ONCE = 3  # documents
 INDEXED_OF_EACH = 2  # of one organization: one is read while another is embedded, and there is room for somebody else's
-SETTLED_AT_ONCE = 1  # knowledge bases
+BUILT_AT_ONCE = 1  # indexes of knowledge bases
 SUMMARIZED_AT_ONCE = 2  # versions of agents
 MIB = 1024 * 1024
 NOTED = 30.0  # seconds between writes of when keys were last used
@@ -152,14 +152,14 @@ class Deskbell:
         self.indexing = indexing_of(self.settings, self.database, embedder, self.knowledge)
         handlers = {SUMMARIZE: Summarizer(self.models).summarize}
         self.summing = Worker(self.database, handlers, queue=AGENTS, at_once=SUMMARIZED_AT_ONCE)
-        self.settling = settling_of(self.settings, self.database)
-        for worker in (self.worker, self.indexing, self.summing, self.settling):
+        self.index_builds = index_builds_of(self.settings, self.database)
+        for worker in (self.worker, self.indexing, self.summing, self.index_builds):
             self.database.on_change("jobs", worker.wake)
         try:
             await self.database.write(self.opening)
             await self.mcp.announce_tools()
             await catch_up(self.database, embedder)
-            await settle_large_bases(self.database, self.settings.large_base_chunks)
+            await queue_index_builds(self.database, self.settings.large_base_chunks)
         except DatabaseFailure as failure:
             if self.database.single_process:
                 raise
@@ -168,7 +168,7 @@ class Deskbell:
             self.worker.run,
             self.indexing.run,
             self.summing.run,
-            self.settling.run,
+            self.index_builds.run,
             self.note_use,
             self.note_usage,
             self.mcp_sessions.run,
@@ -234,7 +234,9 @@ class Deskbell:
     async def stop(self) -> None:
         """Lets what is under way finish, then closes the database."""
         patience = self.settings.drain_seconds / 2
-        early = (worker.stop(min(patience, INDEXING_DRAIN)) for worker in (self.indexing, self.summing, self.settling))
+        early = (
+            worker.stop(min(patience, INDEXING_DRAIN)) for worker in (self.indexing, self.summing, self.index_builds)
+        )
         await asyncio.gather(self.worker.stop(patience), *early)
         for task in self.background:
             task.cancel()
@@ -294,29 +296,31 @@ def endpoint(settings: Settings) -> Endpoint:
 
 
 def embedder_of(settings: Settings) -> Embedder | None:
-    """What documents are embedded by; None for keywords alone."""
+    """What embeds documents; None for keyword search only."""
     endpoint = (settings.embedder_base_url, settings.embedder_api_key, settings.embedder_model)
     price = prices(settings.llm_prices).get(settings.embedder_model)
-    return chosen(settings.embedder, *endpoint, settings.embedder_dimensions, price.into if price else 0.0)
+    return embedders.configured(
+        settings.embedder, *endpoint, settings.embedder_dimensions, price.into if price else 0.0
+    )
 
 
 def knowledge_of(settings: Settings, database: Database, embedder: Embedder | None) -> SearchService:
-    """What searches."""
+    """What all searches of this process share."""
     return SearchService(database, embedder, settings.index_mib * MIB, settings.large_base_chunks)
 
 
 def indexing_of(settings: Settings, database: Database, embedder: Embedder | None, knowledge: SearchService) -> Worker:
-    """What makes documents findable, in a server or in a command that has no server beside it."""
-    reader = DocumentReader(settings.upload_mib * MIB, settings.feed_hours)
-    handlers = Indexer(database, reader, embedder).handlers | {CALIBRATE: Calibrator(knowledge).calibrate}
+    """The worker that makes documents searchable, in a server or in a command without one."""
+    reader = SourceReader(settings.upload_mib * MIB, settings.feed_hours)
+    handlers = handlers_of(database, reader, embedder) | {CALIBRATE: Calibrator(knowledge).calibrate}
     return FairWorker(database, handlers, queue=QUEUE, at_once=INDEXED_AT_ONCE, each=INDEXED_OF_EACH)
 
 
-def settling_of(settings: Settings, database: Database) -> Worker:
-    """What stores the indexes of large knowledge bases; where the database cannot have them, it has nothing to do."""
+def index_builds_of(settings: Settings, database: Database) -> Worker:
+    """The worker that stores the indexes of large knowledge bases; without work where the database cannot store them."""
     graphs = database.graphs
     handlers = IndexBuilder(database, graphs, settings.large_base_chunks).handlers if graphs is not None else {}
-    return Worker(database, handlers, queue=LARGE, at_once=SETTLED_AT_ONCE)
+    return Worker(database, handlers, queue=BUILD_QUEUE, at_once=BUILT_AT_ONCE)
 
 
 async def purge_answers(work: Work) -> None:
@@ -326,7 +330,7 @@ async def purge_answers(work: Work) -> None:
 
 async def purge_old_uploads(work: Work) -> None:
     """Deletes uploads that nothing came of within an hour."""
-    await work.complete(lambda session: purge_uploads(session, clock.seconds_from_now(-HOUR)))
+    await work.complete(lambda session: delete_abandoned(session, clock.seconds_from_now(-HOUR)))
 
 
 RECURRING = [

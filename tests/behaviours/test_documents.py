@@ -11,8 +11,8 @@ import pytest
 
 from deskbell.core.context import Context
 from deskbell.demo import papers
-from deskbell.knowledge.documents import held_document, put_document
-from deskbell.knowledge.ingestion.index_transactions import store_feed_entry
+from deskbell.knowledge.documents import lock_document, put_document
+from deskbell.knowledge.ingestion.feeds import store_entry
 from deskbell.knowledge.model import DocumentDraft
 from tests.agents import denied
 from tests.desk import Api, eventually
@@ -216,9 +216,9 @@ def test_a_feed_takes_no_document_of_others_for_its_entry(alice: Api, shelf: Lib
         await put_document(ctx, base, DocumentDraft("url", own, url=own))
         for address in ("https://one.example/feed", own + "/feed"):
             made = await put_document(ctx, base, DocumentDraft("feed", address, url=address))
-            feed = await held_document(ctx, made.id)
-            await store_feed_entry(ctx, feed=feed, draft=entry(feed_id=feed.id, digest=address), data=b"ours now")
-            await store_feed_entry(
+            feed = await lock_document(ctx, made.id)
+            await store_entry(ctx, feed=feed, draft=entry(feed_id=feed.id, digest=address), data=b"ours now")
+            await store_entry(
                 ctx, feed=feed, draft=DocumentDraft("entry", address, url=address, feed_id=feed.id), data=b"me"
             )
 

@@ -22,7 +22,7 @@ from deskbell.foundation.jobs import live_job
 from deskbell.foundation.postgres.copying import copy
 from deskbell.knowledge import jobs
 from deskbell.knowledge.index.disk import build_transactions
-from deskbell.knowledge.jobs import SETTLE, SWEEP
+from deskbell.knowledge.jobs import BUILD_INDEX, CLEAN_UP
 from deskbell.settings import Settings
 from deskbell.surfaces.cli.doctor import examine
 from tests.agents import AgentApi, application
@@ -203,14 +203,16 @@ def test_a_deleted_base_leaves_nothing(large: Server, shelf: Library) -> None:
 
 
 def test_a_base_that_goes_while_its_index_is_stored_leaves_nothing(large: Server, shelf: Library) -> None:
-    name, tables = f"{SETTLE} {shelf.id}", ("knowledge_segments", "knowledge_blocks")
+    name, tables = f"{BUILD_INDEX} {shelf.id}", ("knowledge_segments", "knowledge_blocks")
     eventually(lambda: not ask(large.database, "SELECT FROM jobs WHERE dedupe = $1", name), 60)
-    act(shelf, partial(jobs.settle, base_id=shelf.id, delay=3600))  # stands for a job under way
+    act(shelf, partial(jobs.queue_index_build, base_id=shelf.id, delay=3600))  # stands for a job under way
     assert shelf.api.delete(f"/knowledge-bases/{shelf.id}").status_code == 200
-    eventually(lambda: not ask(large.database, "SELECT FROM jobs WHERE lane = $1 AND kind = $2", shelf.id, SWEEP), 60)
+    eventually(
+        lambda: not ask(large.database, "SELECT FROM jobs WHERE lane = $1 AND kind = $2", shelf.id, CLEAN_UP), 60
+    )
     assert all(stored(large, shelf, table) for table in tables)
     ask(large.database, "DELETE FROM jobs WHERE dedupe = $1", name)
-    act(shelf, partial(build_transactions.settled, base_id=shelf.id, adopt=None, live={}))
+    act(shelf, partial(build_transactions.finish_build, base_id=shelf.id, adopt=None, live={}))
     eventually(lambda: not any(stored(large, shelf, table) for table in tables), 60)
 
 
@@ -218,8 +220,8 @@ def test_an_index_that_memory_holds_is_stored_for_another_embedder(large: Server
     small = Library(application(large, large.organization()))
 
     async def taken_over(ctx: Context) -> object:
-        await build_transactions.embedded(ctx, base_id=small.id, embedder="another", settles=True)
-        return await ctx.db.one(live_job(f"{SETTLE} {small.id}"))
+        await build_transactions.base_embedded(ctx, base_id=small.id, embedder="another", builds_index=True)
+        return await ctx.db.one(live_job(f"{BUILD_INDEX} {small.id}"))
 
     assert act(small, taken_over)
 

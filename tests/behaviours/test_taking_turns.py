@@ -5,8 +5,9 @@ from __future__ import annotations
 from deskbell.core.context import operator_context
 from deskbell.foundation.db import Session
 from deskbell.foundation.ids import PublicId, new_id
-from deskbell.knowledge.documents import put_document, store_part
+from deskbell.knowledge.documents import put_document
 from deskbell.knowledge.model import DocumentDraft
+from deskbell.knowledge.uploads import store_part
 from tests.desk import Api, eventually
 from tests.library import Library, library
 

@@ -6,12 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from deskbell.knowledge.extraction.chunks import SIZE, SMALL, Chunk, split_into_chunks
 from deskbell.knowledge.extraction.document import Block, ParsedDocument
-from deskbell.knowledge.ingestion.chunks import SIZE, SMALL, Chunk, chunked
 
 
 def chunks(*blocks: Block) -> list[Chunk]:
-    return chunked(ParsedDocument("Guide", list(blocks)))
+    return split_into_chunks(ParsedDocument("Guide", list(blocks)))
 
 
 def test_a_passage_ends_where_a_section_does_and_knows_its_path_and_page() -> None:
@@ -22,9 +22,9 @@ def test_a_passage_ends_where_a_section_does_and_knows_its_path_and_page() -> No
         ("We repair roofs.", ["Roofs"], 1, 0),
         ("From $400.", ["Roofs", "Prices"], 2, 1),
     ]
-    assert found[1].heading("Guide") == "Guide > Roofs > Prices"
-    assert found[1].embedded(None) == "Roofs > Prices\nFrom $400."
-    assert found[1].heading("Roofs") == "Roofs > Prices", "a title that is the first heading is said once"
+    assert found[1].heading_line("Guide") == "Guide > Roofs > Prices"
+    assert found[1].embedding_text(None) == "Roofs > Prices\nFrom $400."
+    assert found[1].heading_line("Roofs") == "Roofs > Prices", "a title that is the first heading is said once"
 
 
 def test_a_heading_without_a_text_is_not_lost() -> None:
@@ -67,5 +67,5 @@ def test_no_document_breaks_it_and_no_word_is_lost(given: list[Block]) -> None:
 )
 def test_a_title_without_a_word_is_searched_but_not_embedded(title: str, read: str) -> None:
     chunk = Chunk("A roof costs 400 dollars.", ["Roofs"], None, 0)
-    assert chunk.embedded(title) == f"{read}A roof costs 400 dollars."
-    assert chunk.heading(title) == f"{title} > Roofs"
+    assert chunk.embedding_text(title) == f"{read}A roof costs 400 dollars."
+    assert chunk.heading_line(title) == f"{title} > Roofs"

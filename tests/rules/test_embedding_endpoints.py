@@ -40,8 +40,8 @@ def test_a_busy_endpoint_is_asked_again(endpoint: Endpoint) -> None:
     [
         (401, b"no", "status 401"),
         (302, b"", "status 302"),
-        (200, b"<html>", "something else"),
-        (200, b'{"data": []}', "another number"),
+        (200, b"<html>", "something other than embeddings"),
+        (200, b'{"data": []}', "a different number"),
         (200, b'{"data": [{"embedding": [1, 2, 3]}]}', "3 dimensions, not 2"),
         (200, b'{"data": [{"embedding": [0, 0]}]}', "no length"),
     ],

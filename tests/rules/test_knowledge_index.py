@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from deskbell.knowledge.index.memory import Hit, Index, IndexEntry
-from deskbell.knowledge.index.ranking import MOST_CORRECTED
-from deskbell.knowledge.retrieval.score_calibration import FEWEST, THRESHOLD, Calibration, between, fitted
+from deskbell.knowledge.index.ranking import MAX_CORRECTED
+from deskbell.knowledge.retrieval.score_calibration import MIN_HEADINGS, fit_logistic, fit_to_headings
+from deskbell.knowledge.scores import THRESHOLD, Calibration
 from deskbell.knowledge.text.analysis import terms
 from deskbell.knowledge.text.spelling import Speller, edits
 
@@ -58,7 +59,7 @@ def test_many_unknown_words_are_not_all_compared_with_every_known_one(monkeypatc
     assert found(
         index, "waranty " + " ".join(f"unknwon{'abcdefghij'[n % 10]}{'klmnopqrst'[n // 10]}" for n in range(99))
     ) == ["a"]
-    assert len(compared) == MOST_CORRECTED
+    assert len(compared) == MAX_CORRECTED
 
 
 def test_a_misspelt_word_finds_what_was_meant_but_a_part_number_finds_itself_alone() -> None:
@@ -141,7 +142,7 @@ def test_edits_are_counted_up_to_a_limit(one: str, other: str, number: int) -> N
 
 
 def test_a_curve_is_fitted_to_own_and_foreign_questions() -> None:
-    curve = fitted(0.5, [0.4, 0.5, 0.6, 0.7], [0.1, 0.2, 0.25])
+    curve = fit_logistic(0.5, [0.4, 0.5, 0.6, 0.7], [0.1, 0.2, 0.25])
     assert curve.probability(0.5) > 0.9 > THRESHOLD > 0.1 > curve.probability(0.15)
     assert 0 <= curve.probability(-1e9) < curve.probability(1e9) <= 1
 
@@ -150,13 +151,13 @@ def test_a_curve_is_fitted_to_own_and_foreign_questions() -> None:
 def test_a_curve_between_headings_and_foreign_questions_fits_any_range_of_scores(start: float, stretch: float) -> None:
     headings = [start + stretch * score for score in (0.7, 0.75, 0.8, 0.85, 0.9)]
     foreign = [start + stretch * score for score in (0.08, 0.1, 0.12, 0.15, 0.2)]
-    curve = between(0.5, headings, foreign)
+    curve = fit_to_headings(0.5, headings, foreign)
     assert curve is not None
     assert curve.probability(start + stretch * 0.4) > THRESHOLD > curve.probability(start + stretch * 0.15)
 
 
 def test_headings_that_tell_nothing_give_no_curve() -> None:
     foreign = [0.1, 0.2, 0.3]
-    assert between(0.5, [0.9] * (FEWEST - 1), foreign) is None
-    assert between(0.5, [0.2] * FEWEST, foreign) is None
-    assert between(0.5, [0.9] * FEWEST, []) is None
+    assert fit_to_headings(0.5, [0.9] * (MIN_HEADINGS - 1), foreign) is None
+    assert fit_to_headings(0.5, [0.2] * MIN_HEADINGS, foreign) is None
+    assert fit_to_headings(0.5, [0.9] * MIN_HEADINGS, []) is None

@@ -9,7 +9,7 @@ import pytest
 
 from deskbell.demo.papers import WORD, Heading, Items, Rows, docx, pdf
 from deskbell.knowledge.extraction.document import Block, ParsedDocument, Unreadable
-from deskbell.knowledge.extraction.formats import entries, read
+from deskbell.knowledge.extraction.formats import read, read_entries
 from deskbell.knowledge.extraction.layout import PageLine, blocks
 from deskbell.knowledge.extraction.limits import LIMITS, ReadLimits
 
@@ -233,11 +233,11 @@ ATOM = """<feed xmlns="http://www.w3.org/2005/Atom" xml:base="https://acme.examp
 
 
 def test_each_entry_of_a_feed_has_its_address_title_moment_and_text() -> None:
-    first, second = entries(RSS.encode(), LIMITS)
+    first, second = read_entries(RSS.encode(), LIMITS)
     assert (first.id, first.url, first.title) == ("g1", "https://acme.example/1", "Open & ready")
     assert (first.published, first.text) == ("2025-06-03T08:00:00Z", "Now\n\nOn Monday.")
     assert (second.url, second.published, second.text) == (None, None, "More")
-    (entry,) = entries(ATOM.encode(), LIMITS)
+    (entry,) = read_entries(ATOM.encode(), LIMITS)
     assert (entry.id, entry.url, entry.title) == ("tag:1", "https://acme.example/p", "A day")
     assert (entry.published, entry.text) == ("2026-01-02T03:04:05Z", "Hello")
 

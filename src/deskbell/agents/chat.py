@@ -25,9 +25,9 @@ from deskbell.credits.reservations import reservation
 from deskbell.errors import Problem
 from deskbell.foundation.db import insert
 from deskbell.foundation.ids import canonical, new_id, public_id
-from deskbell.knowledge.retrieval.score_calibration import THRESHOLD
-from deskbell.knowledge.retrieval.search import DIGITS, FoundPassage, SearchService, next_questions, search
-from deskbell.knowledge.rules import PASSAGES
+from deskbell.knowledge.retrieval.results import DIGITS, PASSAGES, FoundPassage, on_topic
+from deskbell.knowledge.retrieval.search import next_questions, search
+from deskbell.knowledge.retrieval.service import SearchService
 
 log = logging.getLogger(__name__)
 
@@ -228,7 +228,7 @@ async def relevant(
     outside: ExternalContext, knowledge: SearchService, opening: TurnStart, query: str
 ) -> list[FoundPassage]:
     hits = await search(knowledge, outside.organization_id, opening.speaker.kb_ids, query, PASSAGES)
-    return [each for each in hits if each.score >= THRESHOLD]
+    return on_topic(hits)
 
 
 def sources_of(passages: list[FoundPassage], citations: Citations, spent: ModelUsage) -> list[Source]:

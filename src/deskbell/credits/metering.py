@@ -1,4 +1,4 @@
-"""Usage of work that stores nothing by itself, such as searches: added up in memory and written once a second."""
+"""Usage of work that stores nothing itself, such as searches: added up in memory and written once a second."""
 
 from __future__ import annotations
 
@@ -12,44 +12,44 @@ from deskbell.foundation.db import Database, Session
 
 
 class Meter:
-    """Counts for one process. A kill loses what it has counted since the last writing: a second's searches, no stored work."""
+    """Counts for one process. A process that is killed loses its counts since the last write: a second of searches, no stored work."""
 
     def __init__(self, database: Database) -> None:
         self.database = database
-        self.waiting: dict[tuple[str, Activity], int] = {}
+        self.counts: dict[tuple[str, Activity], int] = {}
         self.counted = asyncio.Event()  # set while there is something to write
 
     def count(self, organization_id: str, activity: Activity) -> None:
-        place = (organization_id, activity)
-        self.waiting[place] = self.waiting.get(place, 0) + 1
+        key = (organization_id, activity)
+        self.counts[key] = self.counts.get(key, 0) + 1
         self.counted.set()
 
     async def write(self) -> None:
-        """Writes what was counted; what a database that is away cannot take waits for the next time."""
-        counted, self.waiting = self.waiting, {}
+        """Writes the counts; those that an unavailable database cannot take wait for the next time."""
+        counts, self.counts = self.counts, {}
         self.counted.clear()
-        for place in list(counted):
-            organization_id, activity = place
-            unit = partial(noted, organization_id=organization_id, activity=activity, count=counted[place])
+        for key in list(counts):
+            organization_id, activity = key
+            unit = partial(record_count, organization_id=organization_id, activity=activity, count=counts[key])
             try:
                 await self.database.write(unit, organization_id)
             except BaseException:
-                for left, count in counted.items():
-                    self.waiting[left] = self.waiting.get(left, 0) + count
+                for left, number in counts.items():
+                    self.counts[left] = self.counts.get(left, 0) + number
                 self.counted.set()
                 raise
-            del counted[place]
+            del counts[key]
 
 
-async def noted(session: Session, organization_id: str, activity: Activity, count: int) -> None:
+async def record_count(session: Session, organization_id: str, activity: Activity, count: int) -> None:
     await operations.record(await job_context(session, organization_id, "usage"), activity=activity, count=count)
 
 
-async def allowed(outside: ExternalContext) -> None:
-    """402 where the wallet is empty or the organization's budget used up."""
+async def require_credit(outside: ExternalContext) -> None:
+    """Raises `payment_required` if the wallet is empty or the organization's budget is used up."""
     await outside.read(operations.check)
 
 
-def done(outside: ExternalContext, activity: Activity) -> None:
-    """Counts one piece of work that went well."""
+def count(outside: ExternalContext, activity: Activity) -> None:
+    """Counts one piece of work that succeeded."""
     outside.service(Meter).count(outside.organization_id, activity)

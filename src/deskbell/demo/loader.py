@@ -34,9 +34,11 @@ from deskbell.identity.applications import create_application, create_applicatio
 from deskbell.identity.model import ApiKey
 from deskbell.identity.store import api_keys, application_keys, application_origins, applications, keys_of, people
 from deskbell.knowledge import bases
-from deskbell.knowledge.documents import list_documents, put_document, store_part
+from deskbell.knowledge.documents import list_documents, put_document
+from deskbell.knowledge.index.store import chunk_vectors, chunks
 from deskbell.knowledge.model import DocumentDraft, DocumentWindow, NewKnowledgeBase
-from deskbell.knowledge.store import chunk_vectors, chunks, documents, dropped_entries, knowledge_bases, upload_parts
+from deskbell.knowledge.store import documents, dropped_entries, knowledge_bases, upload_parts
+from deskbell.knowledge.uploads import store_part
 from deskbell.leads.operations import derived_columns
 from deskbell.leads.store import leads
 from deskbell.organizations.store import organization_row, organizations

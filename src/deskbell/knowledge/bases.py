@@ -1,4 +1,4 @@
-"""Knowledge bases: made, listed, deleted."""
+"""Knowledge bases: created, listed, deleted; and which embedder's vectors they are searched by."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from deskbell.foundation.db import insert
 from deskbell.foundation.ids import PublicId, public_id
 from deskbell.foundation.pagination import Pagination, Window
 from deskbell.knowledge import jobs, rules, store
+from deskbell.knowledge.embedders import store as embedder_store
+from deskbell.knowledge.index import store as chunk_store
 from deskbell.knowledge.model import BaseState, KnowledgeBase, KnowledgeBases, NewKnowledgeBase
 
 
@@ -17,42 +19,52 @@ async def list_bases(ctx: Context, window: Window) -> KnowledgeBases:
 
 
 async def create_base(ctx: Context, new: NewKnowledgeBase) -> KnowledgeBase:
-    """Make an empty knowledge base; documents are added to it next."""
-    moment = ctx.now
+    """Create an empty knowledge base; documents are added to it next."""
+    now = ctx.now
     row = {"organization_id": ctx.organization_id, "id": public_id("kb"), "name": new.name.strip(), "version": 0}
-    row |= {"description": new.description, "created_at": moment, "updated_at": moment}
+    row |= {"description": new.description, "created_at": now, "updated_at": now}
     await ctx.db.run(insert(store.knowledge_bases, row))
     return await get_base(ctx, PublicId(row["id"]))
 
 
 async def get_base(ctx: Context, id: PublicId) -> KnowledgeBase:
     """One knowledge base, with how many documents and chunks it holds."""
-    found = await ctx.db.one(store.base_row(ctx.organization_id, id))
-    if found is None:
+    base = await ctx.db.one(store.base_row(ctx.organization_id, id))
+    if base is None:
         raise rules.no_base()
-    return found
+    return base
 
 
 async def delete_base(ctx: Context, id: PublicId) -> KnowledgeBase:
     """Delete a knowledge base with everything in it. Agents that used it go on without it; no answer shows it from now on."""
     base = await get_base(ctx, id)
     await ctx.db.run(store.delete_base(ctx.organization_id, id))
-    await jobs.sweep(ctx, id)
+    await jobs.queue_clean_up(ctx, id)
     return base
 
 
 async def state_of_base(ctx: Context, id: str) -> BaseState:
-    """What a search must know of a knowledge base."""
-    found = await ctx.db.one(store.base_state(ctx.organization_id, id))
-    if found is None:
+    """What a search needs to know of a knowledge base."""
+    state = await ctx.db.one(store.base_state(ctx.organization_id, id))
+    if state is None:
         raise rules.no_base()
-    return found
+    return state
 
 
 async def names_of_bases(ctx: Context, ids: list[str]) -> dict[str, str]:
-    """The names of those knowledge bases that stand, by id."""
+    """The names of those knowledge bases that exist, by id."""
     names = {}
     for id in ids:
         if (state := await ctx.db.one(store.base_state(ctx.organization_id, id))) is not None:
             names[id] = state.name
     return names
+
+
+async def switch_embedder(ctx: Context, id: str, embedder: str) -> None:
+    """Searches a knowledge base by this embedder's vectors from now on, and deletes those of others."""
+    await ctx.db.run(embedder_store.set_embedder(ctx.organization_id, id, embedder, replace=True))
+    await ctx.db.run(store.increment_version(ctx.organization_id, id))
+    await jobs.queue_calibration(ctx, id)
+    for document in await ctx.db.all(store.live_documents(ctx.organization_id, id)):
+        revision = (id, document.id, document.live_revision)
+        await ctx.db.run(chunk_store.delete_other_vectors(ctx.organization_id, *revision, embedder))

@@ -1,53 +1,88 @@
-"""The jobs of knowledge bases, as they are queued."""
+"""The jobs of knowledge bases: what each is about, and how it is queued."""
 
 from __future__ import annotations
 
 from typing import Any
 
+import msgspec
+
 from deskbell.core.context import Context
 from deskbell.foundation import jobs
 
-QUEUE = "knowledge"  # its jobs take long: they have workers of their own
-LARGE = "knowledge.large"  # and these longer still
-SETTLE = "knowledge.settle"
-SETTLED_AFTER = 1.0  # seconds in which more may have changed
-INDEX, SWEEP, EMBED, REFRESH = "knowledge.index", "knowledge.sweep", "knowledge.embed", "knowledge.refresh"
-CALIBRATE = "knowledge.calibrate"
+QUEUE = "knowledge"  # these jobs take long, so they have workers of their own
+BUILD_QUEUE = "knowledge.large"  # and these take longer still
+INDEX, REFRESH, EMBED = "knowledge.index", "knowledge.refresh", "knowledge.embed"
+CLEAN_UP, CALIBRATE, BUILD_INDEX = "knowledge.sweep", "knowledge.calibrate", "knowledge.settle"
+DELAY = 1.0  # seconds in which more documents may change, so that one job serves them all
 
 
-async def index(ctx: Context, base_id: str, id: str) -> None:
-    """One job at a time works on a document; it looks for newer content at its end."""
-    await enqueue(ctx, INDEX, base_id, {"document_id": id}, unique_key=f"{INDEX} {id}")
+class DocumentJob(msgspec.Struct):
+    document_id: str
 
 
-async def sweep(ctx: Context, base_id: str, document_id: str | None = None) -> None:
-    """Queues the removal of what nobody sees any more of a document, or of a whole knowledge base."""
-    await enqueue(ctx, SWEEP, base_id, {"knowledge_base_id": base_id, "document_id": document_id})
+class CleanUpJob(msgspec.Struct):
+    """Of one document, or with None of a whole knowledge base."""
+
+    knowledge_base_id: str
+    document_id: str | None
 
 
-async def settle(ctx: Context, base_id: str, delay: float = SETTLED_AFTER) -> None:
-    """One job at a time stores a knowledge base's index; it looks for what has changed at its end."""
-    job = {"knowledge_base_id": base_id}
-    await enqueue(ctx, SETTLE, base_id, job, unique_key=f"{SETTLE} {base_id}", delay=delay, queue=LARGE)
+class EmbedJob(msgspec.Struct):
+    """Documents up to the id `after` are done."""
+
+    knowledge_base_id: str
+    after: str = ""
 
 
-async def calibrate(ctx: Context, base_id: str) -> None:
-    """Queues a look whether a knowledge base's curve still fits."""
-    job = {"knowledge_base_id": base_id}
-    await enqueue(ctx, CALIBRATE, base_id, job, unique_key=f"{CALIBRATE} {base_id}", delay=SETTLED_AFTER)
+class BaseJob(msgspec.Struct):
+    knowledge_base_id: str
+
+
+async def queue_indexing(ctx: Context, base_id: str, document_id: str) -> None:
+    """At most one job works on a document; at its end it looks for newer content."""
+    await enqueue(ctx, INDEX, base_id, DocumentJob(document_id), unique_key=f"{INDEX} {document_id}")
+
+
+async def queue_refresh(ctx: Context, base_id: str, feed_id: str, delay: float) -> None:
+    """Fetches a feed again after so many seconds."""
+    await enqueue(ctx, REFRESH, base_id, DocumentJob(feed_id), unique_key=f"{REFRESH} {feed_id}", delay=delay)
+
+
+async def queue_clean_up(ctx: Context, base_id: str, document_id: str | None = None) -> None:
+    """Removes the chunks that searches no longer see, of a document or of a whole knowledge base."""
+    await enqueue(ctx, CLEAN_UP, base_id, CleanUpJob(base_id, document_id))
+
+
+async def queue_embedding(ctx: Context, base_id: str) -> None:
+    """Gives all chunks of a knowledge base vectors of the present embedder."""
+    await enqueue(ctx, EMBED, base_id, EmbedJob(base_id), unique_key=f"{EMBED} {base_id}")
+
+
+async def continue_embedding(ctx: Context, job: EmbedJob) -> None:
+    await enqueue(ctx, EMBED, job.knowledge_base_id, job)
+
+
+async def queue_calibration(ctx: Context, base_id: str) -> None:
+    """Checks whether a knowledge base's calibration still fits, and fits a new one if not."""
+    await enqueue(ctx, CALIBRATE, base_id, BaseJob(base_id), unique_key=f"{CALIBRATE} {base_id}", delay=DELAY)
+
+
+async def queue_index_build(ctx: Context, base_id: str, delay: float = DELAY) -> None:
+    """At most one job stores a knowledge base's index on disk; at its end it looks for what has changed since."""
+    key = f"{BUILD_INDEX} {base_id}"
+    await enqueue(ctx, BUILD_INDEX, base_id, BaseJob(base_id), unique_key=key, delay=delay, queue=BUILD_QUEUE)
 
 
 async def enqueue(
     ctx: Context,
     kind: str,
     base_id: str,
-    payload: dict[str, Any],
+    payload: msgspec.Struct,
     *,
     unique_key: str | None = None,
     delay: float = 0,
     queue: str = QUEUE,
 ) -> None:
-    """Queues what concerns one knowledge base; an organization's take turns."""
-    owner = ctx.organization_id
+    """The knowledge bases of an organization take turns."""
     options: dict[str, Any] = {"unique_key": unique_key, "delay": delay, "queue": queue, "partition": base_id}
-    await jobs.enqueue(ctx.db, kind, payload, organization_id=owner, **options)
+    await jobs.enqueue(ctx.db, kind, msgspec.structs.asdict(payload), organization_id=ctx.organization_id, **options)

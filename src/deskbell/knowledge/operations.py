@@ -9,8 +9,11 @@ from deskbell.credits import metering
 from deskbell.knowledge import rules
 from deskbell.knowledge.bases import create_base, delete_base, get_base, list_bases
 from deskbell.knowledge.documents import delete_document, get_document, list_documents, reindex_document
-from deskbell.knowledge.model import NewDocument, SearchAnswer, SearchQuery
-from deskbell.knowledge.retrieval.search import SearchService, explained, next_questions, search_one
+from deskbell.knowledge.model import NewDocument
+from deskbell.knowledge.retrieval.model import SearchAnswer, SearchQuery
+from deskbell.knowledge.retrieval.results import result_of
+from deskbell.knowledge.retrieval.search import next_questions, search_one
+from deskbell.knowledge.retrieval.service import SearchService
 from deskbell.knowledge.uploads import add_document
 
 
@@ -19,14 +22,14 @@ async def search(outside: ExternalContext, query: SearchQuery) -> SearchAnswer:
 
     `explain` adds to each result how it was ranked, and why a chat would leave it out.
     """
-    await metering.allowed(outside)
-    knowledge = outside.service(SearchService)
-    found = await search_one(knowledge, outside.organization_id, query.kb_id, query.query, query.top_k)
-    if found is None:
+    await metering.require_credit(outside)
+    service = outside.service(SearchService)
+    passages = await search_one(service, outside.organization_id, query.kb_id, query.query, query.top_k)
+    if passages is None:
         raise rules.no_base()
-    metering.done(outside, "search")
-    results = [explained(place, each, with_ranks=query.explain) for place, each in enumerate(found)]
-    return SearchAnswer(results, await next_questions(knowledge, outside.organization_id, query.query, found))
+    metering.count(outside, "search")
+    results = [result_of(position, each, with_ranks=query.explain) for position, each in enumerate(passages)]
+    return SearchAnswer(results, await next_questions(service, outside.organization_id, query.query, passages))
 
 
 OPERATIONS = [

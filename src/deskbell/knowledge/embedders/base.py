@@ -1,11 +1,11 @@
-"""What an embedder is to the rest."""
+"""The interface of embedders."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
-from deskbell.knowledge.retrieval.score_calibration import Calibration
+from deskbell.knowledge.scores import Calibration
 
 if TYPE_CHECKING:
     import numpy as np
@@ -15,22 +15,22 @@ if TYPE_CHECKING:
 
 
 class EmbedderUnavailable(Exception):
-    """The embedder cannot work now, or is not installed. The message tells a person what to do."""
+    """The embedder does not work at present, or is not installed. The message says what to do."""
 
 
 class EmbeddingUsage:
-    """What an embedder's provider has charged, in US dollars."""
+    """What an embedder's provider has charged, in US dollars; calls add to it."""
 
     def __init__(self) -> None:
         self.cost = 0.0
 
 
 class Embedder(Protocol):
-    """Makes vectors whose dot product says how alike two texts are. One name, one space: vectors of another name do not compare."""
+    """Makes vectors whose dot product says how alike two texts are. Only vectors of embedders of the same name can be compared."""
 
     @property
     def name(self) -> str:
-        """Of model and space; stored with each vector."""
+        """Stands for the model and its vector space; stored with each vector."""
         ...
 
     @property
@@ -38,13 +38,13 @@ class Embedder(Protocol):
 
     @property
     def measured(self) -> bool:
-        """Whether its calibration is known; else each knowledge base's is fitted to its headings."""
+        """Whether its calibration was measured; if not, one is fitted to each knowledge base's headings."""
         ...
 
-    async def embed(self, texts: Sequence[str], spent: EmbeddingUsage | None = None) -> Matrix:
-        """One row of length 1 per text, float32. Raises `Unavailable`. What it costs is added to `spent`."""
+    async def embed(self, texts: Sequence[str], usage: EmbeddingUsage | None = None) -> Matrix:
+        """One row of length 1 per text, float32. Raises `EmbedderUnavailable`. The cost is added to `usage`."""
         ...
 
     def calibration(self, language: str) -> Calibration:
-        """How its cosines are weighed and read, for a query in a language."""
+        """How scores with its cosines are weighed and read, for a query in a language."""
         ...

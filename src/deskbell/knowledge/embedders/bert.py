@@ -25,7 +25,7 @@ class Bert:
         self.tokenizer: Any = Tokenizer.from_file(str(tokenizer))
         self.tokenizer.no_padding()
         self.tokenizer.enable_truncation(most)
-        # Batches run side by side instead: threads within a product cost more than they bring at this size, and starve requests.
+        # Batches run in parallel instead: at this size threads within a matrix product cost more than they gain, and starve requests.
         ThreadpoolController().limit(limits=1, user_api="blas")
         raw: dict[str, Array] = load_file(weights)
         self.words = raw["embeddings.word_embeddings.weight"]
@@ -43,7 +43,7 @@ class Bert:
         starts = np.cumsum(lengths) - lengths
         at = np.arange(len(flat)) - np.repeat(starts, lengths)
         state = normed(self.words[flat] + self.positions[at], *self.norm)
-        # Only attention sees texts apart; all the rest works on the tokens in a row, so padding costs little.
+        # Only attention needs the texts apart; everything else works on the tokens in a row, so padding costs little.
         spread = np.repeat(np.arange(len(texts)) * lengths.max(), lengths) + at
         pad = Padding(len(texts), int(lengths.max()), spread, lengths)
         for layer in self.layers:
@@ -55,31 +55,31 @@ class Bert:
 
 
 class Padding:
-    """Where the tokens of a row stand in B texts of L places."""
+    """Maps the tokens in a row to B texts of L positions each."""
 
     def __init__(self, texts: int, longest: int, spread: NDArray[np.int64], lengths: NDArray[np.int64]) -> None:
         self.shape = texts, longest
         self.spread = spread
         self.full = len(spread) == texts * longest
-        self.shown: Array = (np.arange(longest) < lengths[:, None]).astype(np.float32)[:, None, :, None]
+        self.mask: Array = (np.arange(longest) < lengths[:, None]).astype(np.float32)[:, None, :, None]
 
-    def apart(self, state: Array) -> Array:
-        """(T, D) to (B, H, L, D / H); zeros where a text has ended."""
+    def split(self, state: Array) -> Array:
+        """(T, D) to (B, H, L, D / H); zeros after the end of a text."""
         texts, longest = self.shape
         if not self.full:
-            whole = np.zeros((texts * longest, state.shape[1]), np.float32)
-            whole[self.spread] = state
-            state = whole
+            padded = np.zeros((texts * longest, state.shape[1]), np.float32)
+            padded[self.spread] = state
+            state = padded
         return state.reshape(texts, longest, HEADS, -1).transpose(0, 2, 1, 3)
 
-    def together(self, state: Array) -> Array:
+    def join(self, state: Array) -> Array:
         """The reverse."""
         flat: Array = state.transpose(0, 2, 1, 3).reshape(self.shape[0] * self.shape[1], -1)
         return flat if self.full else flat[self.spread]
 
 
 class Layer:
-    """Attention and feed-forward, each added to what came in and normalized."""
+    """Attention and feed-forward, each with a residual connection and normalization."""
 
     def __init__(self, raw: dict[str, Array], at: str) -> None:
         def linear(*names: str) -> tuple[Array, Array]:
@@ -103,16 +103,16 @@ class Layer:
     def __call__(self, state: Array, pad: Padding) -> Array:
         mixed = state @ self.inner[0]
         mixed += self.inner[1]
-        query, key, value = (pad.apart(each) for each in np.split(mixed, 3, axis=1))
+        query, key, value = (pad.split(each) for each in np.split(mixed, 3, axis=1))
         # Keys by queries: numpy reduces over the keys several times faster when these are not the last axis.
         scores: Array = key @ query.transpose(0, 1, 3, 2)
         scores -= scores.max(axis=2, keepdims=True)
         np.exp(scores, out=scores)
         if not pad.full:
-            scores *= pad.shown
+            scores *= pad.mask
         mixture = scores.transpose(0, 1, 3, 2) @ value
         mixture /= scores.sum(axis=2)[..., None]
-        attended = pad.together(mixture) @ self.outer[0]
+        attended = pad.join(mixture) @ self.outer[0]
         attended += self.outer[1]
         attended += state
         state = normed(attended, *self.attended)

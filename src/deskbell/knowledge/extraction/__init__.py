@@ -15,9 +15,15 @@ from deskbell.knowledge.extraction.protocol import (
     ReadRequest,
     Rejected,
     WorkerReply,
-    framed,
+    encode_frame,
 )
-from deskbell.knowledge.extraction.validation import AnalyzedDocument, InvalidReply, extract_in, first, items_in
+from deskbell.knowledge.extraction.validation import (
+    AnalyzedDocument,
+    InvalidReply,
+    document_of,
+    entries_of,
+    reply_of,
+)
 
 __all__ = [
     "AnalyzedChunk",
@@ -43,59 +49,60 @@ async def extract(
     untitled: str = "",
     limits: ReadLimits = LIMITS,
 ) -> AnalyzedDocument:
-    """The passages of a file, by its name's ending, its media type and its first bytes. Raises Unreadable.
+    """The chunks of a file. Its format follows from its name's ending, its media type and its first bytes. Raises `Unreadable`.
 
-    `title` stands before the file's own, `untitled` where it has none.
+    `title` takes precedence over the file's own, `untitled` is used where it has none.
     """
     return await read(ReadRequest("file", limits, file_name, media_type, title, untitled), data)
 
 
 async def entry(data: bytes, untitled: str, *, limits: ReadLimits = LIMITS) -> AnalyzedDocument:
-    """The passages of a feed's entry, given as a `Document` in JSON. Raises Unreadable."""
+    """The chunks of a feed's entry, given as a `ParsedDocument` in JSON. Raises `Unreadable`."""
     return await read(ReadRequest("entry", limits, untitled=untitled), data)
 
 
 async def feed(data: bytes, *, limits: ReadLimits = LIMITS) -> list[FeedEntry]:
-    """The entries of an RSS or Atom feed, in its order. Raises Unreadable."""
+    """The entries of an RSS or Atom feed, in its order. Raises `Unreadable`."""
+    frames = await ask(ReadRequest("feed", limits), data)
     try:
-        frames = await ask(ReadRequest("feed", limits), data)
-        answer = first(frames)
-        return await items_in(answer, frames[1:]) if isinstance(answer, FeedHeader) else refuse(answer)
+        reply = reply_of(frames)
+        return await entries_of(reply, frames[1:]) if isinstance(reply, FeedHeader) else refuse(reply)
     except InvalidReply as problem:
-        distrust(problem)
+        reject(problem)
 
 
 async def read(request: ReadRequest, data: bytes) -> AnalyzedDocument:
+    frames = await ask(request, data)
     try:
-        frames = await ask(request, data)
-        answer = first(frames)
-        return await extract_in(answer, frames[1:]) if isinstance(answer, DocumentHeader) else refuse(answer)
+        reply = reply_of(frames)
+        return await document_of(reply, frames[1:]) if isinstance(reply, DocumentHeader) else refuse(reply)
     except InvalidReply as problem:
-        distrust(problem)
+        reject(problem)
 
 
 async def ask(request: ReadRequest, data: bytes) -> list[bytes]:
-    """The frames of an answer."""
-    # asyncio's and the socket's weight belongs to the server; the process that reads imports this package too.
+    """The frames of a reply."""
+    # The worker process imports this package too, and needs neither asyncio nor sockets: that is the server's part.
     from deskbell.knowledge.extraction.client import WORKER, WorkerDied
 
     limits = request.limits
     try:
-        return await WORKER.ask(framed(request), data, 2 * limits.seconds, limits.answer)
-    except WorkerDied as end:
-        if end.seconds >= min(limits.cpu_seconds, limits.seconds) * 0.9:
+        return await WORKER.ask(encode_frame(request), data, 2 * limits.seconds, limits.answer)
+    except WorkerDied as death:
+        if death.seconds >= min(limits.cpu_seconds, limits.seconds) * 0.9:
             raise Unreadable("Reading the file takes too long. Split it into smaller files.") from None
         raise Unreadable("The file is damaged, or reading it takes too much memory.") from None
 
 
-def refuse(answer: WorkerReply) -> NoReturn:
-    if isinstance(answer, Rejected):
-        raise Unreadable(answer.reason)
-    if isinstance(answer, Crashed):
-        log.warning("a document confused its reader:\n%s", answer.trace)
+def refuse(reply: WorkerReply) -> NoReturn:
+    """For a reply without a document. Raises `Unreadable`."""
+    if isinstance(reply, Rejected):
+        raise Unreadable(reply.reason)
+    if isinstance(reply, Crashed):
+        log.warning("reading a document failed:\n%s", reply.trace)
     raise Unreadable(DAMAGED)
 
 
-def distrust(problem: InvalidReply) -> NoReturn:
-    log.warning("a document made its reader answer strangely: %s", problem)
+def reject(problem: InvalidReply) -> NoReturn:
+    log.warning("the process that read a document sent an invalid reply: %s", problem)
     raise Unreadable(DAMAGED) from None

@@ -1,4 +1,4 @@
-"""The server's end of the reading process: starts it when needed, hands over a file, waits for the answer, ends what takes too long."""
+"""The server's side of the worker process that reads documents: starts it, sends a file, waits for the reply, kills what takes too long."""
 
 from __future__ import annotations
 
@@ -17,50 +17,50 @@ from weakref import WeakKeyDictionary
 
 from deskbell.knowledge.extraction.protocol import FRAME, LENGTH
 
-AT_ONCE = max(2, min(4, os.cpu_count() or 2))
-PIECE = 1 << 18
-GRACE = 5.0  # seconds beyond the child's own alarm, for a busy machine
+CONCURRENCY = max(2, min(4, os.cpu_count() or 2))
+PIECE = 1 << 18  # bytes
+GRACE = 5.0  # seconds beyond the fork's own alarm, for a busy machine
 
 
 class WorkerDied(Exception):
-    """The fork ended without an answer, `seconds` after it began."""
+    """The fork that read a file ended without a reply, `seconds` after it started."""
 
     def __init__(self, seconds: float) -> None:
-        super().__init__(f"no answer after {seconds:.1f} s")
+        super().__init__(f"no reply after {seconds:.1f} s")
         self.seconds = seconds
 
 
 class WorkerClient:
-    """The reading process of this server process."""
+    """The worker process of this server process, which forks for each file."""
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
         self.process: subprocess.Popen[bytes] | None = None
         self.control: socket.socket | None = None
-        self.turns: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = WeakKeyDictionary()
+        self.slots: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = WeakKeyDictionary()
         atexit.register(self.stop)
 
     async def ask(self, request: bytes, data: bytes, seconds: float, most: int) -> list[bytes]:
-        """The frames of the answer to a request about `data`, at most `most` bytes in all. Raises Ended. Cancelling it kills the fork."""
-        async with self.turns.setdefault(asyncio.get_running_loop(), asyncio.Semaphore(AT_ONCE)):
+        """The frames of the reply to a request about `data`, at most `most` bytes in all. Raises `WorkerDied`. Cancelling it kills the fork."""
+        async with self.slots.setdefault(asyncio.get_running_loop(), asyncio.Semaphore(CONCURRENCY)):
             for _ in range(3):
-                # A process that ended for want of work, or was killed, has taken no file: try a new one.
+                # A worker that was idle and has ended, or was killed, has not taken the file: try a new one.
                 with suppress(ConnectionError):
-                    return await exchange(self.hand_over(), (request, data), seconds, most)
+                    return await exchange(self.connect(), (request, data), seconds, most)
             raise RuntimeError("the process that reads documents does not start")
 
-    def hand_over(self) -> socket.socket:
-        """Our end of a socket whose other end a new fork holds."""
+    def connect(self) -> socket.socket:
+        """Our end of a socket whose other end a new fork has."""
         ours, theirs = socket.socketpair()
         with theirs, self.lock:
             try:
-                socket.send_fds(self.running(), [b"."], [theirs.fileno()])
+                socket.send_fds(self.control_socket(), [b"."], [theirs.fileno()])
             except OSError:
                 self.stop()
-                socket.send_fds(self.running(), [b"."], [theirs.fileno()])
+                socket.send_fds(self.control_socket(), [b"."], [theirs.fileno()])
         return ours
 
-    def running(self) -> socket.socket:
+    def control_socket(self) -> socket.socket:
         if self.control is None:
             self.control, theirs = socket.socketpair()
             with theirs:
@@ -74,7 +74,7 @@ class WorkerClient:
         return self.control
 
     def stop(self) -> None:
-        """Closing the control socket ends the process and its forks."""
+        """Closing the control socket ends the worker and its forks."""
         if self.control is not None and self.process is not None:
             self.control.close()
             self.control = None
@@ -82,31 +82,31 @@ class WorkerClient:
 
 
 async def exchange(ours: socket.socket, parts: Sequence[bytes], seconds: float, most: int) -> list[bytes]:
-    began, child = monotonic(), 0
+    started, fork = monotonic(), 0
     reader, writer = await asyncio.open_unix_connection(sock=ours, limit=PIECE)
     try:
         async with asyncio.timeout(seconds + GRACE):
-            child = int.from_bytes(await hello(reader), "big")
+            fork = int.from_bytes(await read_pid(reader), "big")
             with suppress(ConnectionError):  # it may have ended before it read everything
                 await send(writer, parts)
-            frames = await framed(reader, most)
+            frames = await read_frames(reader, most)
         if not frames:
-            raise WorkerDied(monotonic() - began)
-        child = 0
+            raise WorkerDied(monotonic() - started)
+        fork = 0
         return frames
     except (TimeoutError, ConnectionResetError, asyncio.IncompleteReadError, OverflowError) as problem:
-        if not child:
+        if not fork:
             raise ConnectionError from problem
-        raise WorkerDied(monotonic() - began) from None
+        raise WorkerDied(monotonic() - started) from None
     finally:
-        if child:
+        if fork:
             with suppress(ProcessLookupError):
-                os.kill(child, signal.SIGKILL)
+                os.kill(fork, signal.SIGKILL)
         writer.close()
 
 
 async def send(writer: asyncio.StreamWriter, parts: Sequence[bytes]) -> None:
-    """In pieces, so that no large file is ever copied in one go."""
+    """In pieces, so that no large file is copied as a whole."""
     for part in parts:
         for start in range(0, len(part), PIECE):
             writer.write(part[start : start + PIECE])
@@ -114,8 +114,8 @@ async def send(writer: asyncio.StreamWriter, parts: Sequence[bytes]) -> None:
     writer.write_eof()
 
 
-async def framed(reader: asyncio.StreamReader, most: int) -> list[bytes]:
-    """The frames until the end. Raises OverflowError where they are larger than they may be, IncompleteReadError where one is cut short."""
+async def read_frames(reader: asyncio.StreamReader, most: int) -> list[bytes]:
+    """The frames until the end. Raises OverflowError if they are larger than allowed, IncompleteReadError if one is cut short."""
     frames: list[bytes] = []
     while head := await reader.read(1):
         size = int.from_bytes(head + await reader.readexactly(LENGTH - 1), "big")
@@ -126,7 +126,7 @@ async def framed(reader: asyncio.StreamReader, most: int) -> list[bytes]:
     return frames
 
 
-async def hello(reader: asyncio.StreamReader) -> bytes:
+async def read_pid(reader: asyncio.StreamReader) -> bytes:
     try:
         return await reader.readexactly(4)
     except asyncio.IncompleteReadError:

@@ -1,4 +1,4 @@
-"""Bytes as text, whatever their encoding claims to be."""
+"""Bytes as text: finds their encoding, whatever they claim it to be."""
 
 from __future__ import annotations
 
@@ -19,24 +19,23 @@ CONTROLS = re.compile("[\x00-\x08\x0e-\x1a\x1c-\x1f\ufffd]")
 SAMPLE = 1 << 16
 
 
-def decoded(data: bytes, media_type: str | None = None, declared: str | None = None) -> str:
-    """The text: by its byte order mark, else UTF-8 if it is valid, else as it declares itself, else by its statistics.
+def decode_text(data: bytes, media_type: str | None = None, declared: str | None = None) -> str:
+    """The text: by its byte order mark, else as UTF-8 if that is valid, else as declared, else by statistics.
 
-    `declared` is what the file says of its own encoding; `media_type` may say it too, and is believed first.
-    Raises Unreadable for what is not text.
+    `declared` is the encoding that the file itself names; one in `media_type` takes precedence. Raises `Unreadable` for what is not text.
     """
     for mark, encoding in MARKS:
         if data.startswith(mark):
-            return checked(data.decode(encoding, "replace").lstrip("\ufeff"))
+            return require_text(data.decode(encoding, "replace").lstrip("\ufeff"))
     if wide := wide_encoding(data):
-        return checked(data.decode(wide, "replace"))
+        return require_text(data.decode(wide, "replace"))
     named = [match[1] for match in [CHARSET.search(media_type or "")] if match] + ([declared] if declared else [])
-    # Escapes alone make ISO-2022 and its kind, so that it would pass for ASCII.
-    escaped = [name for name in named if b"\x1b" in data and name.lower().startswith("iso-2022")]
-    for encoding in (*escaped, "utf-8", *named):
+    # ISO-2022 differs from ASCII by escape sequences only, so it would pass for UTF-8.
+    escape_encodings = [name for name in named if b"\x1b" in data and name.lower().startswith("iso-2022")]
+    for encoding in (*escape_encodings, "utf-8", *named):
         if (text := strict(data, encoding)) is not None:
-            return checked(text)
-    return checked(guessed(data))
+            return require_text(text)
+    return require_text(guess(data))
 
 
 def strict(data: bytes, encoding: str) -> str | None:
@@ -48,7 +47,7 @@ def strict(data: bytes, encoding: str) -> str | None:
 
 
 def wide_encoding(data: bytes) -> str | None:
-    """UTF-16 without a mark: of Latin text, nearly every second byte is zero."""
+    """UTF-16 without a byte order mark: in Latin text nearly every second byte is zero."""
     sample = data[:4096]
     half = len(sample) // 2
     if half < 2:
@@ -59,18 +58,18 @@ def wide_encoding(data: bytes) -> str | None:
     return "utf-16-be" if even > half * 0.6 and odd < half * 0.05 else None
 
 
-def guessed(data: bytes) -> str:
+def guess(data: bytes) -> str:
     from charset_normalizer import from_bytes
 
-    # A sample cut in the middle of a character would be valid in none of the right encodings.
+    # A sample, which may end in the middle of a character.
     best = from_bytes(data[:SAMPLE] if len(data) > SAMPLE else data).best()
     return data.decode(best.encoding if best else "cp1252", "replace")
 
 
-def checked(text: str) -> str:
-    """The text, unless a sample of it shows that it is none."""
+def require_text(text: str) -> str:
+    """The text. Raises `Unreadable` if a sample shows that it is binary data."""
     sample = text[:SAMPLE]
-    strange = len(CONTROLS.findall(sample))
-    if strange > 4 and strange > len(sample) * 0.02:
+    controls = len(CONTROLS.findall(sample))
+    if controls > 4 and controls > len(sample) * 0.02:
         raise Unreadable("The file is not text: it holds binary data. Check that its name ends as its kind does.")
     return text

@@ -1,4 +1,4 @@
-"""What kind of file it is: by the ending of its name and its media type, which its first bytes must not contradict."""
+"""Detects the format of a file: by the ending of its name and its media type, which its first bytes must not contradict."""
 
 from __future__ import annotations
 
@@ -45,8 +45,8 @@ MEDIA_TYPES: Final = {
     "application/xml": "feed",
     "text/xml": "feed",
 }
-SURE: Final = {"html", "pdf", "docx", "application/rss+xml", "application/atom+xml"}
-"""What a media type is believed for against the name: servers send text/plain and octet-stream for everything."""
+TRUSTED: Final = {"html", "pdf", "docx", "application/rss+xml", "application/atom+xml"}
+"""Formats and media types that override the name's ending. Others do not: servers send text/plain and octet-stream for everything."""
 SIGNATURES: Final = (
     (b"%PDF-", "pdf"),
     (b"PK\x03\x04", "zip"),
@@ -94,29 +94,31 @@ FEED = re.compile(rb"<(?:rss|feed|rdf:RDF|[\w-]{1,20}:feed)\b")
 
 
 def format_of(data: bytes, file_name: str, media_type: str | None) -> str:
-    """One of formats.readers(). Raises Unreadable."""
+    """One of `formats.readers()`. Raises `Unreadable`."""
     if not data.strip(b"\x00 \t\r\n"):
         raise Unreadable("The file is empty.")
-    claimed, found = claim(file_name, media_type), signature(data)
-    if found in NAMES:
-        if claimed in (found, None):
-            return found
-        raise Unreadable(f"The file is {NAMES[found]}, but its name or type says {claimed}. Name it by its kind.")
-    if found == "a compressed archive" and claimed == "docx":
+    claimed, detected = claim(file_name, media_type), signature(data)
+    if detected in NAMES:
+        if claimed in (detected, None):
+            return detected
+        raise Unreadable(
+            f"The file is {NAMES[detected]}, but its name or type says {claimed}. Rename it to match what it is."
+        )
+    if detected == "a compressed archive" and claimed == "docx":
         raise Unreadable("The file is not a Word document (DOCX), or a damaged one: there is no text part in it.")
-    if found:
-        raise Unreadable(f"The file is {found}. {HELP.get(found, f'These kinds can be read: {KINDS}.')}")
+    if detected:
+        raise Unreadable(f"The file is {detected}. {HELP.get(detected, f'These kinds can be read: {KINDS}.')}")
     if claimed in NAMES:
         raise Unreadable(f"The file is not {NAMES[claimed]}, but its name or type says so: its first bytes are wrong.")
-    return textual(claimed, data)
+    return text_format(claimed, data)
 
 
 def claim(file_name: str, media_type: str | None) -> str | None:
-    """What the file is said to be; None if nothing is said. Raises Unreadable for a kind that nobody reads."""
+    """The format that name and media type claim; None if they claim nothing. Raises `Unreadable` for one that cannot be read."""
     essence = (media_type or "").partition(";")[0].strip().lower()
     typed = MEDIA_TYPES.get(essence)
     ending = PurePosixPath(file_name).suffix.lower()[1:]
-    if essence in SURE or typed in SURE:
+    if essence in TRUSTED or typed in TRUSTED:
         return typed
     if ending in ENDINGS:
         return ENDINGS[ending]
@@ -128,7 +130,7 @@ def claim(file_name: str, media_type: str | None) -> str | None:
 
 
 def signature(data: bytes) -> str | None:
-    """What the first bytes say; None for what may be text."""
+    """What the first bytes show; None for what may be text."""
     found = next((kind for mark, kind in SIGNATURES if data.startswith(mark)), None)
     if found == "zip":
         return next((kind for mark, kind in ZIPPED if mark in data), "a compressed archive")
@@ -138,11 +140,11 @@ def signature(data: bytes) -> str | None:
         return "an old Office file"
     if found is None and data[4:8] == b"ftyp":
         return "a recording"
-    # Readers of PDF accept some bytes of a mail or of a printer before it.
+    # PDF readers accept some bytes before the header, such as those of an e-mail or a printer.
     return "pdf" if found is None and b"%PDF-" in data[:1024] and b"\nendobj" in data else found
 
 
-def textual(claimed: str | None, data: bytes) -> str:
+def text_format(claimed: str | None, data: bytes) -> str:
     start = data[:4096].replace(b"\x00", b"")
     if claimed in ("feed", "html", None) and FEED.search(start) and not HTML.match(start):
         return "feed"

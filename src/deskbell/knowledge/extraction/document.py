@@ -1,4 +1,4 @@
-"""What every reader of documents gives: a title and blocks in reading order."""
+"""What every document reader returns: a title and blocks in reading order."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class ParsedDocument(msgspec.Struct):
 
 
 class FeedEntry(msgspec.Struct):
-    """An entry of a feed. `id` is the feed's own mark of it, or its address; `published` is ISO 8601 in UTC."""
+    """An entry of a feed. `id` is the one that the feed gives it, or its address; `published` is ISO 8601 in UTC."""
 
     id: str
     url: str | None

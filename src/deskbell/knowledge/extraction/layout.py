@@ -1,4 +1,4 @@
-"""Lines of a printed page as headings, paragraphs, list items and table rows: what a reader sees by size, weight and distance."""
+"""Turns the lines of a printed page into headings, paragraphs, list items and table rows, by their size, weight and distance."""
 
 from __future__ import annotations
 
@@ -10,24 +10,28 @@ from statistics import median
 from typing import NamedTuple
 
 from deskbell.knowledge.extraction.document import Block
-from deskbell.knowledge.extraction.normalize import flat, rows
+from deskbell.knowledge.extraction.normalize import one_line, table_lines
 from deskbell.knowledge.extraction.text import ITEM
 
-LARGER = 1.12  # times the usual height, from which a line is a heading
-LEVELS = 4  # sizes of headings that are told apart
+LARGER = 1.12  # times the body text's height, from which a line is a heading
+MAX_LEVELS = 4  # of headings, by size
 SHORT = 120  # characters of the longest heading
 EDGE = 3  # lines at a page's top and bottom that may be a running head or foot
 DIGITS = re.compile(r"\d+")
 PAGE_NUMBER = re.compile(
     r"\W*(?:page|seite|página|pagina|стр\.?|p\.)?\s*\d{1,4}(?:\s*(?:of|/|von|de|di|из)\s*\d{1,4})?\W*", re.I
 )
-HYPHENS = ("\ufffe", "\x02", "\u00ad")  # what PDFium gives for a hyphen that only a line's end made
+HYPHENS = (
+    "\ufffe",
+    "\x02",
+    "\u00ad",
+)  # PDFium's characters for a hyphen at the end of a line that is not part of the word
 
 
 class PageLine(NamedTuple):
-    """A line of a page, in points. `base` is how high its letters stand, `cells` are its parts between wide gaps.
+    """A line of a page, in points. `base` is the height of its baseline, `cells` are its parts between wide gaps.
 
-    A height of 0 means that its place is unknown.
+    A height of 0 means that its position is unknown.
     """
 
     text: str
@@ -42,14 +46,14 @@ class PageLine(NamedTuple):
 
 def blocks(pages: list[list[PageLine]], outline: dict[tuple[int, str], int]) -> list[Block]:
     lines = without_running_heads(pages)
-    usual = usual_height(lines)
-    sizes = heading_sizes(lines, usual)
-    spacing = usual_spacing(lines)
+    body = body_height(lines)
+    sizes = heading_sizes(lines, body)
+    spacing = line_spacing(lines)
 
     def level(line: PageLine) -> int:
-        words = flat(line.text)
-        if found := outline.get((line.page, words.lower())):
-            return found
+        words = one_line(line.text)
+        if listed := outline.get((line.page, words.lower())):
+            return listed
         if len(words) > SHORT or not any(map(str.isalpha, words)) or len(line.cells) > 1:
             return 0
         if round(line.height, 1) in sizes:
@@ -58,35 +62,35 @@ def blocks(pages: list[list[PageLine]], outline: dict[tuple[int, str], int]) -> 
         return min(len(set(sizes.values())) + 1, 6) if alone else 0
 
     levels = [level(line) for line in lines]
-    # Where nearly everything looks like a heading, nothing is one but what the table of contents names.
+    # Where most lines look like headings, only those in the table of contents are.
     if len(lines) > 3 and sum(map(bool, levels)) > len(lines) * 0.5:
-        levels = [outline.get((line.page, flat(line.text).lower()), 0) for line in lines]
-    return list(joined(lines, levels, spacing))
+        levels = [outline.get((line.page, one_line(line.text).lower()), 0) for line in lines]
+    return list(group_blocks(lines, levels, spacing))
 
 
-def usual_height(lines: list[PageLine]) -> float:
-    """The height in which most letters are printed."""
+def body_height(lines: list[PageLine]) -> float:
+    """The height of most letters."""
     weights: Counter[float] = Counter()
     for line in lines:
         weights[round(line.height, 1)] += len(line.text)
     return max(weights, key=lambda height: (weights[height], -height), default=0.0)
 
 
-def heading_sizes(lines: list[PageLine], usual: float) -> dict[float, int]:
+def heading_sizes(lines: list[PageLine], body: float) -> dict[float, int]:
     """Heights that mark headings, the largest as level 1."""
-    larger = {round(line.height, 1) for line in lines if line.height > usual * LARGER and len(line.text) <= SHORT}
+    larger = {round(line.height, 1) for line in lines if line.height > body * LARGER and len(line.text) <= SHORT}
     ranked: dict[float, int] = {}
-    reached, before = 0, 0.0
+    level, before = 0, 0.0
     for height in sorted(larger, reverse=True):
-        # Sizes that nobody can tell apart are the same level.
+        # Sizes that look the same are the same level.
         if not before or height < before * 0.95:
-            reached, before = min(reached + 1, LEVELS), height
-        ranked[height] = reached
+            level, before = min(level + 1, MAX_LEVELS), height
+        ranked[height] = level
     return ranked
 
 
-def usual_spacing(lines: list[PageLine]) -> float:
-    """The distance from line to line where a sentence goes on, as a multiple of the line's height."""
+def line_spacing(lines: list[PageLine]) -> float:
+    """The distance between lines of one sentence, as a multiple of the line's height."""
     gaps = [
         (upper.base - lower.base) / upper.height
         for upper, lower in pairwise(lines)
@@ -99,11 +103,11 @@ def usual_spacing(lines: list[PageLine]) -> float:
 
 
 def without_running_heads(pages: list[list[PageLine]]) -> list[PageLine]:
-    """All lines but page numbers and those that stand at the same edge of most pages, numbers in them aside alike."""
+    """All lines except page numbers, and those at the top or bottom of most pages that are the same but for their numbers."""
 
     def edges(page: list[PageLine]) -> dict[int, str]:
-        places = {*range(min(EDGE, len(page))), *range(max(len(page) - EDGE, 0), len(page))}
-        return {place: DIGITS.sub("#", flat(page[place].text)) for place in places}
+        numbers = {*range(min(EDGE, len(page))), *range(max(len(page) - EDGE, 0), len(page))}
+        return {number: DIGITS.sub("#", one_line(page[number].text)) for number in numbers}
 
     filled = [page for page in pages if page]
     counts = Counter(words for page in filled for words in set(edges(page).values()))
@@ -111,48 +115,48 @@ def without_running_heads(pages: list[list[PageLine]]) -> list[PageLine]:
     running = {words for words, count in counts.items() if count >= often and len(filled) >= 3} | numbered_heads(filled)
     kept = []
     for page in filled:
-        found = edges(page)
+        at_edges = edges(page)
         kept += [
             line
-            for place, line in enumerate(page)
-            if found.get(place) not in running
-            and not (place in (0, len(page) - 1) and PAGE_NUMBER.fullmatch(line.text))
+            for number, line in enumerate(page)
+            if at_edges.get(number) not in running
+            and not (number in (0, len(page) - 1) and PAGE_NUMBER.fullmatch(line.text))
         ]
     return kept
 
 
 def numbered_heads(pages: list[list[PageLine]]) -> set[str]:
-    """First or last lines of at least three pages that differ in a number alone, as a chapter's name with the page does."""
-    found: dict[str, list[str]] = {}
+    """First or last lines of at least three pages that differ only in a number, such as a chapter's name with the page."""
+    variants: dict[str, list[str]] = {}
     for page in pages:
-        for words in {flat(page[0].text), flat(page[-1].text)}:
-            found.setdefault(DIGITS.sub("#", words), []).append(words)
+        for words in {one_line(page[0].text), one_line(page[-1].text)}:
+            variants.setdefault(DIGITS.sub("#", words), []).append(words)
     return {
-        words for words, texts in found.items() if "#" in words and len(texts) >= 3 and len(set(texts)) == len(texts)
+        words for words, texts in variants.items() if "#" in words and len(texts) >= 3 and len(set(texts)) == len(texts)
     }
 
 
-def joined(lines: list[PageLine], levels: list[int], spacing: float) -> Iterator[Block]:
-    """The lines as blocks: tables first, then each heading, then paragraphs by their distances."""
+def group_blocks(lines: list[PageLine], levels: list[int], spacing: float) -> Iterator[Block]:
+    """The lines as blocks: runs of headings, of table rows, and of text, which is split by distance."""
 
-    def kind(place: int) -> tuple[str, int]:
-        if levels[place]:
-            return "heading", levels[place]
-        return ("table", len(lines[place].cells)) if len(lines[place].cells) > 1 else ("text", 0)
+    def kind(number: int) -> tuple[str, int]:
+        if levels[number]:
+            return "heading", levels[number]
+        return ("table", len(lines[number].cells)) if len(lines[number].cells) > 1 else ("text", 0)
 
-    for (what, number), group in groupby(range(len(lines)), key=kind):
-        run = [lines[place] for place in group]
+    for (what, value), group in groupby(range(len(lines)), key=kind):
+        run = [lines[number] for number in group]
         if what == "heading":
-            yield from headings(run, number)
+            yield from headings(run, value)
         elif what == "table":
             for page, same in groupby(run, key=lambda line: line.page):
-                yield from (Block(row, 0, page) for row in rows([line.cells for line in same]))
+                yield from (Block(row, 0, page) for row in table_lines([line.cells for line in same]))
         else:
             yield from paragraphs(run, spacing)
 
 
 def headings(lines: list[PageLine], level: int) -> Iterator[Block]:
-    """Headings of one level in a row. One that goes on in the next line stays one."""
+    """Consecutive headings of one level. One that continues on the next line stays one."""
     for group in runs(
         lines, lambda above, below: follows(above, below, 1.5) and abs(above.height - below.height) < 0.2
     ):
@@ -176,14 +180,14 @@ def paragraphs(lines: list[PageLine], spacing: float) -> Iterator[Block]:
 
 
 def follows(above: PageLine, below: PageLine, most: float) -> bool:
-    """Whether a line is the next one below, at most `most` line heights away. Unknown places follow one another."""
+    """Whether a line is the next one below, at most `most` line heights away. Lines of unknown position follow one another."""
     if not above.height or not below.height:
         return above.page == below.page
     return above.page == below.page and 0 < above.base - below.base <= max(above.height, below.height) * most
 
 
 def runs(lines: list[PageLine], together: Callable[[PageLine, PageLine], bool]) -> Iterator[list[PageLine]]:
-    """The lines in groups, each line going with the one above it where they stand together."""
+    """The lines in groups: a line joins the one above it if they belong together."""
     run: list[PageLine] = []
     for line in lines:
         if run and not together(run[-1], line):
@@ -195,7 +199,7 @@ def runs(lines: list[PageLine], together: Callable[[PageLine, PageLine], bool]) 
 
 
 def prose(lines: list[PageLine]) -> str:
-    """The lines as one, words that a line's end has cut put together."""
+    """The lines as one; words that were hyphenated at the end of a line are joined."""
     text = ""
     for line in lines:
         words = line.text
@@ -203,4 +207,4 @@ def prose(lines: list[PageLine]) -> str:
             text = text[:-1] + words
         else:
             text = f"{text} {words}" if text else words
-    return flat(text)
+    return one_line(text)

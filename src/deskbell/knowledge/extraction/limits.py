@@ -1,4 +1,4 @@
-"""What reading one document may cost, and how a process is held to it."""
+"""What reading one document may cost, and how a process is limited to that."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import msgspec
 
 
 class ReadLimits(msgspec.Struct, frozen=True):
-    """Sizes are bytes. `memory` is what reading may take beyond the bare process.
+    """Sizes are bytes. `memory` is what reading may use beyond the process itself; `answer` is the size of the whole reply.
 
-    Seconds are those of parsing, and as many again for splitting and analysing what was parsed.
+    Seconds are those of parsing; splitting and analysing what was parsed may take as many again.
     """
 
     cpu_seconds: int = 30
@@ -27,8 +27,8 @@ class ReadLimits(msgspec.Struct, frozen=True):
 LIMITS = ReadLimits()
 
 
-def confine(limits: ReadLimits) -> None:
-    """Holds this process to the limits for the rest of its life. The kernel ends it, in C code too, and it can write no file."""
+def apply_limits(limits: ReadLimits) -> None:
+    """Limits this process for the rest of its life: the kernel ends it even within C code, and it cannot write files."""
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     signal.alarm(limits.seconds)
     lower(resource.RLIMIT_CPU, limits.cpu_seconds, 2 * limits.cpu_seconds)
@@ -37,7 +37,7 @@ def confine(limits: ReadLimits) -> None:
     lower(resource.RLIMIT_CORE, 0)
 
 
-def go_on(limits: ReadLimits) -> None:
+def extend_time(limits: ReadLimits) -> None:
     """Time for what comes after parsing."""
     signal.alarm(limits.seconds)
     _, most = resource.getrlimit(resource.RLIMIT_CPU)
@@ -54,7 +54,7 @@ def lower(kind: int, soft: int, hard: int | None = None) -> None:
 
 
 def address_space() -> int:
-    """What this process has mapped already. Where /proc is missing, enough for an interpreter and the parsers."""
+    """What this process has mapped already. Without /proc, enough for an interpreter and the parsers."""
     try:
         with open("/proc/self/statm", "rb") as file:
             return int(file.read().split()[0]) * resource.getpagesize()

@@ -1,14 +1,14 @@
-"""Markdown: headings, paragraphs, list items, tables and code, without their marks. Reads the structure, not every corner of the syntax."""
+"""Markdown: headings, paragraphs, list items, tables and code, without their marks. Reads the structure, not every detail of the syntax."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
 
-from deskbell.knowledge.extraction.decoding import decoded
+from deskbell.knowledge.extraction.decoding import decode_text
 from deskbell.knowledge.extraction.document import Block, ParsedDocument
 from deskbell.knowledge.extraction.limits import ReadLimits
-from deskbell.knowledge.extraction.normalize import flat, rows
+from deskbell.knowledge.extraction.normalize import one_line, table_lines
 
 FRONT = re.compile(r"---[ \t]*\n(.{0,20000}?)\n(?:---|\.\.\.)[ \t]*(?:\n|$)", re.S)
 FRONT_TITLE = re.compile(r"^title:[ \t]*(.{1,500})$", re.M | re.I)
@@ -41,34 +41,34 @@ INLINE = (
 
 
 def read(data: bytes, media_type: str | None, limits: ReadLimits) -> ParsedDocument:
-    text = decoded(data, media_type).replace("\r\n", "\n").replace("\r", "\n").replace("\x00", "")
+    text = decode_text(data, media_type).replace("\r\n", "\n").replace("\r", "\n").replace("\x00", "")
     title = None
     if front := FRONT.match(text):
         text = text[front.end() :]
         if match := FRONT_TITLE.search(front[1]):
             title = match[1].strip().strip("\"'")
-    blocks = list(parsed(text))
+    blocks = list(parse(text))
     return ParsedDocument(title or next((block.text for block in blocks if block.level == 1), None), blocks)
 
 
-def parsed(text: str) -> Iterator[Block]:
+def parse(text: str) -> Iterator[Block]:
     lines, at = COMMENT.sub("", text).split("\n"), 0
-    gathered: list[str] = []
+    paragraph: list[str] = []
     while at < len(lines):
         line = QUOTE.sub("", lines[at], count=1)
         after = lines[at + 1] if at + 1 < len(lines) else ""
         at += 1
-        if gathered and (setext := SETEXT.match(line)):
-            yield Block(inline(" ".join(gathered)), 1 if setext[1] else 2)
-            gathered = []
+        if paragraph and (setext := SETEXT.match(line)):
+            yield Block(plain_text(" ".join(paragraph)), 1 if setext[1] else 2)
+            paragraph = []
             continue
         special = not line.strip() or HEADING.match(line) or FENCE.match(line) or RULE.match(line) or ITEM.match(line)
         table = "|" in line and DELIMITERS.match(after) and "-" in after
-        if gathered and (special or table):
-            yield Block(inline(" ".join(gathered)))
-            gathered = []
+        if paragraph and (special or table):
+            yield Block(plain_text(" ".join(paragraph)))
+            paragraph = []
         if heading := HEADING.match(line):
-            if words := inline(CLOSING.sub("", heading[2] or "")):
+            if words := plain_text(CLOSING.sub("", heading[2] or "")):
                 yield Block(words, len(heading[1]))
         elif fence := FENCE.match(line):
             body, at = fenced(lines, at, fence[1])
@@ -77,9 +77,9 @@ def parsed(text: str) -> Iterator[Block]:
             body_rows, at = table_at(lines, at - 1)
             yield from (Block(row) for row in body_rows)
         elif line.strip() and not RULE.match(line) and not DEFINITION.match(line):
-            gathered.append(ITEM.sub("", line, count=1))
-    if gathered:
-        yield Block(inline(" ".join(gathered)))
+            paragraph.append(ITEM.sub("", line, count=1))
+    if paragraph:
+        yield Block(plain_text(" ".join(paragraph)))
 
 
 def fenced(lines: list[str], at: int, mark: str) -> tuple[str, int]:
@@ -96,15 +96,17 @@ def table_at(lines: list[str], at: int) -> tuple[list[str], int]:
     while end < len(lines) and "|" in lines[end]:
         end += 1
     cells = [split(line) for line in (lines[at], *lines[at + 2 : end])]
-    return rows(cells, header=any(cells[0]) and len(cells) > 1), end
+    return table_lines(cells, header=any(cells[0]) and len(cells) > 1), end
 
 
 def split(line: str) -> list[str]:
-    return [inline(cell.replace("\\|", "|")) for cell in CELLS.split(line.strip().removeprefix("|").removesuffix("|"))]
+    return [
+        plain_text(cell.replace("\\|", "|")) for cell in CELLS.split(line.strip().removeprefix("|").removesuffix("|"))
+    ]
 
 
-def inline(text: str) -> str:
+def plain_text(text: str) -> str:
     """The words without emphasis, links and tags."""
     for pattern, words in INLINE:
         text = pattern.sub(words, text)
-    return flat(text)
+    return one_line(text)

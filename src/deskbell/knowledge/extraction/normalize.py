@@ -1,4 +1,4 @@
-"""Text as every reader gives it: no control characters, no invisible ones, single spaces, kept line breaks."""
+"""Normalizes text: no control characters, no invisible ones, single spaces; line breaks stay. And tables as lines of text."""
 
 from __future__ import annotations
 
@@ -14,27 +14,27 @@ BREAKS = re.compile(r" ?\n[ \n]*")
 NUMBER = re.compile(r"[^A-Za-z]*\d[^A-Za-z]*")
 
 
-def clean(text: str) -> str:
-    """The text with line breaks kept, everything else that is white as one space, and nothing that a database would refuse."""
+def clean_text(text: str) -> str:
+    """The text with its line breaks, every other run of white space as one space, and without what a database refuses."""
     if text.replace("\n", " ").isprintable() and not any(pair in text for pair in DOUBLES):
-        return text.strip()  # nearly all text, at a fifth of the cost
+        return text.strip()  # holds for nearly all text, and costs a fifth
     text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\x85", "\n").translate(UNWANTED)
     if not text.isascii():
         text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     return BREAKS.sub("\n", SPACES.sub(" ", text)).strip()
 
 
-def flat(text: str) -> str:
+def one_line(text: str) -> str:
     """The text on one line."""
     return " ".join(text.split())
 
 
-def rows(cells: Sequence[Sequence[str]], header: bool | None = None) -> list[str]:
-    """A table's rows as lines that can be read alone: "Service: Drain cleaning; Price: $129".
+def table_lines(cells: Sequence[Sequence[str]], header: bool | None = None) -> list[str]:
+    """A table's rows as lines that make sense alone: "Service: Drain cleaning; Price: $129".
 
-    `header` says whether the first row names the columns; None looks whether it could (names are distinct and no numbers).
+    `header` says whether the first row names the columns; with None it does if its cells are distinct and no numbers.
     """
-    table = [[flat(cell) for cell in row] for row in cells]
+    table = [[one_line(cell) for cell in row] for row in cells]
     table = [row for row in table if any(row)]
     if header is None:
         header = len(table) > 1 and names_columns(table[0])
@@ -46,8 +46,8 @@ def rows(cells: Sequence[Sequence[str]], header: bool | None = None) -> list[str
 
 def labelled(names: Sequence[str], row: Sequence[str]) -> list[str]:
     return [
-        f"{names[place]}: {cell}" if place < len(names) and names[place] and names[place] != cell else cell
-        for place, cell in enumerate(row)
+        f"{names[column]}: {cell}" if column < len(names) and names[column] and names[column] != cell else cell
+        for column, cell in enumerate(row)
         if cell
     ]
 

@@ -1,4 +1,4 @@
-"""PDF: the lines of each page with their places, from which `lines.py` makes headings, paragraphs and table rows."""
+"""PDF: the lines of each page with their positions, from which `layout.py` makes headings, paragraphs and table rows."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pypdfium2 import raw
 from deskbell.knowledge.extraction.document import ParsedDocument, Unreadable
 from deskbell.knowledge.extraction.layout import PageLine, blocks
 from deskbell.knowledge.extraction.limits import ReadLimits
-from deskbell.knowledge.extraction.normalize import flat
+from deskbell.knowledge.extraction.normalize import one_line
 
 DAMAGED = "The PDF is damaged and cannot be opened. Save or print it to a new PDF."
 CUT_OFF = "The PDF is incomplete: its end is missing. Upload it again."
@@ -21,27 +21,29 @@ LOCKED = "The PDF is protected by a password. Save it without one."
 NO_TEXT = (
     "The PDF has no text layer: its pages are pictures, as from a scanner. Run text recognition (OCR) on it first."
 )
-OUTLINE = 5_000  # entries of the table of contents that are looked at
-WIDE = 0.62  # of the font's height: an average letter wider than this means gaps, which may be a table's
+MAX_OUTLINE = 5_000  # entries of the table of contents that are read
+WIDE = 0.62  # of the font's height: a wider average letter means gaps, which may be those of a table
 BOLD = 80  # characters of the longest line whose weight matters
 GAP = 1.2  # of the font's height: space from which on a new cell begins
 
 
 def read(data: bytes, media_type: str | None, limits: ReadLimits) -> ParsedDocument:
-    with closing(opened(data)) as pdf:
+    with closing(open_pdf(data)) as pdf:
         if len(pdf) > limits.pages:
             raise Unreadable(
                 f"The PDF has {len(pdf):,} pages; at most {limits.pages:,} are read. Split it into smaller files."
             )
         if not len(pdf):
             raise Unreadable(CUT_OFF if cut_off(data) else DAMAGED)
-        found = blocks(all_lines(pdf, data, limits), outline(pdf))
-        title = flat(pdf.get_metadata_value("Title") or "")
-    return ParsedDocument(title or next((block.text for block in found if block.level == 1), None), found)
+        document_blocks = blocks(all_lines(pdf, data, limits), outline(pdf))
+        title = one_line(pdf.get_metadata_value("Title") or "")
+    return ParsedDocument(
+        title or next((block.text for block in document_blocks if block.level == 1), None), document_blocks
+    )
 
 
 def all_lines(pdf: Any, data: bytes, limits: ReadLimits) -> list[list[PageLine]]:
-    """The lines of each page. Raises Unreadable if there are none, or too many."""
+    """The lines of each page. Raises `Unreadable` if there are none, or too many."""
     lines: list[list[PageLine]] = []
     size = 0
     for number in range(len(pdf)):
@@ -54,7 +56,7 @@ def all_lines(pdf: Any, data: bytes, limits: ReadLimits) -> list[list[PageLine]]
     return lines
 
 
-def opened(data: bytes) -> Any:
+def open_pdf(data: bytes) -> Any:
     try:
         return pypdfium2.PdfDocument(data)
     except pypdfium2.PdfiumError as problem:
@@ -83,7 +85,7 @@ def page_lines(pdf: Any, number: int) -> list[PageLine]:
 
 
 class PageGeometry:
-    """Where the characters of a page stand. Coordinates are points, upwards from the lower edge."""
+    """The positions of a page's characters. Coordinates are points, upwards from the lower edge."""
 
     def __init__(self, text_page: Any, page: int) -> None:
         self.handle, self.page = text_page.raw, page
@@ -109,10 +111,10 @@ class PageGeometry:
 
     def line(self, words: str, start: int, wide: bool) -> PageLine | None:
         last = start + (units(words) if wide else len(words)) - 1
-        if not (first_box := self.place(start)) or not (last_box := self.place(last)):
+        if not (first_box := self.box_of(start)) or not (last_box := self.box_of(last)):
             return PageLine(words, self.page, 0.0, 0.0, 0.0, 0.0, False, (words,))
-        # Fonts within a line differ in height, and a bullet's or a footnote's most: the middle one of three counts.
-        middle = self.place((start + last) // 2) or first_box
+        # Heights within a line differ, most of all for bullets and footnote marks: take the median of three characters.
+        middle = self.box_of((start + last) // 2) or first_box
         height = sorted(box[3] - box[1] for box in (first_box, middle, last_box))[1]
         base = self.baseline(start)
         left, right = first_box[0], max(last_box[2], first_box[0])
@@ -123,18 +125,18 @@ class PageGeometry:
         return PageLine(words, self.page, height, left, right, base, bold, cells)
 
     def cells(self, words: str, start: int, height: float) -> Iterator[str]:
-        """The words between gaps that no space between words has."""
+        """The parts of a line between gaps that are too wide for a space."""
         begin = 0
         for place, letter in enumerate(words):
             if letter == " " and 0 < place < len(words) - 1 and words[place + 1] != " ":
                 before = len(words[:place].rstrip()) - 1
-                left, right = self.place(start + before), self.place(start + place + 1)
+                left, right = self.box_of(start + before), self.box_of(start + place + 1)
                 if left and right and right[0] - left[2] > GAP * height:
                     yield words[begin:place].strip()
                     begin = place + 1
         yield words[begin:].strip()
 
-    def place(self, text_index: int) -> tuple[float, float, float, float] | None:
+    def box_of(self, text_index: int) -> tuple[float, float, float, float] | None:
         """Left, bottom, right and top of a character with its font's full height."""
         index = raw.FPDFText_GetCharIndexFromTextIndex(self.handle, text_index)
         if index < 0 or not raw.FPDFText_GetLooseCharBox(self.handle, index, self.box):
@@ -156,21 +158,21 @@ class PageGeometry:
 
 
 def units(text: str) -> int:
-    """How many UTF-16 units PDFium counts for it."""
+    """The length in UTF-16 code units, which PDFium counts."""
     return len(text.encode("utf-16-le", "surrogatepass")) // 2
 
 
 def outline(pdf: Any) -> dict[tuple[int, str], int]:
-    """The levels (1 to 6) of the titles in the table of contents, by page from 1 and words in lower case."""
-    found: dict[tuple[int, str], int] = {}
+    """The levels (1 to 6) of the titles in the table of contents, by page (from 1) and text in lower case."""
+    levels: dict[tuple[int, str], int] = {}
     try:
-        for place, entry in enumerate(pdf.get_toc(max_depth=6)):
+        for number, entry in enumerate(pdf.get_toc(max_depth=6)):
             destination = entry.get_dest()
             page = destination.get_index() if destination else None
             if page is not None:
-                found.setdefault((page + 1, flat(entry.get_title()).lower()), entry.level + 1)
-            if place >= OUTLINE:
+                levels.setdefault((page + 1, one_line(entry.get_title()).lower()), entry.level + 1)
+            if number >= MAX_OUTLINE:
                 break
     except (pypdfium2.PdfiumError, ValueError, RecursionError):
-        pass  # the text is worth more than a table of contents that is damaged
-    return found
+        pass  # a damaged table of contents must not cost the text
+    return levels

@@ -1,4 +1,4 @@
-"""What the server and the process that reads say to each other, as MessagePack. Its files may be hostile, so nothing here is unbounded."""
+"""The messages between the server and the worker process, as MessagePack. A file may be hostile, so every size has a bound."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from deskbell.knowledge.extraction.limits import ReadLimits
 
 LENGTH = 4  # bytes before each frame that say how long it is, big-endian
 FRAME = 8 << 20  # bytes of a frame
-ROWS = 100  # passages of a frame
+CHUNKS = 100  # in a frame
 
 Heading = Annotated[str, Meta(max_length=1_000)]
-Terms = Annotated[str, Meta(max_length=200_000)]  # some signs are eighteen in their usual form
+Terms = Annotated[str, Meta(max_length=200_000)]  # NFKC turns some characters into eighteen
 
 
 class ReadRequest(msgspec.Struct):
@@ -33,7 +33,7 @@ class ReadRequest(msgspec.Struct):
 
 
 class AnalyzedChunk(msgspec.Struct, array_like=True, gc=False):
-    """A passage with the terms that it is found by, separated by spaces. Its place among the others is its position."""
+    """A chunk with the terms that it is found by, separated by spaces. Its position is its place in the reply."""
 
     text: Annotated[str, Meta(min_length=1, max_length=4_000)]
     headings: Annotated[tuple[Heading, ...], Meta(max_length=6)]
@@ -43,39 +43,39 @@ class AnalyzedChunk(msgspec.Struct, array_like=True, gc=False):
 
 
 class DocumentHeader(msgspec.Struct, tag="read"):
-    """So many passages follow, `ROWS` in a frame."""
+    """So many chunks follow, `CHUNKS` in each frame."""
 
     title: Annotated[str, Meta(max_length=2_000)]
     language: Annotated[str, Meta(pattern=r"^[a-z]{2}\Z")]
-    passages: int
+    chunks: int
 
 
 class FeedHeader(msgspec.Struct, tag="entries"):
-    """So many items follow, each in a frame of its own."""
+    """So many entries follow, each in a frame of its own."""
 
-    items: int
+    entries: int
 
 
 class Rejected(msgspec.Struct, tag="refused"):
-    """The file's fault: `reason` is for a person."""
+    """The file cannot be read; `reason` is written for the person who uploaded it."""
 
     reason: Annotated[str, Meta(max_length=2_000)]
 
 
 class Crashed(msgspec.Struct, tag="broken"):
-    """Our fault, or a file that confused a parser: a traceback for the log."""
+    """A defect of ours, or a file that confused a parser: a traceback for the log."""
 
     trace: Annotated[str, Meta(max_length=100_000)]
 
 
 WorkerReply = DocumentHeader | FeedHeader | Rejected | Crashed
 REQUEST = msgspec.msgpack.Decoder(ReadRequest)
-ANSWER: msgspec.msgpack.Decoder[WorkerReply] = msgspec.msgpack.Decoder(WorkerReply)
-PASSAGES = msgspec.msgpack.Decoder(list[AnalyzedChunk])
-ITEM = msgspec.msgpack.Decoder(FeedEntry)
+REPLY: msgspec.msgpack.Decoder[WorkerReply] = msgspec.msgpack.Decoder(WorkerReply)
+CHUNK_LIST = msgspec.msgpack.Decoder(list[AnalyzedChunk])
+ENTRY = msgspec.msgpack.Decoder(FeedEntry)
 encode = msgspec.msgpack.encode
 
 
-def framed(message: object) -> bytes:
+def encode_frame(message: object) -> bytes:
     data = encode(message)
     return len(data).to_bytes(LENGTH, "big") + data

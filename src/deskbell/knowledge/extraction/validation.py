@@ -1,4 +1,4 @@
-"""What the process that reads has answered, taken at no word: a hostile file may have come to speak in its place."""
+"""Validates what the worker process replies: a hostile file may have taken it over."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ import msgspec
 
 from deskbell.knowledge.extraction.document import FeedEntry
 from deskbell.knowledge.extraction.protocol import (
-    ANSWER,
-    ITEM,
-    PASSAGES,
-    ROWS,
+    CHUNK_LIST,
+    CHUNKS,
+    ENTRY,
+    REPLY,
     AnalyzedChunk,
     DocumentHeader,
     FeedHeader,
@@ -25,74 +25,74 @@ T = TypeVar("T")
 
 
 class InvalidReply(Exception):
-    """The answer is not one that our own code gives."""
+    """The reply is not one that our own code would give."""
 
 
 class AnalyzedDocument(msgspec.Struct):
-    """A document in passages, in its order. `language` is an ISO 639-1 code."""
+    """A document in chunks, in order. `language` is an ISO 639-1 code."""
 
     title: str
     language: str
-    passages: list[AnalyzedChunk]
+    chunks: list[AnalyzedChunk]
 
 
-def first(frames: Sequence[bytes]) -> WorkerReply:
-    """What the answer is."""
-    answer = decoded(ANSWER, frames[0]) if frames else distrust("nothing")
-    if isinstance(answer, Rejected) and not fit(answer.reason):
-        distrust("a reason")
-    return answer
+def reply_of(frames: Sequence[bytes]) -> WorkerReply:
+    """The first frame. Raises `InvalidReply`."""
+    reply = decode(REPLY, frames[0]) if frames else refuse("nothing")
+    if isinstance(reply, Rejected) and not storable(reply.reason):
+        refuse("a reason")
+    return reply
 
 
-async def extract_in(head: DocumentHeader, frames: Sequence[bytes]) -> AnalyzedDocument:
-    if not fit(head.title):
-        distrust("a title")
-    passages: list[AnalyzedChunk] = []
-    async for rows in each(PASSAGES, frames):
-        full = len(rows) == ROWS or len(passages) + len(rows) == head.passages
-        if not full or not all(map(passage_fits, rows)):
-            distrust("passages")
-        passages += rows
-    if len(passages) != head.passages:
-        distrust("a number of passages")
-    return AnalyzedDocument(head.title, head.language, passages)
+async def document_of(head: DocumentHeader, frames: Sequence[bytes]) -> AnalyzedDocument:
+    if not storable(head.title):
+        refuse("a title")
+    chunks: list[AnalyzedChunk] = []
+    async for rows in decode_all(CHUNK_LIST, frames):
+        full = len(rows) == CHUNKS or len(chunks) + len(rows) == head.chunks
+        if not full or not all(map(is_storable_chunk, rows)):
+            refuse("chunks")
+        chunks += rows
+    if len(chunks) != head.chunks:
+        refuse("a number of chunks")
+    return AnalyzedDocument(head.title, head.language, chunks)
 
 
-async def items_in(head: FeedHeader, frames: Sequence[bytes]) -> list[FeedEntry]:
-    items = [item async for item in each(ITEM, frames)]
-    if len(items) != head.items or not all(map(item_fits, items)):
-        distrust("entries")
-    return items
+async def entries_of(head: FeedHeader, frames: Sequence[bytes]) -> list[FeedEntry]:
+    entries = [entry async for entry in decode_all(ENTRY, frames)]
+    if len(entries) != head.entries or not all(map(is_storable_entry, entries)):
+        refuse("entries")
+    return entries
 
 
-async def each(decoder: msgspec.msgpack.Decoder[T], frames: Sequence[bytes]) -> AsyncIterator[T]:
-    """The frames' contents. Requests get their turn between two of them."""
+async def decode_all(decoder: msgspec.msgpack.Decoder[T], frames: Sequence[bytes]) -> AsyncIterator[T]:
+    """The contents of frames. The event loop serves requests between two of them."""
     for frame in frames:
-        yield decoded(decoder, frame)
+        yield decode(decoder, frame)
         await asyncio.sleep(0)
 
 
-def decoded(decoder: msgspec.msgpack.Decoder[T], frame: bytes) -> T:
+def decode(decoder: msgspec.msgpack.Decoder[T], frame: bytes) -> T:
     try:
         return decoder.decode(frame)
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         raise InvalidReply(str(error)) from None
 
 
-def passage_fits(row: AnalyzedChunk) -> bool:
-    return fit(row.text, row.title_terms, row.text_terms, *row.headings)
+def is_storable_chunk(chunk: AnalyzedChunk) -> bool:
+    return storable(chunk.text, chunk.title_terms, chunk.text_terms, *chunk.headings)
 
 
-def item_fits(item: FeedEntry) -> bool:
-    """An address is shown as a link."""
-    web = item.url is None or (item.url.startswith(("http://", "https://")) and len(item.url) <= 2000)
-    return web and fit(item.id, item.title or "", item.url or "")
+def is_storable_entry(entry: FeedEntry) -> bool:
+    """An address is shown as a link, so it must be one of the web."""
+    web = entry.url is None or (entry.url.startswith(("http://", "https://")) and len(entry.url) <= 2000)
+    return web and storable(entry.id, entry.title or "", entry.url or "")
 
 
-def fit(*texts: str) -> bool:
-    """PostgreSQL takes no NUL."""
+def storable(*texts: str) -> bool:
+    """PostgreSQL stores no NUL."""
     return not any("\0" in text for text in texts)
 
 
-def distrust(what: str) -> WorkerReply:
-    raise InvalidReply(f"{what} that our own code does not give")
+def refuse(what: str) -> WorkerReply:
+    raise InvalidReply(f"{what} that our own code would not send")

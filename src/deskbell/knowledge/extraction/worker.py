@@ -1,7 +1,7 @@
-"""The process that reads documents: it loads the parsers once and forks for each file, so that a hostile file fails alone.
+"""The worker process that reads documents: it loads the parsers once and forks for each file, so that a hostile file fails alone.
 
-It is started by `process.py` with a control socket as its standard input, has one thread, no settings and no secrets. Each message
-on the control socket brings a socket; the fork says its process id there, reads one request, and answers it.
+It is started by `client.py` with a control socket as its standard input, has one thread, no settings and no secrets. Each message
+on the control socket brings a socket, on which the fork sends its process id, reads one request and replies to it.
 """
 
 from __future__ import annotations
@@ -17,28 +17,28 @@ from itertools import islice
 import msgspec
 
 from deskbell.knowledge.extraction import formats
+from deskbell.knowledge.extraction.chunk_and_analyze import chunk_and_analyze
 from deskbell.knowledge.extraction.document import ParsedDocument, Unreadable
-from deskbell.knowledge.extraction.limits import ReadLimits, confine, go_on
+from deskbell.knowledge.extraction.limits import ReadLimits, apply_limits, extend_time
 from deskbell.knowledge.extraction.protocol import (
+    CHUNKS,
     FRAME,
     LENGTH,
     REQUEST,
-    ROWS,
     Crashed,
     FeedHeader,
     ReadRequest,
     Rejected,
-    framed,
+    encode_frame,
 )
-from deskbell.knowledge.ingestion.chunk_and_analyze import prepared
 from deskbell.knowledge.text import analysis
 
 IDLE = 300.0  # seconds without work after which the process ends; longer than any one file may take
 
 
 def serve(control: socket.socket) -> None:
-    """Forks for each socket that comes, until the server is gone or there was nothing to do for a while."""
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel buries the forks
+    """Forks for each socket that arrives, until the server is gone or there was nothing to do for a while."""
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel reaps the forks
     control.settimeout(IDLE)
     while True:
         try:
@@ -46,7 +46,7 @@ def serve(control: socket.socket) -> None:
         except TimeoutError:
             return
         if not descriptors:
-            os.killpg(0, signal.SIGKILL)  # whoever asked is gone, and nobody waits for the forks' answers
+            os.killpg(0, signal.SIGKILL)  # the server is gone, and nobody waits for the forks' replies
         for descriptor in descriptors:
             if os.fork() == 0:
                 work(control, descriptor)
@@ -54,75 +54,74 @@ def serve(control: socket.socket) -> None:
 
 
 def work(control: socket.socket, descriptor: int) -> None:
-    """One file's whole life. Never returns."""
+    """Reads one file and ends the process. Never returns."""
     try:
         control.close()
         with open(os.devnull, "wb") as nowhere:
             os.dup2(nowhere.fileno(), 0)
             os.dup2(nowhere.fileno(), 1)
             os.dup2(nowhere.fileno(), 2)
-        with socket.socket(fileno=descriptor) as asking:
-            asking.sendall(os.getpid().to_bytes(4, "big"))
-            for part in answer(received(asking)):
-                asking.sendall(part)
+        with socket.socket(fileno=descriptor) as server:
+            server.sendall(os.getpid().to_bytes(4, "big"))
+            for frame in reply_to(read_all(server)):
+                server.sendall(frame)
     finally:
         os._exit(0)
 
 
-def received(asking: socket.socket) -> bytes:
-    with asking.makefile("rb") as file:
+def read_all(server: socket.socket) -> bytes:
+    with server.makefile("rb") as file:
         return file.read()
 
 
-def answer(message: bytes) -> list[bytes]:
-    """The frames of the answer, all of them or a refusal."""
+def reply_to(message: bytes) -> list[bytes]:
+    """The frames of the reply: the whole document, or why it cannot be read."""
     try:
         end = LENGTH + int.from_bytes(message[:LENGTH], "big")
         request = REQUEST.decode(message[LENGTH:end])
-        confine(request.limits)
-        return bounded(
-            feed(request, message[end:]) if request.kind == "feed" else text(request, message[end:]), request.limits
-        )
+        apply_limits(request.limits)
+        read = read_feed if request.kind == "feed" else read_document
+        return within_limit(read(request, message[end:]), request.limits)
     except Unreadable as problem:
-        return [framed(Rejected(problem.reason))]
+        return [encode_frame(Rejected(problem.reason))]
     except MemoryError:
-        return [framed(Rejected("Reading the file takes too much memory. Split it into smaller files."))]
+        return [encode_frame(Rejected("Reading the file takes too much memory. Split it into smaller files."))]
     except RecursionError:
-        return [framed(Rejected("The file is nested too deeply to be read."))]
+        return [encode_frame(Rejected("The file is nested too deeply to be read."))]
     except Exception:
-        return [framed(Crashed(traceback.format_exc(limit=-8)[-10_000:]))]
+        return [encode_frame(Crashed(traceback.format_exc(limit=-8)[-10_000:]))]
 
 
-def text(request: ReadRequest, data: bytes) -> Iterable[bytes]:
+def read_document(request: ReadRequest, data: bytes) -> Iterable[bytes]:
     limits = request.limits
     if request.kind == "entry":
         document = msgspec.json.decode(data, type=ParsedDocument)
     else:
         document = formats.read(data, request.file_name, request.media_type, limits)
     del data
-    go_on(limits)
-    head, passages = prepared(document, request.title or document.title or request.untitled)
-    if not head.passages:
+    extend_time(limits)
+    head, chunks = chunk_and_analyze(document, request.title or document.title or request.untitled)
+    if not head.chunks:
         raise Unreadable("There is no text in it.")
-    yield framed(head)
-    while rows := list(islice(passages, ROWS)):
-        yield framed(rows)
+    yield encode_frame(head)
+    while batch := list(islice(chunks, CHUNKS)):
+        yield encode_frame(batch)
 
 
-def feed(request: ReadRequest, data: bytes) -> Iterable[bytes]:
-    items = formats.entries(data, request.limits)
-    yield framed(FeedHeader(len(items)))
-    yield from map(framed, items)
+def read_feed(request: ReadRequest, data: bytes) -> Iterable[bytes]:
+    entries = formats.read_entries(data, request.limits)
+    yield encode_frame(FeedHeader(len(entries)))
+    yield from map(encode_frame, entries)
 
 
-def bounded(frames: Iterable[bytes], limits: ReadLimits) -> list[bytes]:
-    kept, size = [], 0
+def within_limit(frames: Iterable[bytes], limits: ReadLimits) -> list[bytes]:
+    reply, size = [], 0
     for frame in frames:
         size += len(frame)
         if size > limits.answer or len(frame) > FRAME:
             raise Unreadable("The file holds too much text. Split it into smaller files.")
-        kept.append(frame)
-    return kept
+        reply.append(frame)
+    return reply
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """The exact index of one knowledge base in memory: BM25 over its terms, cosines over its vectors, both fused into one calibrated score.
 
-An `Index` never changes; `changed` makes the next one, which shares what is the same. So searches in other threads go on meanwhile.
-The database is the record; whoever holds an index decides when to drop it (`size`).
+An `Index` never changes; `changed` returns the next one, which shares what has stayed the same. So searches in other threads are not
+disturbed. The database holds the data; an index can be dropped and built again at any time.
 """
 
 from __future__ import annotations
@@ -11,19 +11,19 @@ from functools import cached_property
 
 import numpy as np
 
-from deskbell.knowledge.index.ranking import Hit, best, keywords, scored
-from deskbell.knowledge.index.segments import Flags, Floats, IndexEntry, Segment, merged
+from deskbell.knowledge.index.ranking import Hit, best, keyword_scores, score_segment
+from deskbell.knowledge.index.segments import Flags, Floats, IndexEntry, Segment, merge
 from deskbell.knowledge.index.statistics import IndexStatistics
-from deskbell.knowledge.retrieval.score_calibration import Calibration, keywords_alone
+from deskbell.knowledge.scores import Calibration, keyword_calibration
 from deskbell.knowledge.text import analysis
 
 __all__ = ["Hit", "Index", "IndexEntry"]
 
-DEAD = 0.25  # the share of removed rows from which a segment is written anew
+DEAD = 0.25  # the share of removed rows from which a segment is rebuilt
 
 
 class Index(IndexStatistics[Segment]):
-    """Begin with `Index(dimensions)`, dimensions of the embedder's vectors, 0 for none; then `changed`."""
+    """Starts empty as `Index(dimensions)`, the dimensions of the embedder's vectors or 0 for none; `changed` adds to it."""
 
     def __init__(self, dimensions: int, parts: Sequence[tuple[Segment, Flags]] = ()) -> None:
         super().__init__(parts)
@@ -35,20 +35,20 @@ class Index(IndexStatistics[Segment]):
         return sum(segment.size for segment, _ in self.parts)
 
     def changed(self, added: Sequence[IndexEntry] = (), removed: Collection[str] = ()) -> Index:
-        """The index without `removed` ids and with `added`, which replace those of the same id; of equal ids the last counts."""
+        """The index without `removed` ids and with `added`, which replace entries of the same id; of equal ids the last counts."""
         entries = list({entry.id: entry for entry in added}.values())
-        gone = {*removed, *(entry.id for entry in entries)}
-        parts = [without(segment, alive, gone) for segment, alive in self.parts]
+        dropped = {*removed, *(entry.id for entry in entries)}
+        parts = [without(segment, alive, dropped) for segment, alive in self.parts]
         parts = [(segment, alive) for segment, alive in parts if alive.any()]
         parts = [
-            whole(merged([(segment, alive)])) if alive.mean() <= 1 - DEAD else (segment, alive)
+            all_alive(merge([(segment, alive)])) if alive.mean() <= 1 - DEAD else (segment, alive)
             for segment, alive in parts
         ]
         if entries:
-            parts.append(whole(Segment.build(entries, self.dimensions)))
-        # Sizes fall by half from one to the next, so there are few, and a row is copied few times.
+            parts.append(all_alive(Segment.build(entries, self.dimensions)))
+        # Each segment is at least twice as large as the next: so there are few segments, and a row is copied few times.
         while len(parts) > 1 and len(parts[-2][0]) < 2 * len(parts[-1][0]):
-            parts[-2:] = [whole(merged(parts[-2:]))]
+            parts[-2:] = [all_alive(merge(parts[-2:]))]
         return Index(self.dimensions, parts)
 
     def search(
@@ -58,27 +58,30 @@ class Index(IndexStatistics[Segment]):
         calibration: Callable[[str], Calibration] | None = None,
         top_k: int = 10,
     ) -> list[Hit]:
-        """The best passages, the best first, equal ones by id. `vector` is the question's; `calibration` its embedder's, by language.
+        """The best chunks, best first, equal ones by id. `vector` is the question's; `calibration` its embedder's, by language.
 
-        Without a vector only passages that have a word of the question are found; with one, always `top_k`.
+        Without a vector only chunks that have a word of the question are found; with one, always `top_k`.
         """
         if not self.count:
             return []
         language = self.language(question)
-        alone = keywords_alone(language)
-        read = calibration(language) if calibration and vector is not None else alone
-        found = keywords(self, analysis.terms(question, language))
-        columns = [scored(part, *each, vector, read, alone) for part, each in zip(self.parts, found, strict=True)]
+        keywords_only = keyword_calibration(language)
+        fused = calibration(language) if calibration and vector is not None else keywords_only
+        scores = keyword_scores(self, analysis.terms(question, language))
+        columns = [
+            score_segment(part, *each, vector, fused, keywords_only)
+            for part, each in zip(self.parts, scores, strict=True)
+        ]
         return best([np.concatenate(each) for each in zip(*columns, strict=True)], top_k, self.id)
 
 
-def whole(segment: Segment) -> tuple[Segment, Flags]:
+def all_alive(segment: Segment) -> tuple[Segment, Flags]:
     return segment, np.ones(len(segment), np.bool_)
 
 
-def without(segment: Segment, alive: Flags, gone: Collection[str]) -> tuple[Segment, Flags]:
-    """The same segment with more rows marked as removed."""
-    rows = [row for id in gone if (row := segment.places.get(id)) is not None and alive[row]]
+def without(segment: Segment, alive: Flags, ids: Collection[str]) -> tuple[Segment, Flags]:
+    """The segment with the rows of these ids marked as removed."""
+    rows = [row for id in ids if (row := segment.row_of.get(id)) is not None and alive[row]]
     if not rows:
         return segment, alive
     alive = alive.copy()

@@ -1,4 +1,4 @@
-"""The passages of a knowledge base in parts, and the counts over all of them that BM25 and the choice of a language want."""
+"""A knowledge base's chunks in parts, and the counts over all parts that BM25 and the choice of a language need."""
 
 from __future__ import annotations
 
@@ -13,37 +13,37 @@ import numpy as np
 from deskbell.knowledge.index.segments import Flags, Floats, Ints
 from deskbell.knowledge.text import analysis
 
-K1, B = 1.2, 0.75  # BM25's saturation of repeated words, and how much length counts
-SPOKEN = 0.05  # the share of a knowledge base in a language from which questions may be in it
-NEAR = 8  # words of a part that an unknown one is compared with
+K1, B = 1.2, 0.75  # BM25: saturation of repeated words, and how much length counts
+MIN_SHARE = 0.05  # of a knowledge base in a language, for questions to be analysed in it
+NEAR = 8  # candidates of each part for the correction of a word
 
 
 class IndexPart(Protocol):
-    """Passages by row. They never change; which of them are alive is told apart."""
+    """Chunks by row. A part never changes; which of its rows are still alive is kept beside it."""
 
     def __len__(self) -> int: ...
 
     @property
     def lengths(self) -> Floats:
-        """Weighted words of each row."""
+        """Weighted number of words of each row."""
         ...
 
     @property
     def languages(self) -> Sequence[str]: ...
 
     @property
-    def spoken(self) -> Counter[str]:
+    def language_counts(self) -> Counter[str]:
         """How many rows are in which language."""
         ...
 
     def id(self, row: int) -> str: ...
 
     def postings(self, term: str) -> tuple[Ints, Floats]:
-        """The rows that have a term, in order, and how often."""
+        """The rows that have a term, in order, and its count in each."""
         ...
 
     def near(self, word: str) -> list[tuple[int, float, str]]:
-        """Words like this one, the best first, as `Speller.near` has them."""
+        """Words similar to this one, best first, as `Speller.near` returns them."""
         ...
 
 
@@ -51,7 +51,7 @@ P = TypeVar("P", bound=IndexPart, covariant=True)
 
 
 class IndexStatistics(Generic[P]):
-    """Parts, each with the rows of it that are alive."""
+    """Parts, each with flags for the rows that are alive."""
 
     def __init__(self, parts: Sequence[tuple[P, Flags]] = ()) -> None:
         self.parts = tuple(parts)
@@ -65,32 +65,32 @@ class IndexStatistics(Generic[P]):
 
     @cached_property
     def languages(self) -> Counter[str]:
-        """How many passages are in which language."""
-        spoken: Counter[str] = Counter()
+        """How many chunks are in which language."""
+        counts: Counter[str] = Counter()
         for part, alive in self.parts:
-            spoken.update(part.spoken)
-            spoken.subtract(part.languages[row] for row in np.flatnonzero(~alive).tolist())
-        return +spoken
+            counts.update(part.language_counts)
+            counts.subtract(part.languages[row] for row in np.flatnonzero(~alive).tolist())
+        return +counts
 
     def language(self, question: str) -> str:
-        """The language that a question is analysed in: its own if the knowledge base speaks it, else the knowledge base's."""
+        """The language that a question is analysed in: its own if enough of the knowledge base is in it, else that of most chunks."""
         if not self.languages:
             return analysis.language(question)
         main = max(self.languages, key=lambda code: (self.languages[code], code))
         if len(self.languages) == 1:
             return main
         own = analysis.language(question, main)
-        return own if self.languages[own] >= SPOKEN * self.count else main
+        return own if self.languages[own] >= MIN_SHARE * self.count else main
 
     @cached_property
     def norms(self) -> list[Floats]:
-        """What length adds below the fraction of BM25, by row."""
+        """By row, the part of BM25's denominator that depends on the length: `K1 * (1 - B + B * length / mean)`."""
         total = sum(float(part.lengths[alive].sum()) for part, alive in self.parts)
         mean = np.float32(max(total / max(self.count, 1), 1e-9))
         return [np.float32(K1) * (np.float32(1 - B) + np.float32(B) * part.lengths / mean) for part, _ in self.parts]
 
     def frequency(self, term: str) -> int:
-        """In how many passages a term is."""
+        """In how many chunks a term is."""
         return sum(int(np.count_nonzero(alive[part.postings(term)[0]])) for part, alive in self.parts)
 
     def rarity(self, frequency: int) -> float:
@@ -98,13 +98,13 @@ class IndexStatistics(Generic[P]):
         return math.log(1 + (self.count - frequency + 0.5) / (frequency + 0.5))
 
     def near(self, word: str) -> set[tuple[int, float, str]]:
-        """Words of the parts that an unknown word may have been meant to be; some may be of passages that are gone."""
+        """Candidates for the correction of an unknown word; some may only be in rows that are no longer alive."""
         return {each for part, _ in self.parts for each in part.near(word)[:NEAR]}
 
     def corrected(self, word: str) -> str | None:
-        """The nearest word of the knowledge base; of equally near ones the most frequent."""
-        living = [(*each, found) for each in self.near(word) if (found := self.frequency(each[2]))]
-        return min(living, key=lambda each: (each[0], -each[3], each[1], each[2]))[2] if living else None
+        """The most similar word of the knowledge base; of equally similar ones the most frequent."""
+        alive = [(*each, frequency) for each in self.near(word) if (frequency := self.frequency(each[2]))]
+        return min(alive, key=lambda each: (each[0], -each[3], each[1], each[2]))[2] if alive else None
 
     def id(self, row: int) -> str:
         """The id of a row, counted through all parts."""

@@ -1,252 +1,180 @@
-"""The jobs that make documents findable: read, split, store, embed, go live. Each part is stored as it is done.
+"""The job that makes a document findable: read, split, store, embed, publish. Each part is stored as soon as it is done.
 
-A killed process leaves whole parts behind, and the next attempt goes on from them. A job that has worked for a while goes to the
-end of the queue, so that one large document keeps no other waiting.
+A process that is killed leaves whole parts behind, and the next attempt continues from them. A job that has worked for a while goes
+to the end of the queue, so that one large document does not delay all others.
 """
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import logging
 import time
-from collections.abc import Coroutine
 from functools import partial
-from typing import Any, TypeVar
 
 import msgspec
 
-from deskbell.foundation.db import Database, DatabaseFailure, Session
-from deskbell.foundation.jobs import LEASE, ClaimLost, Retry
+from deskbell.core.context import Context
+from deskbell.credits import operations as credits
+from deskbell.foundation.db import DatabaseFailure, insert
+from deskbell.foundation.ids import public_id
+from deskbell.foundation.jobs import ClaimLost, Retry
 from deskbell.foundation.worker import Handler, Work
-from deskbell.knowledge import jobs
-from deskbell.knowledge.embedders.base import Embedder, EmbedderUnavailable, EmbeddingUsage
-from deskbell.knowledge.extraction import Unreadable
-from deskbell.knowledge.index.disk import build_transactions as large
-from deskbell.knowledge.ingestion import index_transactions
-from deskbell.knowledge.ingestion.chunks import Chunk
-from deskbell.knowledge.ingestion.index_transactions import Superseded, within
-from deskbell.knowledge.ingestion.sources import DocumentReader
-from deskbell.knowledge.model import DocumentState, RevisionKey, UnembeddedChunk
+from deskbell.knowledge import jobs, store
+from deskbell.knowledge.documents import set_columns
+from deskbell.knowledge.embedders import store as embedder_store
+from deskbell.knowledge.embedders.base import EmbedderUnavailable
+from deskbell.knowledge.extraction import AnalyzedDocument, Unreadable
+from deskbell.knowledge.index import store as chunk_store
+from deskbell.knowledge.ingestion import feeds
+from deskbell.knowledge.ingestion.embedding import Embedding, OutOfTime, count_chunks
+from deskbell.knowledge.ingestion.revisions import STORED, Superseded, require_newest
+from deskbell.knowledge.ingestion.sources import SourceReader
+from deskbell.knowledge.job_context import keeping_claim, within
+from deskbell.knowledge.model import DocumentState
 
-T = TypeVar("T")
 log = logging.getLogger(__name__)
 
-BATCH = 16  # chunks that are embedded at once
+BATCH = 100  # chunks that are stored in one transaction
 SLICE = 10.0  # seconds after which a job lets others go first
-PATIENCE = 6  # attempts to reach an embedder before a document goes live without vectors
-
-
-class IndexJob(msgspec.Struct):
-    document_id: str
-
-
-class SweepJob(msgspec.Struct):
-    knowledge_base_id: str
-    document_id: str | None
-
-
-class EmbedJob(msgspec.Struct):
-    knowledge_base_id: str
-    after: str = ""
-
-
-class OutOfTime(Exception):
-    """The job has worked long enough; others go first."""
+ATTEMPTS = 6  # to reach an embedder before a document is published without vectors
+READ = 10  # percent of a document's progress
 
 
 class Indexer:
-    """Holds what the jobs need. `embedder` is None where search goes by keyword alone."""
+    """Indexes documents and feeds. Where the database can store indexes (`builds_index`), a job brings them up to date."""
 
-    def __init__(self, database: Database, reader: DocumentReader, embedder: Embedder | None) -> None:
-        self.database = database
+    def __init__(self, reader: SourceReader, embedding: Embedding, *, builds_index: bool) -> None:
         self.reader = reader
-        self.embedder = embedder
-        self.settles = database.graphs is not None
-        self.turn = asyncio.Lock()  # one batch at a time is embedded, which leaves a processor to requests
-        self.handlers: dict[str, Handler] = {
-            jobs.INDEX: self.index,
-            jobs.SWEEP: self.sweep,
-            jobs.EMBED: self.embed_base,
-            jobs.REFRESH: self.refresh,
-        }
+        self.embedding = embedding
+        self.builds_index = builds_index
+        self.handlers: dict[str, Handler] = {jobs.INDEX: self.index, jobs.REFRESH: feeds.refresh}
 
     async def index(self, work: Work) -> None:
-        """Brings one document's newest content into the index, or says why it cannot be."""
-        id = work.payload(IndexJob).document_id
-        document = await work.heartbeat(within(work, partial(index_transactions.start_indexing, id=id)))
+        """Indexes the newest content of a document, or stores why it cannot be indexed."""
+        id = work.payload(jobs.DocumentJob).document_id
+        document = await work.heartbeat(within(work, partial(start_indexing, id=id)))
         if document is None:
             return
         try:
-            await self.advance(work, document)
+            if document.kind == "feed":
+                await feeds.follow(work, document, self.reader)
+            else:
+                await self.advance(work, document)
         except (Superseded, OutOfTime):
-            await work.complete(within(work, partial(index_transactions.requeue, id=id)))
+            await work.complete(within(work, partial(requeue, id=id)))
         except Unreadable as refusal:
-            await work.complete(
-                within(work, partial(index_transactions.mark_failed, document=document, reason=refusal.reason))
-            )
+            await work.complete(within(work, partial(mark_failed, document=document, reason=refusal.reason)))
         except (Retry, ClaimLost, DatabaseFailure):
             raise
         except Exception:
             reason = "Something went wrong on the server. Reindex the document to try again."
-            await work.write(within(work, partial(index_transactions.mark_failed, document=document, reason=reason)))
+            await work.write(within(work, partial(mark_failed, document=document, reason=reason)))
             raise
 
     async def advance(self, work: Work, document: DocumentState) -> None:
-        """One document from where it stands to its end."""
+        """Does what is left to do for a document."""
         deadline = time.monotonic() + SLICE
-        if document.kind == "feed":
-            await self.follow(work, document)
-            return
         if document.stored_revision < document.revision:
-            content = await held(work, self.reader.read(work, document))
-            await work.heartbeat(
-                within(
-                    work,
-                    partial(index_transactions.set_progress, document=document, progress=index_transactions.WAS_READ),
-                )
-            )
-            await index_transactions.store_chunks(work, document, content.text, content.digest)
-        embedder = self.embedder
+            content = await keeping_claim(work, self.reader.read(work, document))
+            await work.heartbeat(within(work, partial(set_progress, document=document, progress=READ)))
+            await store_text(work, document, content.text, content.digest)
+        embedder = self.embedding.embedder
         try:
-            if embedder is not None:
-                await self.embed(work, document.place, embedder, deadline)
-        except EmbedderUnavailable as reason:
-            if work.job.attempts < PATIENCE:
-                await work.write(
-                    within(work, partial(index_transactions.record_reason, document=document, reason=str(reason)))
-                )
-                raise Retry(str(reason)) from None
-            log.warning("document %s goes live without vectors: %s", document.id, reason)
+            await self.embedding.embed(work, document.newest, deadline)
+        except EmbedderUnavailable as failure:
+            if work.job.attempts < ATTEMPTS:
+                await work.write(within(work, partial(set_error, document=document, reason=str(failure))))
+                raise Retry(str(failure)) from None
+            log.warning("document %s is published without vectors: %s", document.id, failure)
             embedder = None
-        name, measured = (embedder.name, embedder.measured) if embedder else (None, True)
-        act = partial(
-            index_transactions.publish_revision,
-            document=document,
-            embedder=name,
-            measured=measured,
-            settles=self.settles,
-        )
-        await work.complete(within(work, act))
-
-    async def follow(self, work: Work, feed: DocumentState) -> None:
-        """Makes a document of each entry of a feed, and looks again later."""
-        for draft, data in await held(work, self.reader.entries(feed)):
-            await work.heartbeat(
-                within(work, partial(index_transactions.store_feed_entry, feed=feed, draft=draft, data=data))
-            )
-        await work.complete(
-            within(work, partial(index_transactions.finish_feed, feed=feed, hours=self.reader.feed_hours))
-        )
-
-    async def embed(self, work: Work, place: RevisionKey, embedder: Embedder, deadline: float) -> None:
-        """Embeds those chunks of a revision that have no vector of this embedder."""
-        total = await work.read(within(work, partial(index_transactions.count_chunks, place=place)))
-        name, position = embedder.name, -1
-        while batch := await work.read(
-            within(
-                work,
-                partial(index_transactions.unembedded_chunks, place=place, embedder=name, after=position, most=BATCH),
-            )
-        ):
-            if time.monotonic() > deadline:
-                raise OutOfTime
-            spent = EmbeddingUsage()
-            vectors = await held(work, self.vectors(embedder, batch, spent))
-            position = batch[-1].position
-            progress = index_transactions.WAS_STORED + (99 - index_transactions.WAS_STORED) * (position + 1) // max(
-                total, 1
-            )
-            act = partial(
-                index_transactions.store_vectors, place=place, embedder=name, vectors=vectors, progress=progress
-            )
-            await work.heartbeat(within(work, partial(act, cost=spent.cost)))
-
-    async def vectors(
-        self, embedder: Embedder, batch: list[UnembeddedChunk], spent: EmbeddingUsage
-    ) -> dict[int, bytes]:
-        """The vectors of chunks, by position, as they are stored."""
-        async with self.turn:
-            matrix = await embedder.embed([indexed_text(row) for row in batch], spent)
-        return {row.position: vector.astype("<f2").tobytes() for row, vector in zip(batch, matrix, strict=True)}
-
-    async def embed_base(self, work: Work) -> None:
-        """Gives every chunk of a knowledge base a vector of the present embedder, then searches by these. The old ones serve meanwhile."""
-        job, embedder = work.payload(EmbedJob), self.embedder
-        if embedder is None:
-            return
-        deadline = time.monotonic() + SLICE
-        base_id = job.knowledge_base_id
-        try:
-            for live in await work.read(
-                within(work, partial(index_transactions.live_documents_after, base_id=base_id, after=job.after))
-            ):
-                with contextlib.suppress(Superseded):
-                    await self.embed(work, RevisionKey(base_id, live.id, live.live_revision), embedder, deadline)
-                job.after = live.id
-        except OutOfTime:
-            rest = msgspec.structs.asdict(job)
-            await work.complete(within(work, lambda ctx: jobs.enqueue(ctx, jobs.EMBED, base_id, rest)))
-            return
-        except EmbedderUnavailable as reason:
-            raise Retry(str(reason)) from None
-        await work.complete(
-            within(work, partial(large.embedded, base_id=base_id, embedder=embedder.name, settles=self.settles))
-        )
-
-    async def refresh(self, work: Work) -> None:
-        """Looks into a feed again."""
-        id = work.payload(IndexJob).document_id
-        await work.complete(within(work, partial(index_transactions.refresh, id=id)))
-
-    async def sweep(self, work: Work) -> None:
-        """Removes what nobody sees any more, a bit at a time."""
-        job = work.payload(SweepJob)
-        while await work.heartbeat(
-            within(
-                work, partial(index_transactions.delete_some_stale, base_id=job.knowledge_base_id, id=job.document_id)
-            )
-        ):
-            pass
-        if self.settles:
-            await work.complete(within(work, partial(jobs.settle, base_id=job.knowledge_base_id)))
+        name, calibrated = (embedder.name, embedder.measured) if embedder else (None, True)
+        publish = partial(publish_revision, embedder=name, calibrated=calibrated, builds_index=self.builds_index)
+        await work.complete(within(work, partial(publish, document=document)))
 
 
-async def held(work: Work, reading: Coroutine[Any, Any, T]) -> T:
-    """What takes long outside the database. The job's claim is renewed meanwhile."""
-    task = asyncio.ensure_future(reading)
-    try:
-        while not (await asyncio.wait({task}, timeout=LEASE / 3))[0]:
-            await work.heartbeat(nothing)
-        return task.result()
-    finally:
-        task.cancel()
+async def start_indexing(ctx: Context, *, id: str) -> DocumentState | None:
+    """The document to index; None if it was deleted."""
+    document = await ctx.db.one(store.lock_document(ctx.organization_id, id))
+    if document is not None and document.status == "queued":
+        await set_columns(ctx, id, status="processing", error=None)
+    return document
 
 
-async def nothing(session: Session) -> None:
-    """For a transaction that is there for the claim alone."""
+async def set_progress(ctx: Context, *, document: DocumentState, progress: int) -> None:
+    await require_newest(ctx, document)
+    await set_columns(ctx, document.id, progress=progress)
 
 
-def indexed_text(row: UnembeddedChunk) -> str:
-    """What is embedded of a chunk: where it stands and what it says."""
-    return Chunk(row.text, msgspec.json.decode(row.headings), None, row.position).embedded(row.title)
+async def set_error(ctx: Context, *, document: DocumentState, reason: str) -> None:
+    """Why indexing does not continue for the moment."""
+    await require_newest(ctx, document)
+    await set_columns(ctx, document.id, error=reason)
 
 
-async def catch_up(database: Database, embedder: Embedder | None) -> None:
-    """Queues knowledge bases that have another embedder's vectors, as after a change of the setting, or lack its curve."""
-    if embedder is None:
+async def store_text(work: Work, document: DocumentState, text: AnalyzedDocument, digest: str | None) -> None:
+    """Stores the chunks of the newest revision. They replace those of an attempt that was interrupted."""
+    for start in range(0, len(text.chunks), BATCH):
+        await work.heartbeat(within(work, partial(store_chunks, document=document, text=text, start=start)))
+    characters = sum(len(chunk.text) for chunk in text.chunks)
+    stored = partial(mark_stored, document=document, digest=digest, characters=characters)
+    await work.heartbeat(within(work, stored))
+
+
+async def store_chunks(ctx: Context, *, document: DocumentState, text: AnalyzedDocument, start: int) -> None:
+    """A batch of chunks, from a position on."""
+    await require_newest(ctx, document)
+    revision = document.newest
+    await ctx.db.run(chunk_store.delete_chunks(ctx.organization_id, *revision, start))
+    key = {"organization_id": ctx.organization_id, **revision._asdict(), "title": text.title, "language": text.language}
+    for position, chunk in enumerate(text.chunks[start : start + BATCH], start):
+        row = msgspec.structs.asdict(chunk) | {"headings": msgspec.json.encode(chunk.headings).decode()}
+        await ctx.db.run(insert(chunk_store.chunks, key | row | {"position": position, "id": public_id("chunk")}))
+
+
+async def mark_stored(ctx: Context, *, document: DocumentState, digest: str | None, characters: int) -> None:
+    """All chunks are stored. The document is not read again from here on, so this is where reading is charged."""
+    await require_newest(ctx, document)
+    await credits.record(ctx, activity="indexing", input_tokens=(characters + 3) // 4)  # about four to a token
+    if document.kind == "file":
+        await credits.record(ctx, activity="file")
+    await set_columns(ctx, document.id, stored_revision=document.revision, digest=digest, progress=STORED)
+
+
+async def publish_revision(
+    ctx: Context, *, document: DocumentState, embedder: str | None, calibrated: bool, builds_index: bool
+) -> None:
+    """Lets searches see the newest revision as a whole, and no longer the one before. Without an embedder vectors follow later."""
+    await require_newest(ctx, document)
+    base_id, revision = document.knowledge_base_id, document.newest
+    chunks = await count_chunks(ctx, revision=revision)
+    columns = {"status": "ready", "progress": 100, "error": None, "chunk_count": chunks}
+    title = await ctx.db.one(chunk_store.title_of_revision(ctx.organization_id, *revision))
+    await set_columns(ctx, document.id, **columns, live_revision=document.revision, title=title)
+    await ctx.db.run(store.increment_version(ctx.organization_id, base_id))
+    if embedder is not None:
+        await ctx.db.run(embedder_store.set_embedder(ctx.organization_id, base_id, embedder, replace=False))
+        if not calibrated:
+            await jobs.queue_calibration(ctx, base_id)
+    if document.revision > 1:
+        await jobs.queue_clean_up(ctx, base_id, document.id)
+    if builds_index:
+        await jobs.queue_index_build(ctx, base_id)
+
+
+async def requeue(ctx: Context, *, id: str) -> None:
+    """Continues later with a document's newest content, unless it was deleted."""
+    document = await ctx.db.one(store.lock_document(ctx.organization_id, id))
+    if document is not None:
+        await jobs.queue_indexing(ctx, document.knowledge_base_id, id)
+
+
+async def mark_failed(ctx: Context, *, document: DocumentState, reason: str) -> None:
+    """Stores why a document cannot be indexed. What searches saw before, they still see."""
+    newest = await ctx.db.one(store.lock_document(ctx.organization_id, document.id))
+    if newest is None:
         return
-    after = ""
-    while bases := await database.read(
-        partial(index_transactions.bases_with_other_embedder, embedder=embedder.name, after=after)
-    ):
-        await database.write(partial(index_transactions.queue_embedding, bases=bases))
-        after = bases[-1].id
-    if embedder.measured:
+    if newest.revision != document.revision:
+        await jobs.queue_indexing(ctx, document.knowledge_base_id, document.id)
         return
-    after = ""
-    while bases := await database.read(
-        partial(index_transactions.bases_without_calibration, embedder=embedder.name, after=after)
-    ):
-        await database.write(partial(index_transactions.queue_calibration, bases=bases))
-        after = bases[-1].id
+    if newest.live_revision:
+        reason += " Searches go on with its earlier content."
+    await set_columns(ctx, document.id, status="failed", error=reason)

@@ -1,4 +1,4 @@
-"""Where a document's text comes from: an upload, a web page, a feed."""
+"""Where a document's text comes from: an upload, a web page or a feed."""
 
 from __future__ import annotations
 
@@ -11,41 +11,44 @@ from urllib.parse import unquote, urlsplit
 
 import msgspec
 
+from deskbell.core.context import Context
 from deskbell.foundation.worker import Work
 from deskbell.foundation.worker_threads import run_in_thread
+from deskbell.knowledge import store
 from deskbell.knowledge.extraction import AnalyzedDocument, FeedEntry, ParsedDocument, Unreadable, extract, feed
 from deskbell.knowledge.extraction import entry as extract_entry
-from deskbell.knowledge.ingestion import index_transactions
+from deskbell.knowledge.ingestion.revisions import require_newest
+from deskbell.knowledge.job_context import within
 from deskbell.knowledge.model import DocumentDraft, DocumentState
 from deskbell.knowledge.rules import NAME_LENGTH
 
 if TYPE_CHECKING:
     from deskbell.foundation.fetching import Fetched
 
-MOST_ENTRIES = 1000  # of a feed that are taken
+MAX_ENTRIES = 1000  # of a feed that become documents
 
 
 class DocumentContent(msgspec.Struct):
-    """A document's text, and what tells whether it has changed."""
+    """A document's text in chunks, and a digest of its bytes, by which changes are noticed."""
 
     text: AnalyzedDocument
     digest: str
 
 
-class DocumentReader:
-    """Fetches and extracts. `most_bytes` bounds what a page or feed may hold; a feed is looked at every `feed_hours`, or once if 0."""
+class SourceReader:
+    """Fetches and extracts. A page or feed may have `max_bytes`; a feed is fetched every `feed_hours`, or once if 0."""
 
-    def __init__(self, most_bytes: int, feed_hours: float) -> None:
-        self.most_bytes = most_bytes
+    def __init__(self, max_bytes: int, feed_hours: float) -> None:
+        self.max_bytes = max_bytes
         self.feed_hours = feed_hours
 
     async def read(self, work: Work, document: DocumentState) -> DocumentContent:
-        """The text of a document's newest content. Raises Unreadable."""
+        """The text of a document's newest content. Raises `Unreadable`."""
         name = document.file_name
         if document.kind == "url":
-            fetched = await self.fetched(document)
-            data = fetched.data
-            text = await extract(data, name_in(fetched.url), fetched.media_type, untitled=name)
+            page = await self.fetch(document)
+            data = page.data
+            text = await extract(data, name_in(page.url), page.media_type, untitled=name)
         else:
             data = await self.uploaded(work, document)
             if document.kind == "entry":
@@ -53,15 +56,15 @@ class DocumentReader:
             elif document.kind == "text":
                 text = await extract(data, "text.md", "text/markdown", title=name)
             else:
-                text = await extract(data, name, document.media_type, untitled=spoken(name))
+                text = await extract(data, name, document.media_type, untitled=title_from(name))
         return DocumentContent(text, await run_in_thread(digest, data))
 
-    async def fetched(self, document: DocumentState) -> Fetched:
-        """A page or feed. Raises Unreadable."""
+    async def fetch(self, document: DocumentState) -> Fetched:
+        """A page or feed. Raises `Unreadable`."""
         from deskbell.foundation.fetching import Unreachable, fetch
 
         try:
-            return await fetch(document.url or "", max_bytes=self.most_bytes)
+            return await fetch(document.url or "", max_bytes=self.max_bytes)
         except Unreachable as refusal:
             raise Unreadable(refusal.reason) from None
 
@@ -70,8 +73,8 @@ class DocumentReader:
         parts: list[bytes] = []
         upload_id = document.upload_id or ""
         while True:
-            act = partial(index_transactions.upload_part, document=document, upload_id=upload_id, part=len(parts))
-            part = await work.read(index_transactions.within(work, act))
+            read = partial(upload_part, document=document, upload_id=upload_id, part=len(parts))
+            part = await work.read(within(work, read))
             if part is None:
                 break
             parts.append(part)
@@ -80,22 +83,30 @@ class DocumentReader:
         return b"".join(parts)
 
     async def entries(self, document: DocumentState) -> list[tuple[DocumentDraft, bytes]]:
-        """What a feed holds, as documents that are to be, each with its content."""
-        fetched = await self.fetched(document)
+        """The entries of a feed as drafts of documents, each with its content. Raises `Unreadable`."""
+        page = await self.fetch(document)
         drafts: dict[str, tuple[DocumentDraft, bytes]] = {}
-        for item in (await feed(fetched.data))[:MOST_ENTRIES]:
-            if item.title or item.blocks:
-                draft, data = await run_in_thread(entry, document, item)
+        for found in (await feed(page.data))[:MAX_ENTRIES]:
+            if found.title or found.blocks:
+                draft, data = await run_in_thread(draft_of_entry, document, found)
                 drafts.setdefault(draft.file_name, (draft, data))
         return list(drafts.values())
 
 
-def entry(document: DocumentState, item: FeedEntry) -> tuple[DocumentDraft, bytes]:
-    """A feed's entry. Its address names it, so that a later look finds it again."""
-    data = msgspec.json.encode(ParsedDocument(item.title, item.blocks, item.url))
-    name = (item.url or f"{document.url}#{item.id}")[:NAME_LENGTH]
-    draft = DocumentDraft("entry", name, url=item.url, bytes=len(data), feed_id=document.id, digest=digest(data))
+def draft_of_entry(feed: DocumentState, entry: FeedEntry) -> tuple[DocumentDraft, bytes]:
+    """A feed's entry as a document. Its address is its name, so that it is recognized when the feed is fetched again."""
+    data = msgspec.json.encode(ParsedDocument(entry.title, entry.blocks, entry.url))
+    name = (entry.url or f"{feed.url}#{entry.id}")[:NAME_LENGTH]
+    draft = DocumentDraft("entry", name, url=entry.url, bytes=len(data), feed_id=feed.id, digest=digest(data))
     return draft, data
+
+
+async def upload_part(ctx: Context, *, document: DocumentState, upload_id: str, part: int) -> bytes | None:
+    """A part of an upload; None after the last one. Raises `Superseded` if newer content has replaced the upload."""
+    data = await ctx.db.one(store.upload_part(ctx.organization_id, upload_id, part))
+    if data is None and part == 0:
+        await require_newest(ctx, document)
+    return data
 
 
 def digest(data: bytes) -> str:
@@ -107,7 +118,7 @@ def name_in(url: str) -> str:
     return unquote(PurePosixPath(urlsplit(url).path).name)
 
 
-def spoken(file_name: str) -> str:
+def title_from(file_name: str) -> str:
     """A file's name as a title: `price-sheet_2026.pdf` is "price sheet 2026"."""
     stem = PurePosixPath(file_name).stem
     return re.sub(r"[_\-.]+", " ", stem).strip() or file_name

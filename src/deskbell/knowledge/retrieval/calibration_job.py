@@ -1,6 +1,6 @@
-"""The job that fits how scores are read to a knowledge base, for an embedder whose curve nobody has measured.
+"""The job that fits how scores are read to a knowledge base, for an embedder whose scores were never measured.
 
-Its headings stand for questions that it answers, a fixed list for those that it does not.
+The knowledge base's headings stand for questions that it answers, a fixed list for those that it does not.
 """
 
 from __future__ import annotations
@@ -17,92 +17,87 @@ from deskbell.credits import operations as credits
 from deskbell.foundation.jobs import Retry
 from deskbell.foundation.worker import Work
 from deskbell.knowledge import jobs, store
+from deskbell.knowledge.embedders import store as embedder_store
 from deskbell.knowledge.embedders.base import Embedder, EmbedderUnavailable, EmbeddingUsage
+from deskbell.knowledge.index import store as chunk_store
 from deskbell.knowledge.index.disk.model import IndexChanged
-from deskbell.knowledge.ingestion.index_transactions import within
-from deskbell.knowledge.ingestion.indexing import held
+from deskbell.knowledge.job_context import keeping_claim, nothing, within
 from deskbell.knowledge.model import BaseState
 from deskbell.knowledge.retrieval.off_topic_questions import QUESTIONS
-from deskbell.knowledge.retrieval.score_calibration import FittedCalibration, between
-from deskbell.knowledge.retrieval.search import SearchService, hits_in
+from deskbell.knowledge.retrieval.score_calibration import FittedCalibration, fit_to_headings
+from deskbell.knowledge.retrieval.search import hits_in
+from deskbell.knowledge.retrieval.service import SearchService
 
 T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
-DOCUMENTS, HEADINGS = 40, 60  # that are looked at, that are searched for
-AMONG = 3  # best passages, of which one has the highest fused score
-
-
-class CalibrateJob(msgspec.Struct):
-    knowledge_base_id: str
+MAX_DOCUMENTS, MAX_HEADINGS = 40, 60  # that are read, that are searched for
+TOP_K = 3  # results of a search, one of which has the highest fused score
 
 
 class Calibrator:
-    """Searches as everybody does."""
+    """Searches as every search does."""
 
-    def __init__(self, knowledge: SearchService) -> None:
-        self.knowledge = knowledge
+    def __init__(self, service: SearchService) -> None:
+        self.service = service
 
     async def calibrate(self, work: Work) -> None:
-        """Fits a knowledge base's curve, unless it has one that fits."""
-        base_id, embedder = work.payload(CalibrateJob).knowledge_base_id, self.knowledge.embedder
-        seen = await work.read(within(work, partial(look, base_id=base_id)))
-        if seen is None or embedder is None or embedder.measured or not missing(*seen, embedder.name):
-            await work.complete(within(work, nothing))
+        """Fits a knowledge base's calibration, unless it has one that still applies."""
+        base_id, embedder = work.payload(jobs.BaseJob).knowledge_base_id, self.service.embedder
+        found = await work.read(within(work, partial(base_and_size, base_id=base_id)))
+        if found is None or embedder is None or embedder.measured or not needs_calibration(*found, embedder.name):
+            await work.complete(nothing)
             return
-        state, chunks = seen
+        base, chunks = found
         headings = await work.read(within(work, partial(headings_of, base_id=base_id)))
         try:
             await self.prepare(work, embedder, [*headings, *QUESTIONS])
-            scores = [await held(work, self.scores(work, state, texts)) for texts in (headings, QUESTIONS)]
-        except EmbedderUnavailable as reason:
-            raise Retry(str(reason)) from None
+            on_topic = await keeping_claim(work, self.scores(work, base, headings))
+            off_topic = await keeping_claim(work, self.scores(work, base, QUESTIONS))
+        except EmbedderUnavailable as failure:
+            raise Retry(str(failure)) from None
         except IndexChanged:
-            raise Retry("the index was written anew meanwhile") from None
-        usual = embedder.calibration("en")
-        curve = between(usual.weight, *scores)
-        made = FittedCalibration(embedder.name, curve or usual, len(headings) if curve else 0, chunks)
-        log.info("knowledge base %s: scores are read by %s", base_id, made)
-        await work.complete(within(work, partial(keep, base_id=base_id, made=made)))
+            raise Retry("the index was rebuilt meanwhile") from None
+        default = embedder.calibration("en")
+        curve = fit_to_headings(default.weight, on_topic, off_topic)
+        fitted = FittedCalibration(embedder.name, curve or default, len(headings) if curve else 0, chunks)
+        log.info("knowledge base %s: scores are read by %s", base_id, fitted)
+        await work.complete(within(work, partial(store_calibration, base_id=base_id, fitted=fitted)))
 
     async def prepare(self, work: Work, embedder: Embedder, texts: Sequence[str]) -> None:
-        """Makes the texts' vectors together, and records what their provider charges, also for those that came to nothing."""
-        spent = EmbeddingUsage()
+        """Embeds the texts together, and records what their provider charges, even if the last of them fails."""
+        usage = EmbeddingUsage()
         try:
-            await held(work, self.knowledge.prepare(embedder, texts, spent))
+            await keeping_claim(work, self.service.prepare(embedder, texts, usage))
         finally:
-            if spent.cost:
-                await work.heartbeat(within(work, partial(charged, cost=spent.cost)))
+            if usage.cost:
+                await work.heartbeat(within(work, partial(record_cost, cost=usage.cost)))
 
-    async def scores(self, work: Work, state: BaseState, texts: Sequence[str]) -> list[float]:
-        """The fused score of the best passage for each text."""
-        found: list[float] = []
+    async def scores(self, work: Work, base: BaseState, texts: Sequence[str]) -> list[float]:
+        """For each text the fused score of its best passage."""
+        best: list[float] = []
         for text in texts:
-            hits = await hits_in(self.knowledge, work.job.organization_id or "", state, text, AMONG)
+            hits = await hits_in(self.service, work.job.organization_id or "", base, text, TOP_K)
             if any(hit.semantic_score is not None for hit in hits):
-                found.append(max(hit.fused for hit in hits))
-        return found
+                best.append(max(hit.fused for hit in hits))
+        return best
 
 
-def missing(state: BaseState, chunks: int, embedder: str) -> bool:
-    """Whether a knowledge base has this embedder's vectors, but no curve that fits."""
-    if state.embedder != embedder or not chunks:
+def needs_calibration(base: BaseState, chunks: int, embedder: str) -> bool:
+    """Whether a knowledge base has this embedder's vectors, but no calibration that applies."""
+    if base.embedder != embedder or not chunks:
         return False
-    present = msgspec.json.decode(state.calibration, type=FittedCalibration) if state.calibration else None
+    present = msgspec.json.decode(base.calibration, type=FittedCalibration) if base.calibration else None
     return present is None or not present.fits(embedder, chunks)
 
 
-async def nothing(ctx: Context) -> None:
-    """Ends a job that has nothing to do."""
-
-
-async def charged(ctx: Context, *, cost: float) -> None:
-    """US dollars are part of what indexing costs."""
+async def record_cost(ctx: Context, *, cost: float) -> None:
+    """US dollars, as part of what indexing costs."""
     await credits.record(ctx, activity="indexing", cost=cost, count=0)
 
 
-async def look(ctx: Context, *, base_id: str) -> tuple[BaseState, int] | None:
+async def base_and_size(ctx: Context, *, base_id: str) -> tuple[BaseState, int] | None:
     """A knowledge base and how many chunks it has."""
     state = await ctx.db.one(store.base_state(ctx.organization_id, base_id))
     base = await ctx.db.one(store.base_row(ctx.organization_id, base_id))
@@ -110,30 +105,30 @@ async def look(ctx: Context, *, base_id: str) -> tuple[BaseState, int] | None:
 
 
 async def headings_of(ctx: Context, *, base_id: str) -> list[str]:
-    """Headings from all over a knowledge base; a document's title where it has none. An address is no heading."""
+    """Headings from all over a knowledge base; a document's title where it has none. A web address is no heading."""
     live = await ctx.db.all(store.live_documents(ctx.organization_id, base_id))
-    found: dict[str, None] = {}
-    some = evenly(sorted(live, key=lambda each: each.id), DOCUMENTS)
-    for document in some:
-        for position in evenly(range(document.chunk_count), max(4, HEADINGS // len(some))):
-            place = (base_id, document.id, document.live_revision, position)
-            above = await ctx.db.one(store.name_of_chunk(ctx.organization_id, *place))
+    headings: dict[str, None] = {}
+    documents = evenly(sorted(live, key=lambda each: each.id), MAX_DOCUMENTS)
+    for document in documents:
+        for position in evenly(range(document.chunk_count), max(4, MAX_HEADINGS // len(documents))):
+            key = (base_id, document.id, document.live_revision, position)
+            above = await ctx.db.one(chunk_store.chunk_heading(ctx.organization_id, *key))
             if above is not None:
-                name = [above.title, *msgspec.json.decode(above.headings, type=list[str])][-1]
-                if "://" not in name:
-                    found[name] = None
-    return evenly(list(found), HEADINGS)
+                heading = [above.title, *msgspec.json.decode(above.headings, type=list[str])][-1]
+                if "://" not in heading:
+                    headings[heading] = None
+    return evenly(list(headings), MAX_HEADINGS)
 
 
 def evenly(items: Sequence[T], most: int) -> list[T]:
-    """At most so many, spread over all."""
+    """At most so many, spread evenly over all."""
     return list(items[:: -(-len(items) // most)]) if items else []
 
 
-async def keep(ctx: Context, *, base_id: str, made: FittedCalibration) -> None:
-    """Keeps a curve; looks again if documents came meanwhile that it does not fit."""
-    text = msgspec.json.encode(made).decode()
-    await ctx.db.run(store.keep_calibration(ctx.organization_id, base_id, made.embedder, text))
-    seen = await look(ctx, base_id=base_id)
-    if seen is not None and missing(*seen, made.embedder):
-        await jobs.calibrate(ctx, base_id)
+async def store_calibration(ctx: Context, *, base_id: str, fitted: FittedCalibration) -> None:
+    """Stores a calibration; queues another if documents came meanwhile to which it does not apply."""
+    text = msgspec.json.encode(fitted).decode()
+    await ctx.db.run(embedder_store.set_calibration(ctx.organization_id, base_id, fitted.embedder, text))
+    found = await base_and_size(ctx, base_id=base_id)
+    if found is not None and needs_calibration(*found, fitted.embedder):
+        await jobs.queue_calibration(ctx, base_id)

@@ -1,4 +1,4 @@
-"""Questions that hardly any business's documents answer: against these a knowledge base's own headings are held to read an embedder's scores."""
+"""Questions that hardly any business's documents answer. A knowledge base's headings are compared with these to calibrate its scores."""
 
 QUESTIONS = (
     "Who painted the ceiling of the Sistine Chapel?",

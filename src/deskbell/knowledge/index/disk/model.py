@@ -6,21 +6,24 @@ import msgspec
 
 
 class StoredSegment(msgspec.Struct):
-    """A segment in the database."""
+    """A segment of a stored index."""
 
     id: str
     chunk_count: int
 
 
 class PostingBlock(msgspec.Struct):
-    """Postings of one frequent term, or of some rare ones, in one segment."""
+    """The postings of one frequent term, or of several rare ones, in one segment."""
 
     segment_id: str
     data: bytes
 
 
 class Graph(msgspec.Struct):
-    """A table of an embedder's vectors. Searches use it once it is `ready`; one that is not `adopted` waits to take over from another's."""
+    """A table with an HNSW graph of an embedder's vectors. Searches use it once it is `ready`.
+
+    One that is not `adopted` is to replace another embedder's.
+    """
 
     embedder: str
     name: str
@@ -29,7 +32,7 @@ class Graph(msgspec.Struct):
 
 
 class LargeBase(msgspec.Struct):
-    """A knowledge base of any organization."""
+    """A knowledge base of any organization, with its number of chunks."""
 
     organization_id: str
     id: str
@@ -45,4 +48,4 @@ class ChunkVector(msgspec.Struct):
 
 
 class IndexChanged(Exception):
-    """What is stored has been written anew during a search, which must begin again."""
+    """The stored index was replaced during a search, which must be repeated."""

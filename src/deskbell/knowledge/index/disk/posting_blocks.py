@@ -1,7 +1,7 @@
 """A segment as it is stored: what memory keeps of its chunks, its words, and the postings of its terms in blocks.
 
-A term of many chunks has a block of its own; the others share one with those of the same checksum, so that a search reads little
-and a segment has few rows. Rows are uint32, counts float32, little-endian.
+A term of many chunks has a block of its own; the others share a block with the terms of the same checksum. So a search reads little,
+and a segment has few blocks. Row numbers are uint32, counts float32, little-endian.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ import numpy as np
 from deskbell.knowledge.index.segments import Floats, Ints, Segment
 from deskbell.knowledge.text.spelling import correctable
 
-BLOCKS = 1024  # that rare terms share, in each segment
-OFTEN = 500  # chunks from which a term has a block of its own
+SHARED = 1024  # blocks of a segment that rare terms share
+FREQUENT = 500  # chunks from which a term has a block of its own
 
-Postings = dict[str, tuple[bytes, bytes]]
+PackedPostings = dict[str, tuple[bytes, bytes]]
 
 
 class Revision(msgspec.Struct, array_like=True):
-    """The chunks of a document, which stand side by side in a segment."""
+    """The chunks of a document's revision, which are consecutive rows of a segment."""
 
     document_id: str
     revision: int
@@ -31,7 +31,7 @@ class Revision(msgspec.Struct, array_like=True):
 
 
 class Head(msgspec.Struct, array_like=True):
-    """What memory keeps of a segment: ids side by side, all of one length; lengths as float32; languages by number."""
+    """What memory keeps of a segment, by row: ids of one length each; lengths as float32; languages as numbers into `names`."""
 
     ids: bytes
     lengths: bytes
@@ -50,40 +50,40 @@ def head(segment: Segment, documents: Sequence[Revision]) -> bytes:
 
 
 def words(segment: Segment) -> bytes:
-    """The words that misspelt ones may be corrected to."""
+    """The words that misspelt words may be corrected to."""
     return "\n".join(filter(correctable, segment.terms)).encode()
 
 
 def blocks(segment: Segment) -> Iterator[tuple[str, bytes]]:
-    """Every block with its name."""
-    shared: dict[str, Postings] = defaultdict(dict)
+    """Every block: name and data."""
+    shared: dict[str, PackedPostings] = defaultdict(dict)
     for term in segment.terms:
         rows, counts = segment.postings(term)
         packed = (rows.astype("<u4").tobytes(), counts.astype("<f4").tobytes())
-        if len(rows) >= OFTEN:
-            yield own(term), msgspec.msgpack.encode({term: packed})
+        if len(rows) >= FREQUENT:
+            yield own_block(term), msgspec.msgpack.encode({term: packed})
         else:
-            shared[common(term)][term] = packed
+            shared[shared_block(term)][term] = packed
     for name, postings in shared.items():
         yield name, msgspec.msgpack.encode(postings)
 
 
 def names(terms: Iterable[str]) -> list[str]:
-    """The blocks in which the postings of terms are, if there are any."""
-    return sorted({name for term in terms for name in (own(term), common(term))})
+    """The names of the blocks that may have postings of these terms."""
+    return sorted({name for term in terms for name in (own_block(term), shared_block(term))})
 
 
-def own(term: str) -> str:
+def own_block(term: str) -> str:
     return f"={term}"
 
 
-def common(term: str) -> str:
-    return f"#{crc32(term.encode()) % BLOCKS}"
+def shared_block(term: str) -> str:
+    return f"#{crc32(term.encode()) % SHARED}"
 
 
 def postings(data: bytes, terms: Iterable[str]) -> Iterator[tuple[str, Ints, Floats]]:
-    """Which of these terms a block has, with rows and counts."""
-    found = msgspec.msgpack.decode(data, type=Postings)
+    """The postings of those of these terms that a block has: term, rows and counts."""
+    block = msgspec.msgpack.decode(data, type=PackedPostings)
     for term in terms:
-        if (packed := found.get(term)) is not None:
+        if (packed := block.get(term)) is not None:
             yield term, np.frombuffer(packed[0], "<u4").astype(np.int32), np.frombuffer(packed[1], "<f4")

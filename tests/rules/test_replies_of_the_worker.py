@@ -10,24 +10,32 @@ from typing import Any
 import pytest
 
 from deskbell.knowledge.extraction.client import WorkerDied, exchange
-from deskbell.knowledge.extraction.protocol import FRAME, ROWS, DocumentHeader, FeedHeader, Rejected, encode, framed
-from deskbell.knowledge.extraction.validation import AnalyzedDocument, InvalidReply, extract_in, first, items_in
+from deskbell.knowledge.extraction.protocol import (
+    CHUNKS,
+    FRAME,
+    DocumentHeader,
+    FeedHeader,
+    Rejected,
+    encode,
+    encode_frame,
+)
+from deskbell.knowledge.extraction.validation import AnalyzedDocument, InvalidReply, document_of, entries_of, reply_of
 
 GOOD = ["We repair roofs.", ["Roofs"], 3, "roof", "repair roof"]
 
 
-def read(*frames: Any, title: str = "Guide", language: str = "en", passages: int = 1) -> AnalyzedDocument:
+def read(*frames: Any, title: str = "Guide", language: str = "en", chunks: int = 1) -> AnalyzedDocument:
     """What the server makes of an answer."""
-    answer = [encode(each) for each in (DocumentHeader(title, language, passages), *frames)]
-    head = first(answer)
+    answer = [encode(each) for each in (DocumentHeader(title, language, chunks), *frames)]
+    head = reply_of(answer)
     assert isinstance(head, DocumentHeader)
-    return asyncio.run(extract_in(head, answer[1:]))
+    return asyncio.run(document_of(head, answer[1:]))
 
 
 def test_an_honest_answer_is_taken_as_it_is() -> None:
-    found = read([GOOD] * ROWS, [GOOD], passages=ROWS + 1)
-    assert len(found.passages) == ROWS + 1
-    assert (found.title, found.language, found.passages[-1].text) == ("Guide", "en", "We repair roofs.")
+    found = read([GOOD] * CHUNKS, [GOOD], chunks=CHUNKS + 1)
+    assert len(found.chunks) == CHUNKS + 1
+    assert (found.title, found.language, found.chunks[-1].text) == ("Guide", "en", "We repair roofs.")
 
 
 @pytest.mark.parametrize(
@@ -48,7 +56,7 @@ def test_passages_in_another_number_are_not_believed(rows: list[Any]) -> None:
 
 
 @pytest.mark.parametrize(
-    "head", [{"title": "x" * 2_001}, {"title": "\0"}, {"language": "english"}, {"passages": -1}], ids=str
+    "head", [{"title": "x" * 2_001}, {"title": "\0"}, {"language": "english"}, {"chunks": -1}], ids=str
 )
 def test_a_head_that_is_none_is_not_believed(head: dict[str, Any]) -> None:
     with pytest.raises(InvalidReply):
@@ -60,15 +68,15 @@ def test_a_head_that_is_none_is_not_believed(head: dict[str, Any]) -> None:
 )
 def test_what_is_no_message_is_not_believed(said: bytes) -> None:
     with pytest.raises(InvalidReply):
-        first([said])
+        reply_of([said])
     with pytest.raises(InvalidReply):
-        first([])
+        reply_of([])
 
 
 def test_a_reason_that_no_database_takes_is_not_believed() -> None:
-    assert first([encode(Rejected("It is empty."))]) == Rejected("It is empty.")
+    assert reply_of([encode(Rejected("It is empty."))]) == Rejected("It is empty.")
     with pytest.raises(InvalidReply):
-        first([encode(Rejected("It is\0empty."))])
+        reply_of([encode(Rejected("It is\0empty."))])
 
 
 @pytest.mark.parametrize("url", ["javascript:alert(1)", "https://a.example/" + "x" * 2_000, "http://a\0"])
@@ -76,9 +84,9 @@ def test_an_entry_leads_to_the_web_or_nowhere(url: str) -> None:
     def item(url: str | None) -> bytes:
         return encode({"id": "1", "url": url, "title": None, "published": None, "blocks": []})
 
-    assert asyncio.run(items_in(FeedHeader(2), [item("https://a.example/"), item(None)]))[1].url is None
+    assert asyncio.run(entries_of(FeedHeader(2), [item("https://a.example/"), item(None)]))[1].url is None
     with pytest.raises(InvalidReply):
-        asyncio.run(items_in(FeedHeader(1), [item(url)]))
+        asyncio.run(entries_of(FeedHeader(1), [item(url)]))
 
 
 @pytest.mark.parametrize(
@@ -87,8 +95,8 @@ def test_an_entry_leads_to_the_web_or_nowhere(url: str) -> None:
         b"",
         b"\0\0",
         (FRAME + 1).to_bytes(4, "big") + b"x",
-        framed("whole") + framed("cut short")[:-1],
-        framed("x" * 900) * 2,
+        encode_frame("whole") + encode_frame("cut short")[:-1],
+        encode_frame("x" * 900) * 2,
     ],
     ids=["nothing", "half a length", "a huge frame", "a cut frame", "too much in all"],
 )
