@@ -194,7 +194,7 @@ class Deskbell:
         self.knowledge = knowledge_of(self.settings, self.database, embedder)
         self.meter = Meter(self.database)
         self.models = Models(endpoint(self.settings), Extractive(embedder))
-        self.models.warm()
+        self.models.preload()
         services: dict[type, Any] = {
             Meter: self.meter,
             SearchService: self.knowledge,

@@ -291,3 +291,27 @@ def test_an_error_within_a_stream_is_asked_again_where_its_status_would_be(code:
     [said], _ = ask(play, retries=1)
     assert times == asked
     assert (said == "Hello") is (asked == 2)
+
+
+def test_a_connection_that_was_closed_while_idle_costs_no_attempt() -> None:
+    questions: dict[int, int] = {}
+
+    async def play(writer: asyncio.StreamWriter, number: int) -> None:
+        questions[number] = questions.get(number, 0) + 1
+        if questions[number] == 1:
+            writer.write(whole(HELLO + END))
+        else:
+            writer.transport.abort()
+
+    assert ask(play, 3)[0] == ["Hello"] * 3
+    assert questions == {1: 2, 2: 2, 3: 1}
+
+
+def test_an_endpoint_that_never_answers_is_asked_as_often_as_is_set() -> None:
+    said, endpoints = ask(lambda writer, number: closed(writer), retries=1)
+    assert said == ["it closed the connection without an answer"]
+    assert endpoints.met == 2
+
+
+async def closed(writer: asyncio.StreamWriter) -> None:
+    writer.transport.abort()

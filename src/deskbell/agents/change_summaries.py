@@ -48,7 +48,7 @@ class Summarizer:
 
     def model(self, change: VersionChange) -> str | None:
         """The installation's own model, else the version's; None where both are the offline one, which writes nothing."""
-        found = (name for named in (DEFAULT, change.after.model) for name in self.models.chosen(named)[:1])
+        found = (name for named in (DEFAULT, change.after.model) for name in self.models.candidates(named)[:1])
         return next((name for name in found if name != OFFLINE), None)
 
     async def summarize(self, work: Work) -> None:
@@ -83,7 +83,7 @@ class Summarizer:
         async def write(act: Callable[[Context], Coroutine[Any, Any, Any]]) -> Any:
             return await work.write(partial(within, organization_id=work.job.organization_id or "", act=act))
 
-        return reservation(write, "summary", agent_id, self.models.most(name, asked))
+        return reservation(write, "summary", agent_id, self.models.max_cost(name, asked))
 
     async def change(self, ctx: Context, *, job: SummaryJob) -> VersionChange | None:
         """A version and the one before it; None where there is nothing to tell, or no credit to tell it for."""

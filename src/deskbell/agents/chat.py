@@ -181,7 +181,7 @@ def reserve_cost(
     outside: ExternalContext, turns: ChatService, speaker: operations.LiveAgent, asked: ModelRequest
 ) -> AbstractAsyncContextManager[str | None]:
     """Holds back what the reply may cost where a wallet or a budget pays for it; gives the reservation's id."""
-    cost = turns.models.most(speaker.model, asked) if speaker.limited else 0.0
+    cost = turns.models.max_cost(speaker.model, asked) if speaker.limited else 0.0
     return nullcontext() if cost == 0.0 else reservation(outside.write, "chat", speaker.id, cost)
 
 

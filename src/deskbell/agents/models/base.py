@@ -1,11 +1,11 @@
-"""What every model is to a turn: something that answers a question in pieces, and says at the end what that took."""
+"""What a chat turn knows of a model: it answers a request in pieces, and reports its usage at the end."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Sequence
-from typing import Literal, NamedTuple, Protocol
+from collections.abc import Sequence
+from typing import Literal, NamedTuple
 
-#: Models that every installation has: one that needs no endpoint, and whichever the operator has chosen for all.
+#: Models of every installation: one that needs no endpoint, and the one that the operator has chosen for all agents.
 OFFLINE, DEFAULT = "deskbell/extractive", "deskbell/default"
 
 MAX_REPLY = 200_000  # characters
@@ -21,7 +21,7 @@ class Turn(NamedTuple):
 
 
 class NumberedPassage(NamedTuple):
-    """A passage that an answer may rest on: `number` is what cites it, `name` its file or address."""
+    """A passage that an answer may rest on. It is cited by its `number`; `name` is its file or address."""
 
     number: int
     name: str
@@ -32,9 +32,9 @@ class NumberedPassage(NamedTuple):
 
 
 class ModelRequest(NamedTuple):
-    """All that a model is told: the agent's instructions, what was said, the question, and what the documents have on it.
+    """All that a model is given: the agent's instructions, the conversation so far, the question, and what the documents say about it.
 
-    `searched` says that documents were looked at, whether or not anything was found. `suggest` asks for follow-up questions too.
+    `searched` means that documents were searched, even if nothing was found. `suggest` asks for follow-up questions too.
     """
 
     instructions: str
@@ -46,9 +46,9 @@ class ModelRequest(NamedTuple):
 
 
 class ModelUsage(NamedTuple):
-    """What a reply took: tokens in and out, and US dollars. `grounded` says that it rests on nothing but the passages.
+    """The usage of a reply: tokens in and out, and US dollars. `grounded` means that it rests on the passages alone.
 
-    `follow_ups` are questions that the model suggests to ask next, fit to be shown.
+    `follow_ups` are questions that the model suggests to ask next; they may be shown as they are.
     """
 
     input_tokens: int
@@ -60,9 +60,9 @@ class ModelUsage(NamedTuple):
 
 
 class ModelUnavailable(Exception):
-    """The model gave no answer that could be used: it is down, too slow, or sends what is no answer. Says why, for the log.
+    """The model gave no usable answer: it is down, too slow, or what it sends is not an answer. The reason is for the log.
 
-    `retry_after` is the wait in seconds after which another try may help; None where it would not.
+    `retry_after` is after how many seconds another attempt may help; None if none would.
     """
 
     def __init__(self, reason: str, retry_after: float | None = None) -> None:
@@ -70,21 +70,12 @@ class ModelUnavailable(Exception):
         self.retry_after = retry_after
 
 
-class Model(Protocol):
-    """Answers. `name` is what an agent calls it by."""
-
-    name: str
-
-    def reply(self, asked: ModelRequest) -> AsyncGenerator[str | ModelUsage, None]:
-        """The pieces of the reply, then once what it took. Closing the iterator ends the work. Raises ModelUnavailable."""
-
-
 def tokens(text: str) -> int:
-    """About how many tokens a text is: a quarter of its letters in Latin script, one for each sign of the dense scripts."""
+    """About how many tokens a text has: one for four letters of Latin script, one for each character of Chinese, Japanese and Korean."""
     dense = sum(1 for sign in text if sign > "\u2e7f") if not text.isascii() else 0
     return dense + (len(text) - dense + 3) // 4
 
 
-def at_most(text: str) -> int:
-    """More tokens than a text is likely to have: one for three bytes, which holds for most scripts."""
+def max_tokens(text: str) -> int:
+    """More tokens than a text is likely to have: one for three bytes, which is true of most scripts."""
     return len(text.encode(errors="replace")) // 3 + 4

@@ -1,4 +1,4 @@
-"""The model that needs no endpoint: it answers with the sentences of the passages that answer best, each cited."""
+"""The model that needs no endpoint: its answer is the sentences of the passages that fit the question best, each cited."""
 
 from __future__ import annotations
 
@@ -23,38 +23,38 @@ _bracketed = re.compile(r"\[(\s*\^?\d[\d\s,;]*)\]|【(\s*\d[^】]*)】")
 
 
 class Extractive:
-    """`embedder`, where there is one, tells which sentences mean what was asked; without one their words must do."""
+    """`embedder` finds the sentences by meaning; without one their words decide."""
 
     name = OFFLINE
 
     def __init__(self, embedder: Embedder | None = None) -> None:
         self.embedder = embedder
 
-    async def reply(self, asked: ModelRequest) -> AsyncGenerator[str | ModelUsage, None]:
+    async def reply(self, request: ModelRequest) -> AsyncGenerator[str | ModelUsage, None]:
         """One piece per cited span. Tokens are counted as for any model, and cost nothing."""
-        into = tokens(asked.question) + sum(tokens(turn.text) for turn in asked.history)
-        into += sum(tokens(each.text) for each in asked.passages)
+        into = tokens(request.question) + sum(tokens(turn.text) for turn in request.history)
+        into += sum(tokens(each.text) for each in request.passages)
         out = 0
-        async for piece in self.sentences(asked):
+        async for piece in self.sentences(request):
             yield f" {piece}" if out else piece
             out += tokens(piece)
         yield ModelUsage(into, out, 0.0, OFFLINE, grounded=True)
 
-    async def sentences(self, asked: ModelRequest) -> AsyncGenerator[str, None]:
+    async def sentences(self, request: ModelRequest) -> AsyncGenerator[str, None]:
         from deskbell.knowledge.answers import extractive as answering  # its text analysis takes a while to load
 
         sources = [
             answering.SourcePassage(each.text, " ".join([each.title, *each.headings]), each.score)
-            for each in asked.passages
+            for each in request.passages
         ]
-        cited = await self.best(asked.question, sources) if sources else []
+        cited = await self.best(request.question, sources) if sources else []
         for each in cited:
-            yield f"{plain(each.text)} [{asked.passages[each.source].number}]"
+            yield f"{plain(each.text)} [{request.passages[each.source].number}]"
         if not cited:
-            yield answering.NOT_FOUND if asked.searched else NO_DOCUMENTS
+            yield answering.NOT_FOUND if request.searched else NO_DOCUMENTS
 
     async def best(self, question: str, sources: list[SourcePassage]) -> list[Quote]:
-        """An embedder that fails must not cost the answer: then words decide."""
+        """If the embedder fails there is still an answer: then words decide."""
         from deskbell.knowledge.answers import extractive as answering
         from deskbell.knowledge.embedders.base import EmbedderUnavailable
 
@@ -67,5 +67,5 @@ class Extractive:
 
 
 def plain(text: str) -> str:
-    """A span in one line. Its own numbers in square brackets would be taken for citations, so they stand in round ones."""
+    """A quote in one line. Its own numbers in square brackets would be taken for citations, so they get round ones."""
     return _bracketed.sub(lambda found: f"({(found.group(1) or found.group(2)).strip()})", " ".join(text.split()))

@@ -1,4 +1,4 @@
-"""How a question is put to a language model. What documents and people wrote is data there, marked as such."""
+"""The prompts for language models. What documents and people say is marked as data in them."""
 
 from __future__ import annotations
 
@@ -22,24 +22,24 @@ _NOTHING = "Nothing in the documents fits this question."
 _tag = re.compile(r"<(?=\s*/?\s*(passages?|question|follow-?ups?)\b)", re.IGNORECASE)
 
 
-def system(asked: ModelRequest) -> str:
-    return asked.instructions + (_RULES if asked.searched else "") + (_SUGGEST if asked.suggest else "")
+def system(request: ModelRequest) -> str:
+    return request.instructions + (_RULES if request.searched else "") + (_SUGGEST if request.suggest else "")
 
 
-def question(asked: ModelRequest) -> str:
-    """The last message: the question, and with it what was found."""
-    if not asked.searched:
-        return asked.question
+def question(request: ModelRequest) -> str:
+    """The last message: the question, with the passages that were found."""
+    if not request.searched:
+        return request.question
     found = "\n".join(
         f'<passage number="{each.number}" source="{attribute(each.name)}" '
         f'heading="{attribute(" > ".join(each.headings))}">\n{text(each.text)}\n</passage>'
-        for each in asked.passages
+        for each in request.passages
     )
-    return f"<passages>\n{found or _NOTHING}\n</passages>\n\n<question>\n{text(asked.question)}\n</question>"
+    return f"<passages>\n{found or _NOTHING}\n</passages>\n\n<question>\n{text(request.question)}\n</question>"
 
 
 def text(written: str) -> str:
-    """Other people's text, which cannot close or open our tags."""
+    """Text of other people, which must not open or close our tags."""
     return _tag.sub("&lt;", written)
 
 

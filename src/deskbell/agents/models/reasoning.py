@@ -1,4 +1,4 @@
-"""What a model thinks to itself before it answers: some endpoints send it with the reply, between tags. It is no part of the answer."""
+"""Reasoning that some endpoints send at the beginning of a reply, between tags. It is not part of the answer."""
 
 from __future__ import annotations
 
@@ -6,25 +6,25 @@ import re
 from collections.abc import Callable
 
 TAGS = ("<think>", "<thinking>")
-MOST_SPACE = 50  # characters of space that may come before a tag
+MAX_SPACE = 50  # characters of space that may come before a tag
 
 _CLOSING = re.compile(r"</think(?:ing)?>", re.IGNORECASE)
-LONGEST_CLOSING = 11  # characters
+MAX_CLOSING = 11  # characters
 
 
 class ReasoningFilter:
-    """Reads a reply piece by piece and leaves out the thoughts that it begins with. Tags that come later are text."""
+    """Reads a reply piece by piece and leaves out the reasoning that it begins with. Later tags are text."""
 
     def __init__(self) -> None:
         self.held = ""
         self.step: Callable[[ReasoningFilter, str], str] = ReasoningFilter.before
 
     def feed(self, piece: str) -> str:
-        """What of the reply is not thought."""
+        """What of the reply is not reasoning."""
         return self.step(self, piece)
 
     def end(self) -> str:
-        """What was held back, when no more will come."""
+        """What was held back, once nothing more arrives."""
         return self.held if self.step is ReasoningFilter.before else ""
 
     def before(self, piece: str) -> str:
@@ -35,7 +35,7 @@ class ReasoningFilter:
             if head.startswith(tag):
                 self.held, self.step = "", ReasoningFilter.within
                 return self.within(start[len(tag) :])
-        if space <= MOST_SPACE and any(tag.startswith(head) for tag in TAGS):
+        if space <= MAX_SPACE and any(tag.startswith(head) for tag in TAGS):
             self.held = text
             return ""
         self.held, self.step = "", ReasoningFilter.answer
@@ -45,7 +45,7 @@ class ReasoningFilter:
         text = self.held + piece
         closing = _CLOSING.search(text)
         if closing is None:
-            self.held = text[1 - LONGEST_CLOSING :]
+            self.held = text[1 - MAX_CLOSING :]
             return ""
         self.held, self.step = "", ReasoningFilter.after
         return self.after(text[closing.end() :])

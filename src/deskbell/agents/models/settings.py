@@ -1,4 +1,4 @@
-"""Which endpoint answers, how long it may take, and what it costs."""
+"""Which endpoint is asked, how long it may take, and what it costs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Price(NamedTuple):
 
 
 class Endpoint(NamedTuple):
-    """Where models are asked. Without a `base_url` there is none. Times are seconds."""
+    """Where models are asked; without a `base_url` there is no endpoint. Times are seconds."""
 
     base_url: str = ""
     api_key: str = ""
@@ -29,7 +29,7 @@ class Endpoint(NamedTuple):
     openrouter_providers: Sequence[str] = ()
 
     def price(self, model: str, into: int, out: int) -> float:
-        """Dollars for so many tokens of a model without a stated price of its own: 0 where none is set."""
+        """US dollars for so many tokens of a model, by the prices that are set: 0 without one."""
         price = self.prices.get(model) or self.prices.get("*")
         return (price.into * into + price.out * out) / MILLION if price else 0.0
 

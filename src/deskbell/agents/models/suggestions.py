@@ -1,4 +1,4 @@
-"""Questions that a model adds to its reply for the person to ask next: taken out of the text, and kept where they are fit to show."""
+"""Follow-up questions that a model writes below its reply: split off from the text, and dropped unless they can be shown as they are."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ import re
 import unicodedata
 from collections.abc import Iterable
 
-#: What a model writes on a line of its own between its answer and the questions.
+#: The line that a model writes between its answer and the questions.
 MARK = "<follow-ups>"
 MOST = 3
 SHORTEST, LONGEST = 3, 120  # characters of a question
-SECONDS = 3.0  # that a reply may still take once its text is whole
-ENOUGH = 1_000  # characters of suggestions that are looked at
+SECONDS = 3.0  # that a reply may still take after its text is complete
+MAX_SUGGESTIONS = 1_000  # characters that are looked at
 
-HELD = 50  # characters of space that wait for what comes behind them
+MAX_HELD = 50  # characters of space that are held back until more arrives
 
 # Models spell the mark in their own way, and put it in bold or code.
 _MARK = re.compile(r"<\s{0,2}follow[-_ ]?ups?\s{0,2}/?>", re.IGNORECASE)
 _DRESS = " \t*_`"
 _OPENING = re.compile(r"[ \t*_`]{0,8}(?:<[\w\s/-]{0,16})?").fullmatch
-LONGEST_OPENING = 26  # characters
+MAX_OPENING = 26  # characters
 _END = re.compile(r"<\s{0,2}/\s{0,2}follow[-_ ]?ups?\s{0,2}>", re.IGNORECASE)
 _ENUMERATION = re.compile(r"\A(?:[-*•–]|\(?\d{1,2}[.):])\s*")
 _CITATION = re.compile(r"\s*(?:\[[\d\s,;^]{1,80}\]|【[^】]{0,80}】)")
@@ -28,11 +28,11 @@ _FORBIDDEN = re.compile(r"[<>\[\]{}|\\`*@]|__|~~|\A#|://|\bwww\.|[^\W\d_]\.[^\W\
 # Thai, Lao, Tibetan, Burmese and Khmer are written without a question mark.
 _UNMARKED = re.compile("[\u0e00-\u0fff\u1000-\u109f\u1780-\u17ff]")
 _QUESTION_MARKS = "?？؟;՞"
-_UNSEEN, _JOINERS = ("Cc", "Cf", "Cn", "Co", "Cs"), "\u200c\u200d"  # marks of direction could show a text as another
+_UNSEEN, _JOINERS = ("Cc", "Cf", "Cn", "Co", "Cs"), "\u200c\u200d"  # direction marks can make a text look like another
 
 
 class FollowUpSplitter:
-    """Reads a reply piece by piece. `begun` says that its text is whole and the suggestions have begun."""
+    """Reads a reply piece by piece. `begun` means that its text is complete and the suggestions have begun."""
 
     def __init__(self) -> None:
         self.held = "\n"  # a reply begins on a new line
@@ -43,11 +43,11 @@ class FollowUpSplitter:
     def feed(self, piece: str) -> str:
         """What of the text may be shown by now."""
         if self.begun:
-            self.rest = (self.rest + piece)[:ENOUGH]
+            self.rest = (self.rest + piece)[:MAX_SUGGESTIONS]
             return ""
         text = self.held + piece
         if "<" in text and (mark := marked(text)):
-            self.begun, self.held, self.rest = True, "", text[mark.end() :][:ENOUGH]
+            self.begun, self.held, self.rest = True, "", text[mark.end() :][:MAX_SUGGESTIONS]
             return self.shown(text[: mark.start()].rpartition("\n")[0].rstrip())
         place = unfinished(text)
         self.held = text[place:]
@@ -75,14 +75,14 @@ def marked(text: str) -> re.Match[str] | None:
 
 
 def unfinished(text: str) -> int:
-    """From where a text is space or may become the mark, and has to wait for what comes next."""
-    line = text.rfind("\n", max(0, len(text) - LONGEST_OPENING))
+    """Where the end of a text begins that is space, or may become the mark, and is held back until more arrives."""
+    line = text.rfind("\n", max(0, len(text) - MAX_OPENING))
     end = line if line >= 0 and _OPENING(text, line + 1) else len(text)
-    return max(len(text[:end].rstrip()) if text[:end][-1:].isspace() else end, end - HELD)
+    return max(len(text[:end].rstrip()) if text[:end][-1:].isspace() else end, end - MAX_HELD)
 
 
 def questions(text: str, asked: Iterable[str]) -> list[str]:
-    """The lines that are questions, none twice, none that was asked already, and none with links or markup."""
+    """The lines that are questions, without repetitions, questions that were asked already, links and markup."""
     already = {folded(each) for each in asked}
     found: dict[str, str] = {}
     for line in _END.sub("\n", text).splitlines():
