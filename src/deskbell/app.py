@@ -41,6 +41,7 @@ from deskbell.foundation.schedule import Recurring
 from deskbell.foundation.worker import Work, Worker
 from deskbell.identity.authentication import ApiKeyAuthenticator, ApplicationAuthenticator
 from deskbell.knowledge import embedders
+from deskbell.knowledge import jobs as knowledge_jobs
 from deskbell.knowledge import operations as knowledge
 from deskbell.knowledge.embedders.base import Embedder
 from deskbell.knowledge.index.disk.build_job import IndexBuilder
@@ -337,6 +338,12 @@ RECURRING = [
     Recurring("answers.purge", HOUR, purge_answers),
     Recurring("uploads.purge", HOUR, purge_old_uploads),
 ]
+
+
+#: Every kind of job that this version can do. A command asks here, as it has no workers.
+JOB_KINDS = frozenset(
+    {sending.SEND, simulator.REPORT, SUMMARIZE} | knowledge_jobs.KINDS | {each.name for each in RECURRING}
+)
 
 
 class Worked(Deskbell):

@@ -65,7 +65,8 @@ WHOLE = {
     "drop_reservations",
     "cancel_pending",
 }
-WHOLE |= {"release_claims", "counts", "count_failed_jobs", "count_late_jobs", "newest_failure"}
+WHOLE |= {"release_claims", "counts"}
+WHOLE |= {"live_jobs", "unknown_jobs", "failing_recurring_jobs", "job_counts"}  # asked by operators
 WHOLE |= {"large_bases"}  # at a start and for the doctor
 WHOLE |= {"nearest"}  # on SQLite it has no rows
 WHOLE |= {"open_sessions", "open_ids", "end_without_key"}  # of a table whose rows have a cap

@@ -13,6 +13,7 @@ QUEUE = "knowledge"  # these jobs take long, so they have workers of their own
 BUILD_QUEUE = "knowledge.large"  # and these take longer still
 INDEX, REFRESH, EMBED = "knowledge.index", "knowledge.refresh", "knowledge.embed"
 CLEAN_UP, CALIBRATE, BUILD_INDEX = "knowledge.sweep", "knowledge.calibrate", "knowledge.settle"
+KINDS = frozenset({INDEX, REFRESH, EMBED, CLEAN_UP, CALIBRATE, BUILD_INDEX})
 DELAY = 1.0  # seconds in which more documents may change, so that one job serves them all
 
 

@@ -19,6 +19,7 @@ COMMANDS = {
     "lead": "Erase a person for good.",
     "mcp": "Serve the tools to an AI client that starts programs.",
     "simulate": "Let a text come in, as if from a carrier.",
+    "jobs": "List, retry and drop background jobs.",
     "backup": "Copy the database while it is in use.",
     "restore": "Replace the database by a backup.",
     "migrate": "Bring the database's schema up to date.",
@@ -84,6 +85,10 @@ def load(name: str) -> click.Command:
             from deskbell.surfaces.cli.simulate import simulate
 
             return simulate
+        case "jobs":
+            from deskbell.surfaces.cli.jobs import jobs
+
+            return jobs
         case "backup":
             from deskbell.surfaces.cli.data import backup
 

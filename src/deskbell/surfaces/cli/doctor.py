@@ -5,7 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Literal
@@ -13,7 +13,8 @@ from typing import Any, Literal
 import click
 import msgspec
 
-from deskbell.foundation import clock, databases, sqlite
+from deskbell.foundation import clock, databases, job_control, sqlite
+from deskbell.foundation.job_control import StoredJob
 from deskbell.foundation.migrations import latest
 from deskbell.knowledge.embedders import minilm
 from deskbell.knowledge.embedders.base import EmbedderUnavailable
@@ -21,8 +22,10 @@ from deskbell.knowledge.index.disk.build_transactions import large_bases
 from deskbell.settings import Settings
 from deskbell.surfaces.cli import lookups
 from deskbell.surfaces.cli.database import explained, file_of
+from deskbell.surfaces.cli.jobs import count_jobs, jobs_of_unknown_kinds
 from deskbell.surfaces.cli.output import as_json, show_json
 
+NAMED = 5  # jobs of a finding that are named
 LARGE_LOG = 256 * 1024 * 1024  # bytes; a server cuts its log above 64 MiB
 LITTLE_SPACE = 512 * 1024 * 1024  # bytes
 MARKS = {"ok": "ok   ", "note": "note ", "wrong": "WRONG"}
@@ -197,16 +200,11 @@ def look_at_integrity(connection: Any) -> Finding:
 def look_inside(url: str) -> Iterator[Finding]:
     guest = databases.guest(url)
     try:
-        failed, late, newest = guest.read(lookups.state_of_jobs)
+        yield from look_at_jobs(guest)
         organizations = guest.read(lookups.list_organizations)
         keys = [key for one in organizations for key in guest.read(partial(lookups.list_keys, organization_id=one.id))]
     finally:
         guest.close()
-    if failed:
-        fix = f"The latest: {newest}. Report it with the server's log; a failed job is never tried again."
-        yield Finding("jobs", "wrong", f"{failed} failed", fix)
-    else:
-        yield Finding("jobs", "ok", f"none failed, {late} overdue")
     now = clock.now()
     live = [key for key in keys if key.active]
     expired = [key.prefix for key in live if key.expires_at is not None and key.expires_at <= now]
@@ -220,6 +218,32 @@ def look_inside(url: str) -> Iterator[Finding]:
     ahead = [one.name for one in organizations if one.updated_at > clock.seconds_from_now(300)]
     if ahead:
         yield Finding("clock", "wrong", f"records are from the future: {ahead[0]}", "Set the machine's clock; use NTP.")
+
+
+def look_at_jobs(guest: databases.Guest) -> Iterator[Finding]:
+    """Jobs that failed for good, recurring ones whose last run failed, and those that this version cannot do."""
+    counts = guest.read(count_jobs)
+    if counts.failed:
+        failed = guest.read(lambda session: session.all(job_control.failed_jobs(NAMED)))
+        fix = (
+            "Remove the cause, then `deskbell jobs retry ID` or `jobs retry --all-failed`; `jobs drop ID` gives one up."
+        )
+        yield Finding("jobs", "wrong", f"{counts.failed} failed", f"{fix} {listed(failed, counts.failed)}")
+    for job in guest.read(lambda session: session.all(job_control.failing_recurring_jobs())):
+        fix = f"Remove the cause. It runs again at {job.due_at[:19]}Z, or at once by `deskbell jobs retry {job.id}`."
+        yield Finding("jobs", "wrong", f"the last run of {job.kind} failed: {job.last_line()}", fix)
+    if counts.unknown:
+        unknown = guest.read(jobs_of_unknown_kinds)[:NAMED]
+        fix = "They are kept for a version that can. If none will, `deskbell jobs drop ID` deletes one."
+        found = f"{counts.unknown} of a kind that this version of Deskbell cannot do"
+        yield Finding("jobs", "wrong", found, f"{fix} {listed(unknown, counts.unknown)}")
+    yield Finding("jobs", "ok", f"{counts.live} waiting, running or recurring, {counts.overdue} overdue")
+
+
+def listed(jobs: Sequence[StoredJob], count: int) -> str:
+    """Some of so many jobs: kind, id, and what went wrong."""
+    text = "; ".join(f"{job.kind} {job.id}" + (f" ({job.last_line()})" if job.error else "") for job in jobs)
+    return text if count <= len(jobs) else f"{text}; and {count - len(jobs)} more in `deskbell jobs list`"
 
 
 def mebibytes(size: int) -> str:

@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from sqlalchemy import Select, func, select
-
 from deskbell.core.context import Context, operator_context
 from deskbell.errors import Problem
-from deskbell.foundation import clock
-from deskbell.foundation.db import Session, query
+from deskbell.foundation.db import Session
 from deskbell.foundation.ids import NO_ID, canonical
-from deskbell.foundation.jobs import jobs
 from deskbell.identity import store as identity_store
 from deskbell.identity.model import ApiKey, Person
 from deskbell.knowledge import store as knowledge_store
@@ -73,26 +67,3 @@ def id_of(kind: str, given: str) -> str:
     if canonical(given) == NO_ID:
         raise Problem("not_found", f"No {kind} has the id {given}")
     return canonical(given)
-
-
-@query(int)
-def count_failed_jobs() -> Select[Any]:
-    return select(func.count()).select_from(jobs).where(jobs.c.failed_at.is_not(None))
-
-
-@query(int)
-def count_late_jobs(moment: str) -> Select[Any]:
-    return select(func.count()).select_from(jobs).where(jobs.c.failed_at.is_(None), jobs.c.due_at < moment)
-
-
-@query(str)
-def newest_failure() -> Select[Any]:
-    return select(jobs.c.error).where(jobs.c.failed_at.is_not(None)).order_by(jobs.c.failed_at.desc()).limit(1)
-
-
-async def state_of_jobs(session: Session) -> tuple[int, int, str]:
-    """How many jobs failed, how many are a minute overdue, and the last line of the newest failure."""
-    failed = await session.one(count_failed_jobs()) or 0
-    late = await session.one(count_late_jobs(clock.seconds_from_now(-60))) or 0
-    error = (await session.one(newest_failure()) or "").strip().splitlines()
-    return failed, late, error[-1] if error else ""

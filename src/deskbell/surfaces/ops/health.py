@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from sqlalchemy import Integer, Select, column, func, select, table
+from sqlalchemy import Integer, Select, and_, column, func, or_, select, table
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
@@ -47,7 +47,8 @@ def schema_number() -> Select[Any]:
 
 @query(Counts)
 def counts() -> Select[Any]:
-    failed = func.count(jobs.c.failed_at)
+    last_run_failed = and_(jobs.c.interval_seconds.is_not(None), jobs.c.error.is_not(None))
+    failed = func.count().filter(or_(jobs.c.failed_at.is_not(None), last_run_failed))
     waiting = func.count().filter(jobs.c.failed_at.is_(None), jobs.c.interval_seconds.is_(None))
     return select(waiting.label("waiting"), failed.label("failed"), DatabaseSize().label("size")).select_from(jobs)
 
