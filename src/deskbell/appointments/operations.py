@@ -10,6 +10,7 @@ from deskbell.appointments.model import Appointment, AppointmentChanges, Appoint
 from deskbell.core.context import Context
 from deskbell.core.events import record
 from deskbell.core.operation import Operation
+from deskbell.core.slice import Person
 from deskbell.core.tools.declaration import Tool
 from deskbell.errors import Problem
 from deskbell.foundation.db import insert, update
@@ -111,9 +112,9 @@ async def cancel_appointment(ctx: Context, id: str) -> Appointment:
     return cancelled
 
 
-async def erase_lead(ctx: Context, lead_id: str) -> None:
+async def erase_lead(ctx: Context, person: Person) -> None:
     """Takes what people wrote out of a lead's appointments, for good; the times stay."""
-    await ctx.db.run(store.erase_words(ctx.organization_id, lead_id))
+    await ctx.db.run(store.erase_words(ctx.organization_id, person.lead_id))
 
 
 LIST_APPOINTMENTS = Tool(

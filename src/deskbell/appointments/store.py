@@ -79,3 +79,17 @@ def erase_words(organization_id: str, lead_id: str) -> Update:
     """Takes what people wrote out of a lead's appointments."""
     place = (appointments.c.organization_id == organization_id, appointments.c.lead_id == lead_id)
     return update(appointments).where(*place).values(location=None, notes=None, outcome_notes=None)
+
+
+@query(Appointment)
+def appointments_after(organization_id: str, id: str, most: int) -> Select[Any]:
+    """A page of all appointments in the order of ids."""
+    found = select(*_appointment).where(appointments.c.organization_id == organization_id, appointments.c.id > id)
+    return found.order_by(appointments.c.id).limit(most)
+
+
+@command
+def move_appointments(organization_id: str, lead_id: str, into: str) -> Update:
+    """Gives one lead's appointments to another."""
+    moved = update(appointments).where(appointments.c.organization_id == organization_id)
+    return moved.where(appointments.c.lead_id == lead_id).values(lead_id=into)

@@ -8,6 +8,7 @@ from deskbell.conversations.model import Message, MessageFilter, NewMessage, Thr
 from deskbell.conversations.sending import SEND, queue_text
 from deskbell.core.context import Context
 from deskbell.core.operation import Operation
+from deskbell.core.slice import Person
 from deskbell.core.tools.declaration import Tool
 from deskbell.errors import Problem
 from deskbell.foundation import clock, jobs
@@ -47,14 +48,17 @@ async def send_message(ctx: Context, lead_id: str, new: NewMessage) -> Message:
     return await queue_text(ctx, lead.id, lead.phone, new.body)
 
 
-async def erase_lead(ctx: Context, lead_id: str) -> list[str]:
-    """Deletes a lead's thread and messages, for good. Answers the numbers that were written to or from."""
-    phones = await ctx.db.all(store.phones_of(ctx.organization_id, lead_id))
-    await ctx.db.run(store.erase_messages(ctx.organization_id, lead_id))
-    await ctx.db.run(store.erase_thread(ctx.organization_id, lead_id))
-    for phone in phones:
-        await ctx.db.run(simulator.erase_recipient(ctx.organization_id, phone))
-    return phones
+async def numbers_of_lead(ctx: Context, lead_id: str) -> list[str]:
+    """The numbers that a lead was texted at or has texted from."""
+    return await ctx.db.all(store.phones_of(ctx.organization_id, lead_id))
+
+
+async def erase_lead(ctx: Context, person: Person) -> None:
+    """Deletes a lead's thread and messages for good, and what the simulated carrier keeps of them."""
+    await ctx.db.run(store.erase_messages(ctx.organization_id, person.lead_id))
+    await ctx.db.run(store.erase_thread(ctx.organization_id, person.lead_id))
+    for number in sorted(person.numbers):
+        await ctx.db.run(simulator.erase_recipient(ctx.organization_id, number))
 
 
 async def cancel_pending(session: Session) -> int:

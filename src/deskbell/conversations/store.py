@@ -147,3 +147,29 @@ def erase_thread(organization_id: str, lead_id: str) -> Delete:
 @command
 def erase_messages(organization_id: str, lead_id: str) -> Delete:
     return delete(messages).where(messages.c.organization_id == organization_id, messages.c.lead_id == lead_id)
+
+
+@query(Message)
+def messages_after(organization_id: str, id: str, most: int) -> Select[Any]:
+    """A page of all messages in the order of ids."""
+    found = select(*_message).where(messages.c.organization_id == organization_id, messages.c.id > id)
+    return found.order_by(messages.c.id).limit(most)
+
+
+@query(str)
+def thread_of(organization_id: str, lead_id: str) -> Select[Any]:
+    return select(threads.c.id).where(threads.c.organization_id == organization_id, threads.c.lead_id == lead_id)
+
+
+@command
+def move_messages(organization_id: str, lead_id: str, into: str) -> Update:
+    """Gives one lead's messages to another."""
+    moved = update(messages).where(messages.c.organization_id == organization_id)
+    return moved.where(messages.c.lead_id == lead_id).values(lead_id=into)
+
+
+@command
+def move_thread(organization_id: str, lead_id: str, into: str) -> Update:
+    """Gives one lead's thread to another, which has none."""
+    moved = update(threads).where(threads.c.organization_id == organization_id)
+    return moved.where(threads.c.lead_id == lead_id).values(lead_id=into)

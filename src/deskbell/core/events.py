@@ -96,6 +96,13 @@ def empty_events_of_object(organization_id: str, object_type: str, object_id: st
     return about.where(events.c.object_type == object_type).values(changes=None, data=None, principal_name="")
 
 
+@command
+def move_events(organization_id: str, lead_id: str, into: str) -> Update:
+    """Puts the events of one lead into the timeline of another."""
+    about = update_table(events).where(events.c.organization_id == organization_id, events.c.lead_id == lead_id)
+    return about.values(lead_id=into)
+
+
 async def record(
     ctx: Context,
     type: str,

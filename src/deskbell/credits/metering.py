@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import logging
 from functools import partial
 
 from deskbell.core.context import ExternalContext, job_context
+from deskbell.core.slice import Service
 from deskbell.credits import operations
 from deskbell.credits.model import Activity
-from deskbell.foundation.db import Database, Session
+from deskbell.foundation.db import Database, DatabaseFailure, Session
+
+log = logging.getLogger(__name__)
+
+INTERVAL = 1.0  # seconds between writes
 
 
-class Meter:
+class Meter(Service):
     """Counts for one process. A process that is killed loses its counts since the last write: a second of searches, no stored work."""
 
     def __init__(self, database: Database) -> None:
@@ -23,6 +30,20 @@ class Meter:
         key = (organization_id, activity)
         self.counts[key] = self.counts.get(key, 0) + 1
         self.counted.set()
+
+    async def run(self) -> None:
+        """Writes once a second while there is something to write. A write that has begun ends by itself, or it would be counted twice."""
+        while True:
+            await self.counted.wait()
+            await asyncio.sleep(INTERVAL)
+            try:
+                await asyncio.shield(self.write())
+            except DatabaseFailure as failure:
+                log.warning("usage not written: %s", failure)
+
+    async def close(self) -> None:
+        with contextlib.suppress(DatabaseFailure):
+            await self.write()
 
     async def write(self) -> None:
         """Writes the counts; those that an unavailable database cannot take wait for the next time."""

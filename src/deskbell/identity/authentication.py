@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import logging
 import re
 import time
 from abc import ABC, abstractmethod
@@ -10,9 +13,10 @@ from hashlib import sha256
 import msgspec
 
 from deskbell.core.principal import Credential, Principal, Tenant
+from deskbell.core.slice import Service
 from deskbell.core.scopes import ROLE_SCOPES, USE, Scopes
 from deskbell.foundation import clock
-from deskbell.foundation.db import Bound, Database, Session
+from deskbell.foundation.db import Bound, Database, DatabaseFailure, Session
 from deskbell.identity.model import ApplicationCredential
 from deskbell.identity.store import (
     application_credential,
@@ -23,6 +27,9 @@ from deskbell.identity.store import (
     origins_of,
 )
 
+log = logging.getLogger(__name__)
+
+USE_INTERVAL = 30.0  # seconds between writes of when keys were last used
 CACHE_TTL = 0.5  # seconds that a look-up is trusted: a revocation takes effect within 1 s
 MOST_CACHED = 10_000
 LONGEST = 100  # bytes of a header that is looked at: a key fills 59, and the cache keeps whole headers
@@ -31,7 +38,7 @@ _well_formed_application_key = re.compile(rb"brs_live_[A-Za-z0-9]{32}\Z").match
 _well_formed = re.compile(rb"brk_[0-9a-f]{48}\Z").match
 
 
-class Authenticator(ABC):
+class Authenticator(Service, ABC):
     """Look-ups are believed for half a second; last use is noted in memory and written now and then."""
 
     def __init__(self, database: Database) -> None:
@@ -79,7 +86,20 @@ class Authenticator(ABC):
         """Another process may have changed a key."""
         self.cache.clear()
 
-    async def note_use(self) -> None:
+    async def run(self) -> None:
+        """Writes now and then when keys were last used."""
+        while True:
+            await asyncio.sleep(USE_INTERVAL)
+            try:
+                await self.write_use()
+            except DatabaseFailure as failure:
+                log.warning("last use of keys not written: %s", failure)
+
+    async def close(self) -> None:
+        with contextlib.suppress(DatabaseFailure):
+            await self.write_use()
+
+    async def write_use(self) -> None:
         """Writes when each key was last used, for those used since the last call."""
         used, self.used = self.used, {}
         if not used:

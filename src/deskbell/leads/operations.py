@@ -10,6 +10,7 @@ from msgspec import UNSET
 from deskbell.core.context import Context
 from deskbell.core.events import record
 from deskbell.core.operation import Operation
+from deskbell.core.slice import Person
 from deskbell.core.tools.declaration import Tool
 from deskbell.errors import Problem
 from deskbell.foundation.contact import e164, number_hash
@@ -140,18 +141,24 @@ async def find_lead_by_phone(ctx: Context, phone: str) -> Lead | None:
     return await ctx.db.one(store.lead_with_phone(ctx.organization_id, phone))
 
 
-async def erase_lead(ctx: Context, id: str) -> str | None:
-    """Erases a lead's identity for good. Answers the number that it had."""
+async def numbers_of_lead(ctx: Context, id: str) -> list[str]:
+    """The number of a lead, archived or not, that is to be erased. It is locked until this transaction ends."""
     await ctx.db.one(store.lock_lead(ctx.organization_id, id))
     lead = await ctx.db.one(store.any_lead_row(ctx.organization_id, id))
     if lead is None:
         raise Problem("not_found", f"No lead has the id {id}")
+    return [lead.phone] if lead.phone else []
+
+
+async def erase_lead(ctx: Context, person: Person) -> None:
+    """Erases a lead's identity for good."""
+    lead = await ctx.db.one(store.any_lead_row(ctx.organization_id, person.lead_id))
+    assert lead is not None
     empty = NewLead(first_name="Erased", source=lead.source, status=lead.status)
     row = {**msgspec.structs.asdict(empty), "archived_at": lead.archived_at or ctx.now}
     moments = {"erased_at": ctx.now, "updated_at": ctx.now}
-    key = {"organization_id": ctx.organization_id, "id": id}
+    key = {"organization_id": ctx.organization_id, "id": person.lead_id}
     await ctx.db.run(update(store.leads, key, row | derived_columns(ctx, row) | moments))
-    return lead.phone
 
 
 async def erasures_after(session: Session, last: Erasure | None, most: int) -> list[Erasure]:

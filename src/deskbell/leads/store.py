@@ -165,3 +165,10 @@ def lead_list(
     if term is not None and indexed:
         return searched(leads, conditions, _lead, _with_suppression, by, descending=descending)
     return select(*_listed).where(*conditions).order_by(*in_order(leads.c, by, descending=descending))
+
+
+@query(Lead)
+def leads_after(organization_id: str, id: str, most: int) -> Select[Any]:
+    """A page of all leads that were not erased, archived ones too, in the order of ids."""
+    found = select(*_lead).select_from(_with_suppression).where(leads.c.organization_id == organization_id)
+    return found.where(leads.c.id > id, leads.c.erased_at.is_(None)).order_by(leads.c.id).limit(most)

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
-from deskbell.appointments import operations as appointments_operations
-from deskbell.compliance import suppressions
-from deskbell.conversations import operations as conversations_operations
-from deskbell.core import idempotency
+from deskbell.compliance.suppressions import suppression_status
 from deskbell.core.context import Context, operator_context
-from deskbell.core.events import empty_events_of_lead, record
+from deskbell.core.events import record
+from deskbell.core.slice import Person, Slice
 from deskbell.errors import Problem
 from deskbell.foundation.db import Session
-from deskbell.leads import operations as leads_operations
 from deskbell.leads.model import Erasure
-from deskbell.tasks import operations as tasks_operations
 
 
 class Kept(NamedTuple):
@@ -24,27 +21,24 @@ class Kept(NamedTuple):
     dnc_entry: bool
 
 
-async def erase_lead(ctx: Context, lead_id: str) -> Kept:
-    """Erases what is known of a lead, archived or not. Appointments and tasks stay as facts without words."""
-    phone = await leads_operations.erase_lead(ctx, lead_id)
-    numbers = {phone, *await conversations_operations.erase_lead(ctx, lead_id)} - {None}
-    against = [await suppressions.suppression_status(ctx, str(number)) for number in numbers]
-    for number in numbers:
-        await suppressions.erase_number(ctx, str(number))
-    await appointments_operations.erase_lead(ctx, lead_id)
-    await tasks_operations.erase_lead(ctx, lead_id)
-    await ctx.db.run(idempotency.erase_answers_about(ctx.organization_id, lead_id))
-    await ctx.db.run(empty_events_of_lead(ctx.organization_id, lead_id))
+async def erase_lead(ctx: Context, lead_id: str, slices: Sequence[Slice]) -> Kept:
+    """Erases what every slice knows of a lead, archived or not. Appointments, tasks and events stay as facts without words."""
+    found = [await each.numbers(ctx, lead_id) for each in slices if each.numbers]
+    person = Person(lead_id, frozenset(number for numbers in found for number in numbers))
+    against = [await suppression_status(ctx, number) for number in person.numbers]
+    for each in slices:
+        if each.erase:
+            await each.erase(ctx, person)
     await record(ctx, "lead.erased", lead_id, lead_id=lead_id)
     return Kept(any(each.opted_out_at for each in against), any(each.on_dnc_at for each in against))
 
 
-async def carry_over(session: Session, entries: list[Erasure]) -> int:
+async def carry_over(session: Session, entries: list[Erasure], *, slices: Sequence[Slice]) -> int:
     """Erases in an earlier state whom a later one had erased. How many; leads that it lacks are left out."""
     carried = 0
     for entry in entries:
         try:
-            await erase_lead(await operator_context(session, entry.organization_id), entry.id)
+            await erase_lead(await operator_context(session, entry.organization_id), entry.id, slices)
         except Problem:  # not there, or erased already
             continue
         carried += 1

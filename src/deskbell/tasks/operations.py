@@ -10,6 +10,7 @@ from msgspec import UNSET
 from deskbell.core.context import Context
 from deskbell.core.events import record
 from deskbell.core.operation import Operation
+from deskbell.core.slice import Person
 from deskbell.core.tools.declaration import Tool
 from deskbell.errors import Problem
 from deskbell.foundation.db import insert, update
@@ -112,9 +113,9 @@ async def cancel_task(ctx: Context, id: str) -> Task:
     return cancelled
 
 
-async def erase_lead(ctx: Context, lead_id: str) -> None:
+async def erase_lead(ctx: Context, person: Person) -> None:
     """Takes what people wrote out of a lead's tasks, for good."""
-    await ctx.db.run(store.erase_words(ctx.organization_id, lead_id))
+    await ctx.db.run(store.erase_words(ctx.organization_id, person.lead_id))
 
 
 LIST_TASKS = Tool(

@@ -79,3 +79,17 @@ def erase_words(organization_id: str, contact_id: str) -> Update:
         .where(tasks.c.organization_id == organization_id, tasks.c.contact_id == contact_id)
         .values(title="Erased", description=None)
     )
+
+
+@query(Task)
+def tasks_after(organization_id: str, id: str, most: int) -> Select[Any]:
+    """A page of all tasks in the order of ids."""
+    found = select(*_task).where(tasks.c.organization_id == organization_id, tasks.c.id > id)
+    return found.order_by(tasks.c.id).limit(most)
+
+
+@command
+def move_tasks(organization_id: str, contact_id: str, into: str) -> Update:
+    """Gives one lead's tasks to another."""
+    moved = update(tasks).where(tasks.c.organization_id == organization_id)
+    return moved.where(tasks.c.contact_id == contact_id).values(contact_id=into)

@@ -1,0 +1,25 @@
+"""Appointments: a lead, a time, a place."""
+
+from deskbell.appointments import store
+from deskbell.appointments.model import Appointment
+from deskbell.appointments.operations import OPERATIONS, erase_lead
+from deskbell.core.context import Context
+from deskbell.core.slice import Export, Slice
+
+
+async def exported(ctx: Context, after: str, most: int) -> list[Appointment]:
+    return await ctx.db.all(store.appointments_after(ctx.organization_id, after, most), long=True)
+
+
+async def merge(ctx: Context, into: str, lead_id: str) -> None:
+    await ctx.db.run(store.move_appointments(ctx.organization_id, lead_id, into))
+
+
+APPOINTMENTS = Slice(
+    "appointments",
+    OPERATIONS,
+    personal=[store.appointments],
+    erase=erase_lead,
+    merge=merge,
+    exports=[Export("appointments", Appointment, exported)],
+)

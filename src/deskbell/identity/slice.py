@@ -1,0 +1,27 @@
+"""Identity: people, API keys, applications, and who calls by which key."""
+
+from typing import Any
+
+from deskbell.core.slice import Setup, Slice
+from deskbell.identity import store
+from deskbell.identity.authentication import ApiKeyAuthenticator, ApplicationAuthenticator
+
+
+def services(setup: Setup) -> list[tuple[type, Any]]:
+    """The authenticators of both APIs. A change of what they look up takes effect at once in this process."""
+    settings, database = setup.settings, setup.database
+    full_access = frozenset(name.strip() for name in settings.full_access_types.split(","))
+    keys = ApiKeyAuthenticator(database)
+    application_keys = ApplicationAuthenticator(database, settings.agent_requests_per_minute, full_access)
+    for table in ("api_keys", "people"):
+        database.on_change(table, keys.forget)
+    for table in ("application_keys", "application_origins"):
+        database.on_change(table, application_keys.forget)
+    return [(ApiKeyAuthenticator, keys), (ApplicationAuthenticator, application_keys)]
+
+
+IDENTITY = Slice(
+    "identity",
+    services=services,
+    other=[store.people, store.api_keys, store.applications, store.application_origins, store.application_keys],
+)

@@ -1,0 +1,36 @@
+"""Privacy: erasing a person, and the two tables of the core that hold what people wrote."""
+
+from deskbell.core import events, idempotency
+from deskbell.core.context import Context
+from deskbell.core.slice import Person, Slice
+from deskbell.foundation.jobs import jobs
+from deskbell.foundation.schedule import Recurring
+from deskbell.foundation.worker import Work
+
+HOUR = 3600  # seconds
+
+
+async def erase(ctx: Context, person: Person) -> None:
+    """Stored answers that mention the lead go; events stay, without anything personal."""
+    await ctx.db.run(idempotency.erase_answers_about(ctx.organization_id, person.lead_id))
+    await ctx.db.run(events.empty_events_of_lead(ctx.organization_id, person.lead_id))
+
+
+async def merge(ctx: Context, into: str, lead_id: str) -> None:
+    """The timeline of the lead that stays includes what was the other's."""
+    await ctx.db.run(events.move_events(ctx.organization_id, lead_id, into))
+
+
+async def purge_answers(work: Work) -> None:
+    """Deletes expired idempotency records."""
+    await work.complete(idempotency.purge)
+
+
+PRIVACY = Slice(
+    "privacy",
+    recurring=[Recurring("answers.purge", HOUR, purge_answers)],
+    personal=[idempotency.answers, events.events],
+    other=[jobs],
+    erase=erase,
+    merge=merge,
+)

@@ -1,0 +1,25 @@
+"""Tasks: what somebody has to do, perhaps about a lead."""
+
+from deskbell.tasks import store
+from deskbell.tasks.model import Task
+from deskbell.tasks.operations import OPERATIONS, erase_lead
+from deskbell.core.context import Context
+from deskbell.core.slice import Export, Slice
+
+
+async def exported(ctx: Context, after: str, most: int) -> list[Task]:
+    return await ctx.db.all(store.tasks_after(ctx.organization_id, after, most), long=True)
+
+
+async def merge(ctx: Context, into: str, lead_id: str) -> None:
+    await ctx.db.run(store.move_tasks(ctx.organization_id, lead_id, into))
+
+
+TASKS = Slice(
+    "tasks",
+    OPERATIONS,
+    personal=[store.tasks],
+    erase=erase_lead,
+    merge=merge,
+    exports=[Export("tasks", Task, exported)],
+)
