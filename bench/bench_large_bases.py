@@ -19,7 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from deskbell.app import index_builds_of
+from deskbell.core.jobs import handled
+from deskbell.core.slice import Setup
+from deskbell.core.workers import worker_of
 from deskbell.foundation import databases
 from deskbell.foundation.ids import public_id
 from deskbell.knowledge.embedders.minilm import MiniLM
@@ -29,6 +31,7 @@ from deskbell.knowledge.index.disk import store as large_store
 from deskbell.knowledge.retrieval.search import search_one
 from deskbell.knowledge.retrieval.service import SearchService
 from deskbell.knowledge.scores import Calibration
+from deskbell.knowledge.slice import DISK_INDEXES, disk_index_handlers
 from deskbell.knowledge.text import analysis
 from deskbell.organizations import operations
 from deskbell.settings import Settings
@@ -145,7 +148,9 @@ class Base:
     async def stored(self, database: Any) -> float:
         """Seconds until the index is stored."""
         start = time.perf_counter()
-        worker = index_builds_of(Settings(large_base_chunks=CHUNKS - 1), database)
+        setup = Setup(Settings(large_base_chunks=CHUNKS - 1), database)
+        handlers = {kind: handled(handler) for kind, handler in disk_index_handlers(setup).items()}
+        worker = worker_of(database, DISK_INDEXES, handlers)
         await build_job.catch_up(database, CHUNKS - 1)
         running = asyncio.create_task(worker.run())
         while not await database.read(lambda session: session.all(large_store.segments(self.organization_id, self.id))):

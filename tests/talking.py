@@ -9,6 +9,7 @@ from typing import Any
 import httpx2
 import pytest
 
+from deskbell.agents.models.catalogue import Models
 from tests.agents import AgentApi, application
 from tests.desk import Api, eventually
 from tests.library import Library
@@ -70,7 +71,7 @@ def agent(api: AgentApi, model: str = "deskbell/extractive", **fields: Any) -> T
 
 def impatient(monkeypatch: pytest.MonkeyPatch, owner: Api, first_byte: float = 1.0, idle: float = 1.0) -> None:
     """The server waits so many seconds for a model's first word, and for each next."""
-    loading = owner.server.app.models.loading
+    loading = owner.server.app.setup.service(Models).loading
     assert loading is not None
     eventually(loading.done)
     asked = loading.result()

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from deskbell import app
+from deskbell.app import SLICES
 from deskbell.compliance import suppressions
 from deskbell.conversations.carriers import simulator
 from deskbell.core.context import Context
@@ -42,7 +43,7 @@ def erased(alice: Api) -> dict[str, Any]:
     say(alice, lead, "Goodbye")
     assert outcome(alice, lead) == "delivered"
     alice.do(lambda ctx: suppressions.opt_out(ctx, PHONE))
-    alice.do(lambda ctx: erase_lead(ctx, lead["id"]))
+    alice.do(lambda ctx: erase_lead(ctx, lead["id"], SLICES))
     return {"lead": lead, "appointment": appointment, "task": duty}
 
 
@@ -81,7 +82,7 @@ def test_a_text_that_was_on_its_way_is_forgotten_too(alice: Api, phone: str, mon
     lead = alice.lead(phone=phone)
     say(alice, lead, f"Hello {SECRET}")
     eventually(lambda: last(alice, lead)["status"] == "sending")
-    alice.do(lambda ctx: erase_lead(ctx, lead["id"]))
+    alice.do(lambda ctx: erase_lead(ctx, lead["id"], SLICES))
 
     def ours() -> list[str]:
         tables = stored(alice.server.database)
@@ -132,7 +133,7 @@ def test_nothing_that_restores_leads_brings_an_erased_person_back(extended: Api)
     archived, erased = extended.lead(first_name="Ada", phone=PHONE), extended.lead(first_name=SECRET)
     for lead in (archived, erased):
         assert extended.delete(f"/leads/{lead['id']}").status_code == 200
-    extended.do(lambda ctx: erase_lead(ctx, erased["id"]))
+    extended.do(lambda ctx: erase_lead(ctx, erased["id"], SLICES))
     assert extended.post(f"/leads/{archived['id']}/restore_lead").json()["data"]["archived_at"] is None
     refused(extended.post(f"/leads/{erased['id']}/restore_lead"), 404, "not_found")
     for careless in ("unarchive", "unerase"):

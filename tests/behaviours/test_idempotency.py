@@ -10,6 +10,7 @@ import httpx2
 import pytest
 import time_machine
 
+from deskbell.app import SLICES
 from deskbell.privacy.operations import erase_lead
 from tests.behaviours.test_booking_appointments import book
 from tests.behaviours.test_tasks import task
@@ -61,7 +62,7 @@ def test_a_repeat_may_write_the_id_in_capitals(alice: Api) -> None:
     )
     assert first.status_code == 201
     repeat(again, first)
-    alice.do(lambda ctx: erase_lead(ctx, lead))
+    alice.do(lambda ctx: erase_lead(ctx, lead, SLICES))
     assert [row for row in stored(alice.server.database)["answers"] if alice.organization_id in row] == []
 
 

@@ -23,6 +23,7 @@ from deskbell.foundation.postgres.copying import copy
 from deskbell.knowledge import jobs
 from deskbell.knowledge.index.disk import build_transactions
 from deskbell.knowledge.jobs import BUILD_INDEX, CLEAN_UP
+from deskbell.knowledge.retrieval.service import SearchService
 from deskbell.settings import Settings
 from deskbell.surfaces.cli.doctor import examine
 from tests.agents import AgentApi, application
@@ -106,8 +107,8 @@ def advice(settings: Settings) -> str:
 def on_disk(server: Server, base: Library) -> bool:
     """Whether searches of this server find a base's index in the database, and nothing of it in memory."""
     base.search("roof")
-    loaded = server.app.knowledge.indexes.loaded.get((base.api.organization_id, base.id))
-    return loaded is not None and loaded.large is not None and not len(loaded.index)
+    cached = server.app.setup.service(SearchService).indexes.cached.get((base.api.organization_id, base.id))
+    return cached is not None and cached.on_disk is not None and not len(cached.index)
 
 
 def test_a_large_base_answers_from_disk_as_it_did_from_memory(tmp_path: Path, postgres_url: str) -> None:

@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
 from contextlib import AbstractAsyncContextManager, aclosing, nullcontext
 from functools import partial
-from typing import Any, NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar
 
 from deskbell.agents import store, versions
-from deskbell.agents.jobs import SUMMARIZE, SummaryJob
+from deskbell.agents.jobs import SummaryJob
 from deskbell.agents.model import Configuration
 from deskbell.agents.models.base import DEFAULT, OFFLINE, ModelRequest, ModelUnavailable, ModelUsage
 from deskbell.agents.models.catalogue import Models
-from deskbell.core.context import Context, job_context
+from deskbell.core.context import Context
+from deskbell.core.jobs import JobContext
 from deskbell.credits import operations as credits
 from deskbell.credits import reservations
 from deskbell.credits.reservations import reservation
 from deskbell.errors import Problem
-from deskbell.foundation.db import Session, update
+from deskbell.foundation.db import update
 from deskbell.foundation.jobs import Retry
-from deskbell.foundation.worker import Work
 
 T = TypeVar("T")
 
@@ -51,39 +50,33 @@ class Summarizer:
         found = (name for named in (DEFAULT, change.after.model) for name in self.models.candidates(named)[:1])
         return next((name for name in found if name != OFFLINE), None)
 
-    async def summarize(self, work: Work) -> None:
+    async def summarize(self, ctx: JobContext, job: SummaryJob) -> None:
         """Writes one version's summary. A wallet or budget that is used up, or a model that stays away, leaves the counted words."""
-        job, own = work.payload(SummaryJob), partial(within, organization_id=work.job.organization_id or "")
-        change = await work.read(partial(own, act=partial(self.change, job=job)))
+        change = await ctx.read(partial(self.change, job=job))
         name = self.model(change) if change else None
         if change is None or name is None:
             return
         asked = ModelRequest(INSTRUCTIONS, [], await asyncio.to_thread(diff_text, change), [], False)
         try:
-            async with self.reserve_cost(work, change, name, asked, job.agent_id) as reservation:
+            async with self.reserve_cost(ctx, change, name, asked, job.agent_id) as reservation:
                 async with asyncio.timeout(SECONDS):
                     text, spent = await self.answer(name, asked)
                 keep = partial(self.keep, job=job, text=text, spent=spent, reservation=reservation)
-                await work.complete(partial(own, act=keep))
+                await ctx.complete(keep)
         except Problem:
             return
         except (ModelUnavailable, TimeoutError) as failure:
-            if work.job.attempts < PATIENCE and not (
-                isinstance(failure, ModelUnavailable) and failure.retry_after is None
-            ):
+            if ctx.attempts < PATIENCE and not (isinstance(failure, ModelUnavailable) and failure.retry_after is None):
                 raise Retry(f"no summary: {failure}") from None
 
     def reserve_cost(
-        self, work: Work, change: VersionChange, name: str, asked: ModelRequest, agent_id: str
+        self, ctx: JobContext, change: VersionChange, name: str, asked: ModelRequest, agent_id: str
     ) -> AbstractAsyncContextManager[str | None]:
         """Holds back what the summary may cost where a wallet or a budget pays for it."""
         if not change.limited:
             return nullcontext()
 
-        async def write(act: Callable[[Context], Coroutine[Any, Any, Any]]) -> Any:
-            return await work.write(partial(within, organization_id=work.job.organization_id or "", act=act))
-
-        return reservation(write, "summary", agent_id, self.models.max_cost(name, asked))
+        return reservation(ctx.write, "summary", agent_id, self.models.max_cost(name, asked))
 
     async def change(self, ctx: Context, *, job: SummaryJob) -> VersionChange | None:
         """A version and the one before it; None where there is nothing to tell, or no credit to tell it for."""
@@ -118,10 +111,6 @@ class Summarizer:
         await ctx.db.run(update(store.agent_versions, key, {"change_summary": job.prefix + text}))
         tokens = {"input_tokens": spent.input_tokens, "output_tokens": spent.output_tokens}
         await credits.record(ctx, activity="summary", agent_id=job.agent_id, cost=spent.cost, **tokens)
-
-
-async def within(session: Session, *, organization_id: str, act: Callable[[Context], Coroutine[Any, Any, T]]) -> T:
-    return await act(await job_context(session, organization_id, SUMMARIZE))
 
 
 def diff_text(change: VersionChange) -> str:

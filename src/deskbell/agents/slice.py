@@ -11,10 +11,11 @@ from deskbell.agents.conversations import store as conversations_store
 from deskbell.agents.jobs import QUEUE, SUMMARIZE
 from deskbell.agents.models.catalogue import Models
 from deskbell.agents.models.extractive import Extractive
-from deskbell.agents.models.settings import Endpoint, prices
+from deskbell.agents.models.settings import Endpoint
 from deskbell.core.jobs import JobHandler
 from deskbell.core.slice import Jobs, Queue, Setup, Slice
-from deskbell.knowledge.retrieval.search import SearchService
+from deskbell.credits.prices import prices
+from deskbell.knowledge.retrieval.service import SearchService
 from deskbell.settings import Settings
 
 SUMMARIES = Queue(QUEUE, at_once=2, drain=1.0)
@@ -38,7 +39,7 @@ def endpoint(settings: Settings) -> Endpoint:
 def services(setup: Setup) -> list[tuple[type, Any]]:
     settings, search = setup.settings, setup.service(SearchService)
     models = Models(endpoint(settings), Extractive(search.embedder))
-    models.warm()
+    models.preload()
     chats = ChatService(models, search, settings.history_tokens, follow_ups=settings.llm_follow_ups)
     return [(Models, models), (ChatService, chats)]
 
@@ -51,7 +52,7 @@ AGENTS = Slice(
     "agents",
     [*operations.OPERATIONS, *chat.OPERATIONS, *conversations.OPERATIONS],
     services=services,
-    jobs=[Jobs(handlers, SUMMARIES)],
+    jobs=[Jobs((SUMMARIZE,), handlers, SUMMARIES)],
     # Chats are held by visitors, not by leads: whoever holds one may delete it.
     other=[
         store.agents,

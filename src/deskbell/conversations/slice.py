@@ -33,7 +33,7 @@ async def merge(ctx: Context, into: str, lead_id: str) -> None:
 CONVERSATIONS = Slice(
     "conversations",
     OPERATIONS,
-    jobs=[Jobs(handlers)],
+    jobs=[Jobs((sending.SEND, simulator.REPORT), handlers)],
     personal=[store.threads, store.messages, simulator.ledger],
     numbers=numbers_of_lead,
     erase=erase_lead,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from typing import Any, TypeVar, get_type_hints
 
@@ -55,6 +56,20 @@ class JobContext:
     async def complete(self, act: Callable[[Context], Coroutine[Any, Any, T]]) -> T:
         """Stores the outcome and ends the job in one transaction, so that the effect comes exactly once."""
         return await self.work.complete(self.unit(act))
+
+    async def keeping_claim(self, action: Coroutine[Any, Any, T]) -> T:
+        """Waits for what takes long outside the database, and renews the claim meanwhile. Cancels it if the claim is lost."""
+        task = asyncio.ensure_future(action)
+        try:
+            while not (await asyncio.wait({task}, timeout=jobs.LEASE / 3))[0]:
+                await self.work.heartbeat(nothing)
+            return task.result()
+        finally:
+            task.cancel()
+
+
+async def nothing(session: Session) -> None:
+    """For a transaction that only renews a claim."""
 
 
 JobHandler = Callable[[JobContext, Any], Awaitable[None]]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import Any, NamedTuple, TypeVar
 
 import msgspec
@@ -58,8 +58,9 @@ TEXTS = Queue("", 16)  # what must not wait: texts and short work
 
 
 class Jobs(NamedTuple):
-    """Handlers by the kind of their jobs, and the queue that these wait in."""
+    """Kinds of job, their handlers, and the queue that they wait in. A command, which has no handlers, asks only for the kinds."""
 
+    kinds: Collection[str]
     handlers: Callable[[Setup], Mapping[str, JobHandler]]
     queue: Queue = TEXTS
 

@@ -13,8 +13,8 @@ from hashlib import sha256
 import msgspec
 
 from deskbell.core.principal import Credential, Principal, Tenant
-from deskbell.core.slice import Service
 from deskbell.core.scopes import ROLE_SCOPES, USE, Scopes
+from deskbell.core.slice import Service
 from deskbell.foundation import clock
 from deskbell.foundation.db import Bound, Database, DatabaseFailure, Session
 from deskbell.identity.model import ApplicationCredential

@@ -1,10 +1,10 @@
 """Tasks: what somebody has to do, perhaps about a lead."""
 
+from deskbell.core.context import Context
+from deskbell.core.slice import Export, Slice
 from deskbell.tasks import store
 from deskbell.tasks.model import Task
 from deskbell.tasks.operations import OPERATIONS, erase_lead
-from deskbell.core.context import Context
-from deskbell.core.slice import Export, Slice
 
 
 async def exported(ctx: Context, after: str, most: int) -> list[Task]:

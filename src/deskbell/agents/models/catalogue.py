@@ -12,6 +12,7 @@ from deskbell.agents.models import prompts
 from deskbell.agents.models.base import DEFAULT, OFFLINE, ModelRequest, ModelUnavailable, ModelUsage, max_tokens
 from deskbell.agents.models.extractive import Extractive
 from deskbell.agents.models.settings import Endpoint
+from deskbell.core.slice import Service
 
 if TYPE_CHECKING:
     from deskbell.agents.models.openai_compatible import Provider
@@ -21,7 +22,7 @@ log = logging.getLogger(__name__)
 REPLY_TOKENS = 4096  # assumed of a reply that does not exist yet
 
 
-class Models:
+class Models(Service):
     """The models of one process. The endpoint's client is imported in a thread when it is first needed, since that takes a while."""
 
     def __init__(self, endpoint: Endpoint, extractive: Extractive) -> None:

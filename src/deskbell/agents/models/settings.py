@@ -5,14 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-MILLION = 1_000_000
-
-
-class Price(NamedTuple):
-    """US dollars per million tokens."""
-
-    into: float
-    out: float
+from deskbell.credits.prices import MILLION, Price
 
 
 class Endpoint(NamedTuple):
@@ -32,18 +25,3 @@ class Endpoint(NamedTuple):
         """US dollars for so many tokens of a model, by the prices that are set: 0 without one."""
         price = self.prices.get(model) or self.prices.get("*")
         return (price.into * into + price.out * out) / MILLION if price else 0.0
-
-
-def prices(text: str) -> dict[str, Price]:
-    """Reads `openai/gpt-4o=2.5/10 *=1/2`: dollars per million tokens in and out; `*` stands for every other model."""
-    found = {}
-    for entry in text.replace(",", " ").split():
-        model, _, price = entry.rpartition("=")
-        into, _, out = price.partition("/")
-        try:
-            found[model] = Price(float(into), float(out))
-        except ValueError:
-            raise ValueError(f"{entry!r} is not MODEL=DOLLARS_IN/DOLLARS_OUT") from None
-        if not model or min(found[model]) < 0:
-            raise ValueError(f"{entry!r} is not MODEL=DOLLARS_IN/DOLLARS_OUT")
-    return found

@@ -5,10 +5,9 @@ from __future__ import annotations
 from functools import partial
 
 from deskbell.core.context import Context
-from deskbell.foundation.worker import Handler, Work
+from deskbell.core.jobs import JobContext, JobHandler
 from deskbell.knowledge import jobs, store
 from deskbell.knowledge.index import store as chunk_store
-from deskbell.knowledge.job_context import within
 
 BATCH = 500  # chunks that are deleted in one transaction
 ALL_REVISIONS = 2**31 - 1  # above every revision
@@ -17,17 +16,16 @@ ALL_REVISIONS = 2**31 - 1  # above every revision
 class CleanUp:
     def __init__(self, *, builds_index: bool) -> None:
         self.builds_index = builds_index
-        self.handlers: dict[str, Handler] = {jobs.CLEAN_UP: self.clean_up}
+        self.handlers: dict[str, JobHandler] = {jobs.CLEAN_UP: self.clean_up}
 
-    async def clean_up(self, work: Work) -> None:
+    async def clean_up(self, ctx: JobContext, job: jobs.CleanUpJob) -> None:
         """Deletes what is stale of a document or, after its deletion, of a knowledge base."""
-        job = work.payload(jobs.CleanUpJob)
         base_id = job.knowledge_base_id
         delete_some = partial(delete_some_stale, base_id=base_id, document_id=job.document_id)
-        while await work.heartbeat(within(work, delete_some)):
+        while await ctx.heartbeat(delete_some):
             pass
         if self.builds_index:
-            await work.complete(within(work, partial(jobs.queue_index_build, base_id=base_id)))
+            await ctx.complete(partial(jobs.queue_index_build, base_id=base_id))
 
 
 async def delete_some_stale(ctx: Context, *, base_id: str, document_id: str | None) -> bool:

@@ -11,10 +11,10 @@ from functools import partial
 import msgspec
 
 from deskbell.core.context import Context
+from deskbell.core.jobs import JobContext, JobHandler
 from deskbell.credits import operations as credits
 from deskbell.foundation.db import insert
 from deskbell.foundation.jobs import Retry
-from deskbell.foundation.worker import Handler, Work
 from deskbell.knowledge import jobs, store
 from deskbell.knowledge.documents import set_columns
 from deskbell.knowledge.embedders.base import Embedder, EmbedderUnavailable, EmbeddingUsage
@@ -23,7 +23,6 @@ from deskbell.knowledge.index import store as chunk_store
 from deskbell.knowledge.index.disk import build_transactions
 from deskbell.knowledge.index.model import UnembeddedChunk
 from deskbell.knowledge.ingestion.revisions import STORED, Superseded
-from deskbell.knowledge.job_context import keeping_claim, within
 from deskbell.knowledge.model import LiveDocument, RevisionKey
 
 BATCH = 16  # chunks that are embedded at once
@@ -41,25 +40,25 @@ class Embedding:
         self.embedder = embedder
         self.builds_index = builds_index
         self.lock = asyncio.Lock()  # one batch at a time, which leaves a processor to requests
-        self.handlers: dict[str, Handler] = {jobs.EMBED: self.embed_base}
+        self.handlers: dict[str, JobHandler] = {jobs.EMBED: self.embed_base}
 
-    async def embed(self, work: Work, revision: RevisionKey, deadline: float) -> None:
+    async def embed(self, ctx: JobContext, revision: RevisionKey, deadline: float) -> None:
         """Embeds those chunks of a revision that have no vector yet. Raises `OutOfTime` after the deadline, and `EmbedderUnavailable`."""
         embedder = self.embedder
         if embedder is None:
             return
-        total = await work.read(within(work, partial(count_chunks, revision=revision)))
+        total = await ctx.read(partial(count_chunks, revision=revision))
         unembedded = partial(unembedded_chunks, revision=revision, embedder=embedder.name)
         position = -1
-        while batch := await work.read(within(work, partial(unembedded, after=position))):
+        while batch := await ctx.read(partial(unembedded, after=position)):
             if time.monotonic() > deadline:
                 raise OutOfTime
             usage = EmbeddingUsage()
-            vectors = await keeping_claim(work, self.vectors(embedder, batch, usage))
+            vectors = await ctx.keeping_claim(self.vectors(embedder, batch, usage))
             position = batch[-1].position
             progress = STORED + (99 - STORED) * (position + 1) // max(total, 1)
             save = partial(store_vectors, revision=revision, embedder=embedder.name, vectors=vectors)
-            await work.heartbeat(within(work, partial(save, progress=progress, cost=usage.cost)))
+            await ctx.heartbeat(partial(save, progress=progress, cost=usage.cost))
 
     async def vectors(
         self, embedder: Embedder, batch: list[UnembeddedChunk], usage: EmbeddingUsage
@@ -69,25 +68,25 @@ class Embedding:
             matrix = await embedder.embed([embedding_text(chunk) for chunk in batch], usage)
         return {chunk.position: vector.astype("<f2").tobytes() for chunk, vector in zip(batch, matrix, strict=True)}
 
-    async def embed_base(self, work: Work) -> None:
+    async def embed_base(self, ctx: JobContext, job: jobs.EmbedJob) -> None:
         """Gives every chunk of a knowledge base a vector of the present embedder, then searches by these. Until then the old ones serve."""
-        job, embedder = work.payload(jobs.EmbedJob), self.embedder
+        embedder = self.embedder
         if embedder is None:
             return
         deadline = time.monotonic() + SLICE
         base_id = job.knowledge_base_id
         try:
-            for document in await work.read(within(work, partial(live_after, base_id=base_id, after=job.after))):
+            for document in await ctx.read(partial(live_after, base_id=base_id, after=job.after)):
                 with contextlib.suppress(Superseded):
-                    await self.embed(work, RevisionKey(base_id, document.id, document.live_revision), deadline)
+                    await self.embed(ctx, RevisionKey(base_id, document.id, document.live_revision), deadline)
                 job.after = document.id
         except OutOfTime:
-            await work.complete(within(work, partial(jobs.continue_embedding, job=job)))
+            await ctx.complete(partial(jobs.continue_embedding, job=job))
             return
         except EmbedderUnavailable as failure:
             raise Retry(str(failure)) from None
         switch = partial(build_transactions.base_embedded, embedder=embedder.name, builds_index=self.builds_index)
-        await work.complete(within(work, partial(switch, base_id=base_id)))
+        await ctx.complete(partial(switch, base_id=base_id))
 
 
 def embedding_text(chunk: UnembeddedChunk) -> str:

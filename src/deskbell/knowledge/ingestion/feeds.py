@@ -5,26 +5,25 @@ from __future__ import annotations
 from functools import partial
 
 from deskbell.core.context import Context
+from deskbell.core.jobs import JobContext
 from deskbell.foundation.ids import new_id
-from deskbell.foundation.worker import Work
 from deskbell.knowledge import documents, jobs, store, uploads
 from deskbell.knowledge.ingestion.revisions import require_newest
 from deskbell.knowledge.ingestion.sources import SourceReader
-from deskbell.knowledge.job_context import keeping_claim, within
 from deskbell.knowledge.model import DocumentDraft, DocumentState
 
 
-async def follow(work: Work, feed: DocumentState, reader: SourceReader) -> None:
+async def follow(ctx: JobContext, feed: DocumentState, reader: SourceReader) -> None:
     """Makes a document of each entry of a feed, and queues the next look at it."""
-    for draft, data in await keeping_claim(work, reader.entries(feed)):
-        await work.heartbeat(within(work, partial(store_entry, feed=feed, draft=draft, data=data)))
-    await work.complete(within(work, partial(finish, feed=feed, hours=reader.feed_hours)))
+    for draft, data in await ctx.keeping_claim(reader.entries(feed)):
+        await ctx.heartbeat(partial(store_entry, feed=feed, draft=draft, data=data))
+    await ctx.complete(partial(finish, feed=feed, hours=reader.feed_hours))
 
 
-async def refresh(work: Work) -> None:
+async def refresh(ctx: JobContext, job: jobs.DocumentJob) -> None:
     """Fetches a feed again."""
-    id = work.payload(jobs.DocumentJob).document_id
-    await work.complete(within(work, partial(queue_again, id=id)))
+    id = job.document_id
+    await ctx.complete(partial(queue_again, id=id))
 
 
 async def store_entry(ctx: Context, *, feed: DocumentState, draft: DocumentDraft, data: bytes) -> None:

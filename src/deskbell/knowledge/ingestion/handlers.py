@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from deskbell.core.jobs import JobHandler
 from deskbell.foundation.db import Database
-from deskbell.foundation.worker import Handler
 from deskbell.knowledge.embedders.base import Embedder
 from deskbell.knowledge.ingestion.clean_up import CleanUp
 from deskbell.knowledge.ingestion.embedding import Embedding
@@ -11,7 +11,7 @@ from deskbell.knowledge.ingestion.indexing import Indexer
 from deskbell.knowledge.ingestion.sources import SourceReader
 
 
-def handlers_of(database: Database, reader: SourceReader, embedder: Embedder | None) -> dict[str, Handler]:
+def handlers_of(database: Database, reader: SourceReader, embedder: Embedder | None) -> dict[str, JobHandler]:
     """By kind of job. Without an embedder search uses keywords only."""
     builds_index = database.graphs is not None
     embedding = Embedding(embedder, builds_index=builds_index)

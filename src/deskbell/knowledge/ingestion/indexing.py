@@ -13,11 +13,11 @@ from functools import partial
 import msgspec
 
 from deskbell.core.context import Context
+from deskbell.core.jobs import JobContext, JobHandler
 from deskbell.credits import operations as credits
 from deskbell.foundation.db import DatabaseFailure, insert
 from deskbell.foundation.ids import public_id
 from deskbell.foundation.jobs import ClaimLost, Retry
-from deskbell.foundation.worker import Handler, Work
 from deskbell.knowledge import jobs, store
 from deskbell.knowledge.documents import set_columns
 from deskbell.knowledge.embedders import store as embedder_store
@@ -28,7 +28,6 @@ from deskbell.knowledge.ingestion import feeds
 from deskbell.knowledge.ingestion.embedding import Embedding, OutOfTime, count_chunks
 from deskbell.knowledge.ingestion.revisions import STORED, Superseded, require_newest
 from deskbell.knowledge.ingestion.sources import SourceReader
-from deskbell.knowledge.job_context import keeping_claim, within
 from deskbell.knowledge.model import DocumentState
 
 log = logging.getLogger(__name__)
@@ -46,49 +45,49 @@ class Indexer:
         self.reader = reader
         self.embedding = embedding
         self.builds_index = builds_index
-        self.handlers: dict[str, Handler] = {jobs.INDEX: self.index, jobs.REFRESH: feeds.refresh}
+        self.handlers: dict[str, JobHandler] = {jobs.INDEX: self.index, jobs.REFRESH: feeds.refresh}
 
-    async def index(self, work: Work) -> None:
+    async def index(self, ctx: JobContext, job: jobs.DocumentJob) -> None:
         """Indexes the newest content of a document, or stores why it cannot be indexed."""
-        id = work.payload(jobs.DocumentJob).document_id
-        document = await work.heartbeat(within(work, partial(start_indexing, id=id)))
+        id = job.document_id
+        document = await ctx.heartbeat(partial(start_indexing, id=id))
         if document is None:
             return
         try:
             if document.kind == "feed":
-                await feeds.follow(work, document, self.reader)
+                await feeds.follow(ctx, document, self.reader)
             else:
-                await self.advance(work, document)
+                await self.advance(ctx, document)
         except (Superseded, OutOfTime):
-            await work.complete(within(work, partial(requeue, id=id)))
+            await ctx.complete(partial(requeue, id=id))
         except Unreadable as refusal:
-            await work.complete(within(work, partial(mark_failed, document=document, reason=refusal.reason)))
+            await ctx.complete(partial(mark_failed, document=document, reason=refusal.reason))
         except (Retry, ClaimLost, DatabaseFailure):
             raise
         except Exception:
             reason = "Something went wrong on the server. Reindex the document to try again."
-            await work.write(within(work, partial(mark_failed, document=document, reason=reason)))
+            await ctx.write(partial(mark_failed, document=document, reason=reason))
             raise
 
-    async def advance(self, work: Work, document: DocumentState) -> None:
+    async def advance(self, ctx: JobContext, document: DocumentState) -> None:
         """Does what is left to do for a document."""
         deadline = time.monotonic() + SLICE
         if document.stored_revision < document.revision:
-            content = await keeping_claim(work, self.reader.read(work, document))
-            await work.heartbeat(within(work, partial(set_progress, document=document, progress=READ)))
-            await store_text(work, document, content.text, content.digest)
+            content = await ctx.keeping_claim(self.reader.read(ctx, document))
+            await ctx.heartbeat(partial(set_progress, document=document, progress=READ))
+            await store_text(ctx, document, content.text, content.digest)
         embedder = self.embedding.embedder
         try:
-            await self.embedding.embed(work, document.newest, deadline)
+            await self.embedding.embed(ctx, document.newest, deadline)
         except EmbedderUnavailable as failure:
-            if work.job.attempts < ATTEMPTS:
-                await work.write(within(work, partial(set_error, document=document, reason=str(failure))))
+            if ctx.attempts < ATTEMPTS:
+                await ctx.write(partial(set_error, document=document, reason=str(failure)))
                 raise Retry(str(failure)) from None
             log.warning("document %s is published without vectors: %s", document.id, failure)
             embedder = None
         name, calibrated = (embedder.name, embedder.measured) if embedder else (None, True)
         publish = partial(publish_revision, embedder=name, calibrated=calibrated, builds_index=self.builds_index)
-        await work.complete(within(work, partial(publish, document=document)))
+        await ctx.complete(partial(publish, document=document))
 
 
 async def start_indexing(ctx: Context, *, id: str) -> DocumentState | None:
@@ -110,13 +109,13 @@ async def set_error(ctx: Context, *, document: DocumentState, reason: str) -> No
     await set_columns(ctx, document.id, error=reason)
 
 
-async def store_text(work: Work, document: DocumentState, text: AnalyzedDocument, digest: str | None) -> None:
+async def store_text(ctx: JobContext, document: DocumentState, text: AnalyzedDocument, digest: str | None) -> None:
     """Stores the chunks of the newest revision. They replace those of an attempt that was interrupted."""
     for start in range(0, len(text.chunks), BATCH):
-        await work.heartbeat(within(work, partial(store_chunks, document=document, text=text, start=start)))
+        await ctx.heartbeat(partial(store_chunks, document=document, text=text, start=start))
     characters = sum(len(chunk.text) for chunk in text.chunks)
     stored = partial(mark_stored, document=document, digest=digest, characters=characters)
-    await work.heartbeat(within(work, stored))
+    await ctx.heartbeat(stored)
 
 
 async def store_chunks(ctx: Context, *, document: DocumentState, text: AnalyzedDocument, start: int) -> None:

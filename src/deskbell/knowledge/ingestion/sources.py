@@ -12,13 +12,12 @@ from urllib.parse import unquote, urlsplit
 import msgspec
 
 from deskbell.core.context import Context
-from deskbell.foundation.worker import Work
+from deskbell.core.jobs import JobContext
 from deskbell.foundation.worker_threads import run_in_thread
 from deskbell.knowledge import store
 from deskbell.knowledge.extraction import AnalyzedDocument, FeedEntry, ParsedDocument, Unreadable, extract, feed
 from deskbell.knowledge.extraction import entry as extract_entry
 from deskbell.knowledge.ingestion.revisions import require_newest
-from deskbell.knowledge.job_context import within
 from deskbell.knowledge.model import DocumentDraft, DocumentState
 from deskbell.knowledge.rules import NAME_LENGTH
 
@@ -42,7 +41,7 @@ class SourceReader:
         self.max_bytes = max_bytes
         self.feed_hours = feed_hours
 
-    async def read(self, work: Work, document: DocumentState) -> DocumentContent:
+    async def read(self, ctx: JobContext, document: DocumentState) -> DocumentContent:
         """The text of a document's newest content. Raises `Unreadable`."""
         name = document.file_name
         if document.kind == "url":
@@ -50,7 +49,7 @@ class SourceReader:
             data = page.data
             text = await extract(data, name_in(page.url), page.media_type, untitled=name)
         else:
-            data = await self.uploaded(work, document)
+            data = await self.uploaded(ctx, document)
             if document.kind == "entry":
                 text = await extract_entry(data, name)
             elif document.kind == "text":
@@ -68,13 +67,13 @@ class SourceReader:
         except Unreachable as refusal:
             raise Unreadable(refusal.reason) from None
 
-    async def uploaded(self, work: Work, document: DocumentState) -> bytes:
+    async def uploaded(self, ctx: JobContext, document: DocumentState) -> bytes:
         """The bytes of an upload."""
         parts: list[bytes] = []
         upload_id = document.upload_id or ""
         while True:
             read = partial(upload_part, document=document, upload_id=upload_id, part=len(parts))
-            part = await work.read(within(work, read))
+            part = await ctx.read(read)
             if part is None:
                 break
             parts.append(part)

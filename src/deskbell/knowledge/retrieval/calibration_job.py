@@ -13,15 +13,14 @@ from typing import TypeVar
 import msgspec
 
 from deskbell.core.context import Context
+from deskbell.core.jobs import JobContext
 from deskbell.credits import operations as credits
 from deskbell.foundation.jobs import Retry
-from deskbell.foundation.worker import Work
 from deskbell.knowledge import jobs, store
 from deskbell.knowledge.embedders import store as embedder_store
 from deskbell.knowledge.embedders.base import Embedder, EmbedderUnavailable, EmbeddingUsage
 from deskbell.knowledge.index import store as chunk_store
 from deskbell.knowledge.index.disk.model import IndexChanged
-from deskbell.knowledge.job_context import keeping_claim, nothing, within
 from deskbell.knowledge.model import BaseState
 from deskbell.knowledge.retrieval.off_topic_questions import QUESTIONS
 from deskbell.knowledge.retrieval.score_calibration import FittedCalibration, fit_to_headings
@@ -42,19 +41,18 @@ class Calibrator:
     def __init__(self, service: SearchService) -> None:
         self.service = service
 
-    async def calibrate(self, work: Work) -> None:
+    async def calibrate(self, ctx: JobContext, job: jobs.BaseJob) -> None:
         """Fits a knowledge base's calibration, unless it has one that still applies."""
-        base_id, embedder = work.payload(jobs.BaseJob).knowledge_base_id, self.service.embedder
-        found = await work.read(within(work, partial(base_and_size, base_id=base_id)))
+        base_id, embedder = job.knowledge_base_id, self.service.embedder
+        found = await ctx.read(partial(base_and_size, base_id=base_id))
         if found is None or embedder is None or embedder.measured or not needs_calibration(*found, embedder.name):
-            await work.complete(nothing)
             return
         base, chunks = found
-        headings = await work.read(within(work, partial(headings_of, base_id=base_id)))
+        headings = await ctx.read(partial(headings_of, base_id=base_id))
         try:
-            await self.prepare(work, embedder, [*headings, *QUESTIONS])
-            on_topic = await keeping_claim(work, self.scores(work, base, headings))
-            off_topic = await keeping_claim(work, self.scores(work, base, QUESTIONS))
+            await self.prepare(ctx, embedder, [*headings, *QUESTIONS])
+            on_topic = await ctx.keeping_claim(self.scores(ctx, base, headings))
+            off_topic = await ctx.keeping_claim(self.scores(ctx, base, QUESTIONS))
         except EmbedderUnavailable as failure:
             raise Retry(str(failure)) from None
         except IndexChanged:
@@ -63,22 +61,22 @@ class Calibrator:
         curve = fit_to_headings(default.weight, on_topic, off_topic)
         fitted = FittedCalibration(embedder.name, curve or default, len(headings) if curve else 0, chunks)
         log.info("knowledge base %s: scores are read by %s", base_id, fitted)
-        await work.complete(within(work, partial(store_calibration, base_id=base_id, fitted=fitted)))
+        await ctx.complete(partial(store_calibration, base_id=base_id, fitted=fitted))
 
-    async def prepare(self, work: Work, embedder: Embedder, texts: Sequence[str]) -> None:
+    async def prepare(self, ctx: JobContext, embedder: Embedder, texts: Sequence[str]) -> None:
         """Embeds the texts together, and records what their provider charges, even if the last of them fails."""
         usage = EmbeddingUsage()
         try:
-            await keeping_claim(work, self.service.prepare(embedder, texts, usage))
+            await ctx.keeping_claim(self.service.prepare(embedder, texts, usage))
         finally:
             if usage.cost:
-                await work.heartbeat(within(work, partial(record_cost, cost=usage.cost)))
+                await ctx.heartbeat(partial(record_cost, cost=usage.cost))
 
-    async def scores(self, work: Work, base: BaseState, texts: Sequence[str]) -> list[float]:
+    async def scores(self, ctx: JobContext, base: BaseState, texts: Sequence[str]) -> list[float]:
         """For each text the fused score of its best passage."""
         best: list[float] = []
         for text in texts:
-            hits = await hits_in(self.service, work.job.organization_id or "", base, text, TOP_K)
+            hits = await hits_in(self.service, ctx.organization_id, base, text, TOP_K)
             if any(hit.semantic_score is not None for hit in hits):
                 best.append(max(hit.fused for hit in hits))
         return best

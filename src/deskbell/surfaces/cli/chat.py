@@ -15,11 +15,12 @@ from deskbell.agents import chat, operations
 from deskbell.agents.conversations.model import ChatMessage, Delta, Done, Source, Sources
 from deskbell.agents.models.catalogue import Models
 from deskbell.agents.models.extractive import Extractive
-from deskbell.app import embedder_of, endpoint, knowledge_of
+from deskbell.agents.slice import endpoint
 from deskbell.core.context import ExternalContext, find_tenant
 from deskbell.core.principal import operator
 from deskbell.errors import Problem
 from deskbell.foundation.databases import Guest
+from deskbell.knowledge.slice import embedder_of, search_service
 from deskbell.settings import Settings
 from deskbell.surfaces.cli.command_database import Beside
 from deskbell.surfaces.cli.database import guest
@@ -83,7 +84,7 @@ class TerminalChat:
         organization_id = await database.read(lambda session: operations.organization_of(session, self.agent_id))
         embedder = embedder_of(self.settings)
         self.models = Models(endpoint(self.settings), Extractive(embedder))
-        knowledge = knowledge_of(self.settings, database, embedder)
+        knowledge = search_service(self.settings, database, embedder)
         shared = chat.ChatService(
             self.models, knowledge, self.settings.history_tokens, follow_ups=self.settings.llm_follow_ups
         )

@@ -13,6 +13,7 @@ from typing import Any
 
 import click
 
+from deskbell.app import SLICES
 from deskbell.compliance import suppressions
 from deskbell.conversations import operations as conversations
 from deskbell.foundation import clock, databases, sqlite
@@ -95,7 +96,7 @@ def make_lawful(path: str, kept: str | None) -> None:
             click.echo(f"Waiting texts marked as unknown, which will not be sent: {ended}.")
         if kept:
             carry(kept, restored, suppressions.noted_after, suppressions.carry_over, "Opt-outs and do-not-call entries")
-            if carry(kept, restored, leads.erasures_after, privacy.carry_over, "Erasures"):
+            if carry(kept, restored, leads.erasures_after, partial(privacy.carry_over, slices=SLICES), "Erasures"):
                 restored.scrub(whole=False)
             carry(kept, restored, api_keys.key_ends_after, api_keys.carry_over_ends, "Revoked or expiring API keys")
             of_keys = (applications.key_ends_after, applications.carry_over_key_ends)

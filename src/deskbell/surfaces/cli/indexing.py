@@ -8,12 +8,17 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from functools import partial
 
-from deskbell.app import embedder_of, indexing_of, knowledge_of
+from deskbell import app  # noqa: F401  the slices' tables must be known
 from deskbell.core.context import operator_context
+from deskbell.core.jobs import handled
+from deskbell.core.slice import Setup
+from deskbell.core.workers import worker_of
 from deskbell.foundation import databases, jobs, sqlite
 from deskbell.foundation.db import Database, Session, T, Work
 from deskbell.knowledge.documents import get_document
 from deskbell.knowledge.model import Document
+from deskbell.knowledge.slice import INDEXING, indexing_handlers
+from deskbell.knowledge.slice import services as knowledge_services
 from deskbell.settings import Settings
 from deskbell.surfaces.cli.database import file_of
 
@@ -66,8 +71,10 @@ def working(settings: Settings) -> Iterator[bool]:
 async def index(settings: Settings, organization_id: str, ids: Sequence[str], watch: Watcher) -> None:
     """Works on what is queued until these documents have ended."""
     async with opened(settings) as database:
-        embedder = embedder_of(settings)
-        worker = indexing_of(settings, database, embedder, knowledge_of(settings, database, embedder))
+        setup = Setup(settings, database)
+        setup.services |= dict(knowledge_services(setup))
+        handlers = {kind: handled(handler) for kind, handler in indexing_handlers(setup).items()}
+        worker = worker_of(database, INDEXING, handlers)
         if database.single_process:
             await database.write(jobs.release)
         database.on_change("jobs", worker.wake)

@@ -168,15 +168,15 @@ def search(settings: Settings, base: str, query: str, top_k: int, explain: bool,
 
 def asyncio_search(settings: Settings, base: str, query: str, top_k: int) -> tuple[list[Any], list[str]]:
     """The passages, and what could be asked next."""
-    from deskbell.app import embedder_of, knowledge_of
     from deskbell.knowledge.retrieval.search import next_questions
     from deskbell.knowledge.retrieval.search import search as searched
+    from deskbell.knowledge.slice import embedder_of, search_service
     from deskbell.surfaces.cli.indexing import Borrowed, opened
 
     owner = read(settings, partial(lookups.organization_of_base, id=base))
 
     async def run(database: Any) -> tuple[list[Any], list[str]]:
-        knowledge = knowledge_of(settings, database, embedder_of(settings))
+        knowledge = search_service(settings, database, embedder_of(settings))
         found = await searched(knowledge, owner, [base], query, top_k)
         return found, await next_questions(knowledge, owner, query, found)
 

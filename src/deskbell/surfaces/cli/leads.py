@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from deskbell.app import SLICES
 from deskbell.foundation.db import Session
 from deskbell.privacy.operations import Kept, erase_lead
 from deskbell.settings import Settings
@@ -33,7 +34,7 @@ def erase(settings: Settings, lead_id: str, yes: bool, compact: bool) -> None:
             click.confirm(f"Erase lead {id} for good?", abort=True)
 
         async def unit(session: Session) -> Kept:
-            return await erase_lead(await lookups.context_of_lead(session, id), id)
+            return await erase_lead(await lookups.context_of_lead(session, id), id, SLICES)
 
         kept = held.write(unit)
         held.scrub(whole=compact)

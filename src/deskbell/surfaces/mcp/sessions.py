@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import secrets
 from collections.abc import Awaitable, Callable
@@ -12,6 +13,7 @@ from typing import Any
 import msgspec
 
 from deskbell.core.principal import Principal
+from deskbell.core.slice import Service
 from deskbell.errors import Problem
 from deskbell.foundation.clock import Instant
 from deskbell.foundation.db import Database, DatabaseFailure, Session, insert
@@ -43,7 +45,7 @@ class ClientDetails(msgspec.Struct, rename="camel"):
     capabilities: Any = None
 
 
-class McpSessions:
+class McpSessions(Service):
     """Opens, finds and ends sessions. The cap holds exactly across all processes; uses are written every `touch` seconds.
 
     In a single process, a session that was read is remembered until the table changes. With several, every request reads its
@@ -196,6 +198,10 @@ class McpSessions:
             await work()
         except DatabaseFailure as failure:
             log.warning("MCP sessions: %s", failure)
+
+    async def close(self) -> None:
+        with contextlib.suppress(DatabaseFailure):
+            await self.write_use()
 
     async def write_use(self) -> None:
         """Writes which sessions were used since the last call, and which of them have an open stream."""

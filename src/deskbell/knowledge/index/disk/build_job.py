@@ -10,14 +10,13 @@ from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING
 
+from deskbell.core.jobs import JobContext, JobHandler
 from deskbell.foundation.db import Database, Graphs
-from deskbell.foundation.worker import Handler, Work
 from deskbell.foundation.worker_threads import run_in_thread
 from deskbell.knowledge import jobs
 from deskbell.knowledge.index.disk import build_transactions
 from deskbell.knowledge.index.disk.graph_builder import GraphBuilder, Live, is_live
 from deskbell.knowledge.index.disk.segment_writer import SegmentWriter
-from deskbell.knowledge.job_context import within
 
 if TYPE_CHECKING:
     from deskbell.knowledge.index.disk.posting_blocks import Head
@@ -33,41 +32,41 @@ class IndexBuilder:
 
     def __init__(self, database: Database, graphs: Graphs, most: int) -> None:
         self.database, self.graphs, self.most = database, GraphBuilder(graphs), most
-        self.handlers: dict[str, Handler] = {jobs.BUILD_INDEX: self.build}
+        self.handlers: dict[str, JobHandler] = {jobs.BUILD_INDEX: self.build}
 
-    async def build(self, work: Work) -> None:
-        base_id = work.payload(jobs.BaseJob).knowledge_base_id
-        base, next_embedder, live = await work.read(within(work, partial(build_transactions.state, base_id=base_id)))
-        stored = await work.read(within(work, partial(build_transactions.segments, base_id=base_id)))
+    async def build(self, ctx: JobContext, job: jobs.BaseJob) -> None:
+        base_id = job.knowledge_base_id
+        base, next_embedder, live = await ctx.read(partial(build_transactions.state, base_id=base_id))
+        stored = await ctx.read(partial(build_transactions.segments, base_id=base_id))
         chunks = sum(each.chunk_count for each in live.values())
         used: set[str | None] = set()
         if base is not None and chunks > (self.most // 2 if stored else self.most):
             embedder = next_embedder or base.embedder
-            if embedder is None or await self.graphs.update(work, base_id, embedder, live):
+            if embedder is None or await self.graphs.update(ctx, base_id, embedder, live):
                 used = {embedder, base.embedder}
-                await self.update_segments(work, base_id, live)
+                await self.update_segments(ctx, base_id, live)
         if not used and stored:
-            await work.heartbeat(within(work, partial(build_transactions.replace, base_id=base_id, new={}, old=stored)))
-        await self.graphs.drop_unused(work, base_id, used, next_embedder, base_deleted=base is None)
-        while await work.heartbeat(within(work, partial(build_transactions.delete_stray_blocks, base_id=base_id))):
+            await ctx.heartbeat(partial(build_transactions.replace, base_id=base_id, new={}, old=stored))
+        await self.graphs.drop_unused(ctx, base_id, used, next_embedder, base_deleted=base is None)
+        while await ctx.heartbeat(partial(build_transactions.delete_stray_blocks, base_id=base_id)):
             pass
         finish = partial(build_transactions.finish_build, base_id=base_id, next_embedder=next_embedder, live=live)
-        await work.complete(within(work, finish))
+        await ctx.complete(finish)
 
-    async def update_segments(self, work: Work, base_id: str, live: Live) -> None:
+    async def update_segments(self, ctx: JobContext, base_id: str, live: Live) -> None:
         """Stores the terms of documents that no segment has, once there are enough of them."""
-        heads = await self.heads(work, base_id)
+        heads = await self.heads(ctx, base_id)
         documents, old = plan(heads, live, max(1, min(NEWER, self.most // SHARE)))
         if documents or old:
-            new = await SegmentWriter(work, base_id, SEGMENT).write([live[id] for id in documents])
-            await work.heartbeat(within(work, partial(build_transactions.replace, base_id=base_id, new=new, old=old)))
+            new = await SegmentWriter(ctx, base_id, SEGMENT).write([live[id] for id in documents])
+            await ctx.heartbeat(partial(build_transactions.replace, base_id=base_id, new=new, old=old))
 
-    async def heads(self, work: Work, base_id: str) -> dict[str, Head]:
+    async def heads(self, ctx: JobContext, base_id: str) -> dict[str, Head]:
         from deskbell.knowledge.index.disk.stored_chunks import decode_head
 
         heads = {}
-        for id in await work.read(within(work, partial(build_transactions.segments, base_id=base_id))):
-            data = await work.read(within(work, partial(build_transactions.segment_data, base_id=base_id, id=id)))
+        for id in await ctx.read(partial(build_transactions.segments, base_id=base_id)):
+            data = await ctx.read(partial(build_transactions.segment_data, base_id=base_id, id=id))
             heads[id] = await run_in_thread(decode_head, data)
         return heads
 

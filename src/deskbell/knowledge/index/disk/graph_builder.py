@@ -7,10 +7,9 @@ from collections.abc import Collection, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from deskbell.core.jobs import JobContext
 from deskbell.foundation.db import Graphs
-from deskbell.foundation.worker import Work
 from deskbell.knowledge.index.disk import build_transactions
-from deskbell.knowledge.job_context import keeping_claim, within
 from deskbell.knowledge.model import LiveDocument
 
 if TYPE_CHECKING:
@@ -29,57 +28,63 @@ class GraphBuilder:
         self.graphs = graphs
         self.warned: set[str] = set()
 
-    async def update(self, work: Work, base_id: str, embedder: str, live: Live) -> bool:
+    async def update(self, ctx: JobContext, base_id: str, embedder: str, live: Live) -> bool:
         """Brings an embedder's graph up to date; without vectors there is none. False where the server cannot have it."""
         key: dict[str, Any] = {"base_id": base_id, "embedder": embedder}
-        dimensions = await work.read(within(work, partial(build_transactions.dimensions, **key)))
+        dimensions = await ctx.read(partial(build_transactions.dimensions, **key))
         if not dimensions:
             return True
         if (refusal := await self.graphs.refusal(dimensions, install=True)) is not None:
             self.warn(base_id, refusal)
             return False
         name = build_transactions.new_graph_name()
-        graph = await work.heartbeat(within(work, partial(build_transactions.graph, **key, name=name)))
+        graph = await ctx.heartbeat(partial(build_transactions.graph, **key, name=name))
         await self.graphs.make(graph.name, dimensions)
-        present = await keeping_claim(work, self.graphs.counts(graph.name))
+        present = await ctx.keeping_claim(self.graphs.counts(graph.name))
         stale = [revision for revision in present if not is_live(revision, live)]
-        await keeping_claim(work, self.graphs.remove(graph.name, stale))
-        await self.fill(work, base_id, embedder, graph.name, present, live)
+        await ctx.keeping_claim(self.graphs.remove(graph.name, stale))
+        await self.fill(ctx, base_id, embedder, graph.name, present, live)
         if not graph.ready:
-            await keeping_claim(work, self.graphs.finish(graph.name))
-            await work.heartbeat(within(work, partial(build_transactions.open_graph, **key)))
+            await ctx.keeping_claim(self.graphs.finish(graph.name))
+            await ctx.heartbeat(partial(build_transactions.open_graph, **key))
         return True
 
     async def fill(
-        self, work: Work, base_id: str, embedder: str, name: str, present: Mapping[Revision, int], live: Live
+        self, ctx: JobContext, base_id: str, embedder: str, name: str, present: Mapping[Revision, int], live: Live
     ) -> None:
         """Adds the vectors of documents that lack some, as many documents at once as make a good batch."""
         rows: list[tuple[str, str, int, bytes]] = []
-        add = partial(self.graphs.fill, name, work.job.organization_id or "")
+        add = partial(self.graphs.fill, name, ctx.organization_id)
         for document in live.values():
             revision = (document.id, document.live_revision)
             if present.get(revision) == document.chunk_count:
                 continue
             read = partial(build_transactions.vectors, base_id=base_id, revision=revision, embedder=embedder)
-            vectors = await work.read(within(work, read))
+            vectors = await ctx.read(read)
             if len(vectors) != present.get(revision, 0):
                 rows += [(each.id, *revision, each.vector) for each in vectors]
             if len(rows) >= BATCH:
-                await keeping_claim(work, add(rows))
+                await ctx.keeping_claim(add(rows))
                 rows = []
         if rows:
-            await keeping_claim(work, add(rows))
+            await ctx.keeping_claim(add(rows))
 
     async def drop_unused(
-        self, work: Work, base_id: str, used: Collection[str | None], next_embedder: str | None, *, base_deleted: bool
+        self,
+        ctx: JobContext,
+        base_id: str,
+        used: Collection[str | None],
+        next_embedder: str | None,
+        *,
+        base_deleted: bool,
     ) -> None:
         """Drops graphs that no search uses."""
-        for graph in await work.read(within(work, partial(build_transactions.graphs, base_id=base_id))):
+        for graph in await ctx.read(partial(build_transactions.graphs, base_id=base_id)):
             if graph.embedder not in used and (base_deleted or no_longer_awaited(graph, next_embedder)):
                 key: dict[str, Any] = {"base_id": base_id, "embedder": graph.embedder}
-                await work.heartbeat(within(work, partial(build_transactions.close_graph, **key)))
-                await keeping_claim(work, self.graphs.drop(graph.name))
-                await work.heartbeat(within(work, partial(build_transactions.delete_graph, **key)))
+                await ctx.heartbeat(partial(build_transactions.close_graph, **key))
+                await ctx.keeping_claim(self.graphs.drop(graph.name))
+                await ctx.heartbeat(partial(build_transactions.delete_graph, **key))
 
     def warn(self, base_id: str, refusal: str) -> None:
         """Logs once of each knowledge base why its index is not stored."""

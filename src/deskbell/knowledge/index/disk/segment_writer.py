@@ -6,13 +6,12 @@ from collections.abc import Iterable
 from functools import partial
 from typing import TYPE_CHECKING
 
+from deskbell.core.jobs import JobContext
 from deskbell.foundation.ids import public_id
-from deskbell.foundation.worker import Work
 from deskbell.foundation.worker_threads import run_in_thread
 from deskbell.knowledge.index.cache import changed
 from deskbell.knowledge.index.disk import build_transactions
 from deskbell.knowledge.index.model import ChunkRow
-from deskbell.knowledge.job_context import within
 from deskbell.knowledge.model import LiveDocument
 
 if TYPE_CHECKING:
@@ -26,8 +25,8 @@ BLOCKS = 100  # that are stored in one transaction
 class SegmentWriter:
     """Writes segments of about `size` chunks."""
 
-    def __init__(self, work: Work, base_id: str, size: int) -> None:
-        self.work, self.base_id, self.size = work, base_id, size
+    def __init__(self, ctx: JobContext, base_id: str, size: int) -> None:
+        self.ctx, self.base_id, self.size = ctx, base_id, size
         self.segments: dict[str, tuple[int, bytes, bytes]] = {}
 
     async def write(self, documents: Iterable[LiveDocument]) -> build_transactions.Segments:
@@ -57,7 +56,7 @@ class SegmentWriter:
         while True:
             after = chunks[-1].position if chunks else -1
             read = partial(build_transactions.chunk_rows, base_id=self.base_id, document=document)
-            rows = await self.work.read(within(self.work, partial(read, after=after, most=CHUNKS)))
+            rows = await self.ctx.read(partial(read, after=after, most=CHUNKS))
             chunks += rows
             if len(rows) < CHUNKS:
                 return chunks
@@ -68,7 +67,7 @@ class SegmentWriter:
         for start in range(0, len(blocks), BLOCKS):
             some = blocks[start : start + BLOCKS]
             save = partial(build_transactions.store_blocks, base_id=self.base_id, id=id, blocks=some)
-            await self.work.heartbeat(within(self.work, save))
+            await self.ctx.heartbeat(save)
         self.segments[id] = (len(index), head, words)
 
 

@@ -1,0 +1,42 @@
+"""The workers of a process: one for each queue that the slices' jobs wait in."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+from deskbell.core.jobs import handled
+from deskbell.core.slice import TEXTS, Queue, Setup, Slice
+from deskbell.foundation import schedule
+from deskbell.foundation.db import Database
+from deskbell.foundation.fair_worker import FairWorker
+from deskbell.foundation.worker import Handler, Worker
+
+
+class Workers:
+    """All workers of the slices; those of one queue share its handlers."""
+
+    def __init__(self, setup: Setup, slices: Sequence[Slice]) -> None:
+        recurring = [job for each in slices for job in each.recurring]
+        handlers: dict[Queue, dict[str, Handler]] = {TEXTS: schedule.handlers(recurring)}
+        for jobs in (jobs for each in slices for jobs in each.jobs):
+            made = {kind: handled(handler) for kind, handler in jobs.handlers(setup).items()}
+            assert made.keys() <= set(jobs.kinds), made.keys()
+            handlers.setdefault(jobs.queue, {}).update(made)
+        self.workers = {queue: worker_of(setup.database, queue, known) for queue, known in handlers.items()}
+        for worker in self.workers.values():
+            setup.database.on_change("jobs", worker.wake)
+
+    def start(self) -> list[asyncio.Task[None]]:
+        return [asyncio.create_task(worker.run()) for worker in self.workers.values()]
+
+    async def stop(self, grace: float) -> None:
+        """Gives running jobs `grace` seconds, or their queue's own where that is shorter."""
+        stopping = (worker.stop(min(grace, queue.drain or grace)) for queue, worker in self.workers.items())
+        await asyncio.gather(*stopping)
+
+
+def worker_of(database: Database, queue: Queue, handlers: dict[str, Handler]) -> Worker:
+    if queue.each is None:
+        return Worker(database, handlers, queue=queue.name, at_once=queue.at_once)
+    return FairWorker(database, handlers, queue=queue.name, at_once=queue.at_once, each=queue.each)
