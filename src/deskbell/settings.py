@@ -11,76 +11,81 @@ from msgspec import Meta
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """What an installation decides. Each field is the environment variable `DESKBELL_` + its name in capitals."""
+    """The settings of an installation. Each field is the environment variable `DESKBELL_` + its name in capitals."""
 
     database: str = "sqlite:///deskbell.db"
     """Where the data is: `sqlite:///FILE` (relative), `sqlite:////FILE` (absolute) or `postgresql://USER:PASSWORD@HOST/NAME`."""
     host: str = "127.0.0.1"
     """The address that `deskbell serve` listens on."""
     port: Annotated[int, Meta(ge=0, le=65535)] = 8000
-    """The port that `deskbell serve` listens on; 0 takes a free one."""
+    """The port that `deskbell serve` listens on; 0 picks a free one."""
     workers: Annotated[int, Meta(ge=1, le=64)] = 1
-    """How many processes serve the port. More than one needs PostgreSQL."""
+    """How many server processes share the port. More than one needs PostgreSQL."""
     metrics_token: str = ""
-    """Bearer token for `/metrics`. Without one, only the same machine may read it."""
+    """Bearer token for `/metrics`. Without one, `/metrics` can be read from the same machine only."""
     access_log: bool = True
-    """One JSON line per request on standard output."""
+    """Whether each request is logged to standard output, as one line of JSON."""
     agent_requests_per_minute: Annotated[int, Meta(ge=1, le=2**31 - 1)] = 600
-    """How many requests a minute each `brs_live_` key may make under `/v1`."""
+    """How many requests per minute each `brs_live_` key may make under `/v1`."""
     full_access_types: str = "backend-service"
-    """Types of applications, separated by commas, whose keys may call everything under `/v1`. Others list and read agents, chat, and search."""
+    """Types of applications whose keys may call everything under `/v1`, separated by commas. Keys of other types
+    may list and read agents, chat, and search."""
     mcp_sessions: Annotated[int, Meta(ge=1, le=1_000_000)] = 1000
     """How many MCP sessions may be open at once, on all workers and nodes together."""
     mcp_sessions_per_key: Annotated[int, Meta(ge=0, le=1_000_000)] = 0
-    """How many of them one API key may have; one more ends the key's own longest idle session. 0 is no limit."""
+    """How many MCP sessions each API key may have. One more ends the key's longest idle session. 0 means no limit."""
     mcp_idle_seconds: Annotated[float, Meta(ge=1, le=604_800)] = 1800.0
-    """After how many seconds without a request or an open stream an MCP session ends."""
+    """The number of seconds without a request or an open stream after which an MCP session ends."""
     mcp_allowed_origins: str = ""
-    """Origins of web pages that may use `/mcp` beside the server's own, separated by commas; behind a proxy, also its public origin."""
+    """Origins of web pages that may use `/mcp` in addition to the server's own, separated by commas. Behind a proxy, add its public origin."""
     metering: bool = False
-    """Whether work takes credits from the organization's wallet, and an empty one ends it with 402."""
+    """Whether usage is paid for with credits from the organization's wallet. Requests are refused with 402 when it is empty."""
     embedder: Literal["minilm", "openai", "none"] = "minilm"
-    """What searches by meaning: `minilm` works offline, `openai` is any endpoint with OpenAI's `/embeddings`, `none` leaves keywords alone."""
+    """The embedder for search by meaning: `minilm` works offline, `openai` is any endpoint with OpenAI's
+    `/embeddings`, `none` means keyword search only."""
     embedder_base_url: str = ""
-    """The endpoint of the embedder `openai`, up to `/embeddings`: `https://api.openai.com/v1`."""
+    """The base URL of the embedder `openai`, without `/embeddings`, such as `https://api.openai.com/v1`."""
     embedder_api_key: str = ""
-    """The endpoint's key, where it needs one."""
+    """The API key of that endpoint, if it needs one."""
     embedder_model: str = ""
-    """The endpoint's model. Another one embeds all documents anew in the background; searches go on with the old vectors meanwhile."""
+    """The model of that endpoint. After a change, all documents are embedded again in the background; until then, searches use the old vectors."""
     embedder_dimensions: Annotated[int, Meta(ge=0, le=8192)] = 0
-    """How many numbers a vector of that model has."""
+    """The number of dimensions of that model's vectors."""
     upload_mib: Annotated[int, Meta(ge=1, le=1024)] = 25
     """The largest file that may be uploaded or fetched for a knowledge base, in MiB."""
     index_mib: Annotated[int, Meta(ge=16, le=1048576)] = 1024
-    """How much memory a process may use for the indexes of knowledge bases, in MiB; those that were asked for longest ago leave it first."""
+    """How much memory a process may use for the indexes of knowledge bases, in MiB. The least recently used ones are dropped first."""
     large_base_chunks: Annotated[int, Meta(ge=1, le=2**31 - 1)] = 200_000
-    """Above how many chunks PostgreSQL with pgvector searches a knowledge base on disk. Smaller ones are searched in memory, on SQLite all."""
+    """Knowledge bases with more chunks than this are searched on disk, if PostgreSQL has pgvector. All others are searched in memory."""
     feed_hours: Annotated[float, Meta(ge=0, le=8760)] = 24.0
-    """How often a feed is looked at for new entries, in hours; 0 is once."""
+    """How often a feed is checked for new entries, in hours. 0 means only once."""
     llm_base_url: Annotated[str, Meta(pattern=r"^(https?://\S+)?$")] = ""
-    """Where language models are: any endpoint with OpenAI's Chat Completions, such as `https://openrouter.ai/api/v1`. Without, documents answer."""
+    """The base URL of the language models: any endpoint with OpenAI's Chat Completions, such as
+    `https://openrouter.ai/api/v1`. Without one, agents answer with sentences from their documents."""
     llm_api_key: Annotated[str, Meta(pattern=r"^[!-~]*$")] = ""
-    """The key for it."""
+    """The API key of that endpoint."""
     llm_model: str = ""
-    """The model behind `deskbell/default`, for agents that go with what the operator has chosen."""
+    """The model that `deskbell/default` stands for, for agents that use the operator's choice."""
     llm_fallback_model: str = ""
-    """The model that is asked when an agent's own gives no answer; `deskbell/extractive` is one that always does."""
+    """The model that is used when an agent's own model fails. `deskbell/extractive` always works."""
     llm_first_byte_seconds: Annotated[float, Meta(gt=0, le=600)] = 30.0
-    """How long a model may take to begin its answer, or to let know that it thinks."""
+    """How many seconds a model may take to begin its reply or its reasoning."""
     llm_idle_seconds: Annotated[float, Meta(gt=0, le=600)] = 30.0
-    """How long a model may pause within its answer."""
+    """How many seconds a model may pause within its reply."""
     llm_retries: Annotated[int, Meta(ge=0, le=10)] = 2
-    """How often a model is asked again that is busy, broken or out of reach and has not begun to answer."""
+    """How often a request to a model is repeated if the model is busy, failing or unreachable and has not begun its reply."""
     llm_prices: Annotated[str, Meta(pattern=r"^[\s,]*(\S+=\d+(\.\d+)?/\d+(\.\d+)?([\s,]+|$))*$")] = ""
-    """US dollars per million tokens in and out of what does not tell: `openai/gpt-4o=2.5/10 *=1/3`; `*` is any other model, but no embedder."""
+    """Prices of models whose endpoint does not report costs, in US dollars per million tokens in and out:
+    `openai/gpt-4o=2.5/10 *=1/3`. `*` stands for every other language model."""
     llm_openrouter_providers: str = ""
-    """Which of OpenRouter's providers may answer, in this order and no others: `anthropic, amazon-bedrock`. Without, OpenRouter chooses."""
+    """The only providers that OpenRouter may use, in this order: `anthropic, amazon-bedrock`. Without any, OpenRouter chooses."""
     llm_follow_ups: bool = True
-    """Whether models suggest what to ask next, at the end of the same reply: some fifty tokens more each. Otherwise the documents' headings do."""
+    """Whether models suggest follow-up questions at the end of each reply, which takes about fifty more tokens.
+    Otherwise they come from the documents' headings."""
     history_tokens: Annotated[int, Meta(ge=0, le=1_000_000)] = 4000
-    """How much of the earlier conversation a model is told, in tokens; about four letters are one."""
+    """How much of the earlier conversation is sent to a model, in tokens (about four letters each)."""
     drain_seconds: Annotated[float, Meta(ge=0, le=3600)] = 10.0
-    """How long a stopping server waits for requests and jobs that are under way, from 0 to 3600."""
+    """How many seconds a stopping server waits for running requests and jobs, from 0 to 3600."""
 
 
 def load(environment: Mapping[str, str] = os.environ) -> Settings:

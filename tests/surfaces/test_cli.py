@@ -166,7 +166,10 @@ def test_what_is_wrong_is_told_in_a_line(desk: Desk, words: tuple[str, ...], sta
         (("org", "update", "Acme", "--ai-tone", " "), "`ai_tone` must not be blank"),
         (("org", "update", "Acme", "--logo-url", "not a url"), "`logo_url` must be an http or https address"),
         (("org", "update", "Acme", "--logo-url", "javascript:alert(1)"), "`logo_url` must be"),
-        (("dnc", "add", "--org", "Acme", "missing.csv"), "'missing.csv' is no phone number, and there is no such file"),
+        (
+            ("dnc", "add", "--org", "Acme", "missing.csv"),
+            "'missing.csv' is not a phone number, and there is no such file",
+        ),
         (("dnc", "add", "--org", "Acme", "12"), "'12' is not a phone number"),
     ],
 )
@@ -237,7 +240,7 @@ def test_a_file_of_another_program_is_left_alone(desk: Desk, tmp_path: Path) -> 
     other = apsw.Connection(str(tmp_path / "deskbell.db"))
     other.execute("create table recipes (name text)")
     other.close()
-    assert "not a Deskbell database: it holds recipes" in desk.complaint("org", "create", "Acme")
+    assert "not a Deskbell database: it has the tables recipes" in desk.complaint("org", "create", "Acme")
     (tmp_path / "deskbell.db").write_bytes(b"Dear diary, " * 100)
     assert "another kind of file" in desk.complaint("org", "list")
 
@@ -250,7 +253,9 @@ def test_a_newer_schema_is_refused(desk: Desk, tmp_path: Path) -> None:
     assert "has schema version 9999" in desk.complaint("org", "list")
     assert "has schema version 9999" in desk.complaint("serve", "--port", "0")
     wrong = [each for each in desk.json("doctor", status=1) if each["state"] == "wrong"]
-    assert [(each["subject"], each["fix"]) for each in wrong] == [("schema", "Use the newer deskbell that wrote it.")]
+    assert [(each["subject"], each["fix"]) for each in wrong] == [
+        ("schema", "Use the newer version of Deskbell that wrote it.")
+    ]
 
 
 def test_a_key_holds_at_once_and_ends_within_a_second(served: Any) -> None:

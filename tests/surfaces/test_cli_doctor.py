@@ -13,7 +13,7 @@ from tests.surfaces.test_cli import Desk
 
 def test_a_healthy_desk_passes_and_a_failed_job_is_told(tmp_path: Path) -> None:
     desk = Desk(tmp_path)
-    assert "there is none at deskbell.db" in desk.done("doctor", status=1).stdout
+    assert "there is no database at deskbell.db" in desk.done("doctor", status=1).stdout
     desk.business()
     told = desk.run("doctor")
     assert "WRONG" not in told

@@ -49,7 +49,7 @@ class Commands(click.Group):
 
 @click.command(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option(
-    "--database", metavar="URL", help="Where the data is; by default DESKBELL_DATABASE or sqlite:///deskbell.db."
+    "--database", metavar="URL", help="URL of the database. Default: DESKBELL_DATABASE, or sqlite:///deskbell.db."
 )
 @click.version_option(__version__, prog_name="deskbell", message="%(prog)s %(version)s")
 @click.pass_context

@@ -1,4 +1,4 @@
-"""deskbell agent: agents, their versions and what is live."""
+"""deskbell agent: agents, their versions, and which version is live."""
 
 from __future__ import annotations
 
@@ -25,20 +25,22 @@ T = TypeVar("T")
 
 @click.group()
 def agent() -> None:
-    """Create, publish and look at agents. AGENT is an agent's id, KB a knowledge base's."""
+    """Create, publish and inspect agents. AGENT is the id of an agent, KB the id of a knowledge base."""
 
 
 @agent.command()
 @click.option("--org", "organization", metavar="ORG", required=True)
-@click.option("--name", required=True, help="What the agent is called.")
-@click.option("--model", required=True, help="As openai/gpt-4o, or deskbell/extractive, which needs no provider.")
-@click.option("--prompt", required=True, metavar="TEXT", help="What the model is told first. {{name}} is a variable.")
+@click.option("--name", required=True, help="The agent's name.")
+@click.option(
+    "--model", required=True, help="For example openai/gpt-4o, or deskbell/extractive, which needs no provider."
+)
+@click.option("--prompt", required=True, metavar="TEXT", help="The system prompt. {{name}} is a variable.")
 @click.option("--kb", "bases", multiple=True, metavar="KB", help="A knowledge base to answer from. May be repeated.")
 @click.option(
     "--variable", "variables", multiple=True, metavar="NAME=VALUE", help="A variable's value. May be repeated."
 )
-@click.option("--welcome", metavar="TEXT", help="What each new conversation begins with.")
-@click.option("--publish", is_flag=True, help="Make it live at once.")
+@click.option("--welcome", metavar="TEXT", help="The first message of each new conversation.")
+@click.option("--publish", is_flag=True, help="Publish it immediately.")
 @as_json
 @click.pass_obj
 def create(
@@ -65,7 +67,7 @@ def create(
     made = write(settings, unit)
     show(made, as_json)
     if made.is_draft and not as_json:
-        click.echo(f"\nMake it live: {program(settings)} agent publish {made.id}")
+        click.echo(f"\nPublish it: {program(settings)} agent publish {made.id}")
 
 
 def pair(text: str) -> tuple[str, str]:
@@ -76,7 +78,7 @@ def pair(text: str) -> tuple[str, str]:
 
 
 def checked(given: dict[str, Any]) -> NewAgent:
-    """The command, held to the same limits as a request."""
+    """The command, validated like a request."""
     try:
         return msgspec.convert(given, NewAgent)
     except msgspec.ValidationError as error:
@@ -98,7 +100,7 @@ def list_all(settings: Settings, organization: str, as_json: bool) -> None:
     if as_json:
         show_json(found)
     else:
-        show_table(found, ("id", "name", "model", "is_draft"), nothing="This organization has no agent yet.")
+        show_table(found, ("id", "name", "model", "is_draft"), nothing="This organization has no agents yet.")
 
 
 async def everything(ask: Callable[[Window], Coroutine[Any, Any, Any]], name: str) -> list[Any]:
@@ -125,7 +127,7 @@ def show_one(settings: Settings, agent: str, as_json: bool) -> None:
 @as_json
 @click.pass_obj
 def publish(settings: Settings, agent: str, as_json: bool) -> None:
-    """Make an agent's edits live, and by that approve them."""
+    """Publish an agent's edits. Publishing also approves them."""
     show(write(settings, inside(agent, operations.publish_agent)), as_json)
 
 
@@ -144,7 +146,7 @@ def list_versions(settings: Settings, agent: str, as_json: bool) -> None:
         show_json(found)
     else:
         columns = ("number", "model", "change_summary", "is_live", "created_at")
-        show_table(found, columns, nothing="This agent was never published.")
+        show_table(found, columns, nothing="This agent has never been published.")
 
 
 @agent.command()
@@ -153,7 +155,7 @@ def list_versions(settings: Settings, agent: str, as_json: bool) -> None:
 @as_json
 @click.pass_obj
 def revert(settings: Settings, agent: str, number: int, as_json: bool) -> None:
-    """Restore version NUMBER as the newest one, and make it live."""
+    """Save version NUMBER again as the newest version, and publish it."""
 
     async def restored(ctx: Context, id: str) -> Version:
         return await versions.revert(ctx, id, number)
@@ -169,11 +171,11 @@ def revert(settings: Settings, agent: str, number: int, as_json: bool) -> None:
 @click.argument("agent", metavar="AGENT")
 @click.pass_obj
 def chat(settings: Settings, agent: str) -> None:
-    """Talk with an agent: one message per line, from the terminal or a pipe; each answer comes with its sources.
+    """Chat with an agent, one message per line, from the terminal or a pipe. Replies list their sources.
 
-    Ctrl-C ends an answer, Ctrl-D the talk. It is kept like every other conversation.
+    Ctrl-C stops a reply, Ctrl-D ends the chat. The conversation is saved like any other.
     """
-    from deskbell.surfaces.cli.chat import converse  # it needs nearly all of the program
+    from deskbell.surfaces.cli.chat import converse  # it imports nearly all of the program
 
     converse(settings, lookups.id_of("agent", agent))
 
@@ -181,7 +183,7 @@ def chat(settings: Settings, agent: str) -> None:
 def inside(
     agent: str, act: Callable[[Context, str], Coroutine[Any, Any, T]]
 ) -> Callable[[Session], Coroutine[Any, Any, T]]:
-    """Something done with an agent, in its organization."""
+    """Runs `act` for an agent, in its organization."""
     id = lookups.id_of("agent", agent)
 
     async def unit(session: Session) -> T:

@@ -21,25 +21,25 @@ origin_option = click.option(
     "origins",
     multiple=True,
     metavar="URL",
-    help="Web pages that may call, as https://example.com. May be repeated.",
+    help="Origin of web pages that may call, such as https://example.com. May be repeated.",
 )
 app_option = click.option("--app", "application", metavar="APP", required=True)
 
 
 @click.group()
 def app() -> None:
-    """Create, list and revoke applications and their keys, which call the agent API (/v1). APP is an application's id."""
+    """Manage the applications that call the agent API (/v1), and their keys. APP is the id of an application."""
 
 
 @app.command()
 @click.option("--org", "organization", metavar="ORG", required=True)
-@click.option("--name", required=True, help="What the application is called.")
+@click.option("--name", required=True, help="The application's name.")
 @click.option(
     "--type",
     "type_",
     type=click.Choice(get_args(ApplicationType)),
     required=True,
-    help="A backend-service may do everything; the others use agents only.",
+    help="A backend-service may do everything; the others may only use agents.",
 )
 @origin_option
 @as_json
@@ -56,7 +56,7 @@ def create(
     made = write(settings, unit)
     show(made, as_json)
     if not as_json:
-        click.echo(f"\nMake a key: {program(settings)} app key create --app {made['id']}")
+        click.echo(f"\nCreate a key: {program(settings)} app key create --app {made['id']}")
 
 
 @app.command(name="list")
@@ -64,7 +64,7 @@ def create(
 @as_json
 @click.pass_obj
 def list_all(settings: Settings, organization: str, as_json: bool) -> None:
-    """List an organization's applications, revoked ones too."""
+    """List an organization's applications, including revoked ones."""
 
     async def unit(session: Session) -> list[Application]:
         return await applications.list_applications(await lookups.context(session, organization))
@@ -73,17 +73,17 @@ def list_all(settings: Settings, organization: str, as_json: bool) -> None:
     if as_json:
         show_json(found)
     else:
-        show_table(found, ("id", "name", "type", "revoked_at"), nothing="This organization has no application yet.")
+        show_table(found, ("id", "name", "type", "revoked_at"), nothing="This organization has no applications yet.")
 
 
 @app.command()
 @click.argument("application", metavar="APP")
 @origin_option
-@click.option("--no-origins", is_flag=True, help="Let no web page call any more.")
+@click.option("--no-origins", is_flag=True, help="Remove all origins.")
 @as_json
 @click.pass_obj
 def update(settings: Settings, application: str, origins: tuple[str, ...], no_origins: bool, as_json: bool) -> None:
-    """Change the origins of the web pages that may call. Those given replace those that there are."""
+    """Replace the origins of the web pages that may call."""
     if bool(origins) == no_origins:
         raise click.UsageError("Give either --origin or --no-origins.")
     id = lookups.id_of("application", application)
@@ -99,7 +99,7 @@ def update(settings: Settings, application: str, origins: tuple[str, ...], no_or
 @as_json
 @click.pass_obj
 def revoke(settings: Settings, application: str, as_json: bool) -> None:
-    """End an application and all its keys for good. A running server refuses them within a second."""
+    """Revoke an application and all its keys. This cannot be undone; a running server refuses them within a second."""
     id = lookups.id_of("application", application)
 
     async def unit(session: Session) -> dict[str, Any]:
@@ -110,7 +110,7 @@ def revoke(settings: Settings, application: str, as_json: bool) -> None:
 
 @app.group()
 def key() -> None:
-    """Create, list and revoke an application's keys. What changes holds within a second in a running server."""
+    """Create, list and revoke an application's keys. Changes reach a running server within a second."""
 
 
 @key.command(name="create")
@@ -119,14 +119,14 @@ def key() -> None:
 @as_json
 @click.pass_obj
 def create_key(settings: Settings, application: str, name: str, as_json: bool) -> None:
-    """Create a key and print it, this once."""
+    """Create a key and print it. It cannot be printed again."""
     id = lookups.id_of("application", application)
     made, plaintext = write(settings, lambda session: applications.create_application_key(session, id, name))
     if as_json:
         show_json({**msgspec.structs.asdict(made), "key": plaintext})
     else:
         show_record(made, key=plaintext)
-        click.echo("\nKeep the key now: it cannot be shown again.")
+        click.echo("\nSave the key now: it cannot be shown again.")
 
 
 @key.command(name="list")
@@ -134,13 +134,13 @@ def create_key(settings: Settings, application: str, name: str, as_json: bool) -
 @as_json
 @click.pass_obj
 def list_keys(settings: Settings, application: str, as_json: bool) -> None:
-    """List an application's keys, revoked ones too. Of a key itself only its last characters are shown."""
+    """List an application's keys, including revoked ones. Only the last characters of each key are shown."""
     id = lookups.id_of("application", application)
     found = read(settings, lambda session: applications.list_application_keys(session, id))
     if as_json:
         show_json(found)
     else:
-        show_table(found, COLUMNS, nothing="This application has no key yet.")
+        show_table(found, COLUMNS, nothing="This application has no keys yet.")
 
 
 @key.command(name="revoke")
@@ -148,7 +148,7 @@ def list_keys(settings: Settings, application: str, as_json: bool) -> None:
 @as_json
 @click.pass_obj
 def revoke_key(settings: Settings, key_id: str, as_json: bool) -> None:
-    """End a key for good. A running server refuses it within a second."""
+    """Revoke a key. This cannot be undone; a running server refuses it within a second."""
     id = lookups.id_of("application's key", key_id)
     ended: ApplicationKey = write(settings, lambda session: applications.revoke_application_key(session, id))
     if as_json:

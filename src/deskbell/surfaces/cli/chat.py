@@ -1,4 +1,4 @@
-"""deskbell agent chat: a talk with an agent in the terminal, or through a pipe."""
+"""deskbell agent chat: a conversation with an agent in the terminal, or through a pipe."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _control = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 def converse(settings: Settings, id: str) -> None:
-    """Answers every line until there are no more. What goes wrong ends a talk through a pipe, and only its turn in a terminal."""
+    """Answers every line until the input ends. An error ends a piped conversation, but only the turn in a terminal."""
     with guest(settings) as held, asyncio.Runner() as runner:
         talk = TerminalChat(settings, held, id)
         runner.run(talk.begin())
@@ -40,7 +40,7 @@ def converse(settings: Settings, id: str) -> None:
                 try:
                     runner.run(talk.turn(message))
                 except KeyboardInterrupt:
-                    click.echo("\n(ended, and not kept)", err=True)
+                    click.echo("\n(stopped, not saved)", err=True)
                 except Problem as problem:
                     if not sys.stdin.isatty():
                         raise
@@ -50,7 +50,7 @@ def converse(settings: Settings, id: str) -> None:
 
 
 def messages() -> Iterator[str]:
-    """What somebody types, line by line, blank ones left out. Ctrl-D and, while nothing is answered, Ctrl-C end it."""
+    """The lines that somebody types, without blank ones. Ctrl-D ends them, and so does Ctrl-C between replies."""
     lines = typed() if sys.stdin.isatty() else iter(sys.stdin.readline, "")
     for line in lines:
         if line.strip():
@@ -58,9 +58,9 @@ def messages() -> Iterator[str]:
 
 
 def typed() -> Iterator[str]:
-    """Lines from a terminal, with its keys for editing and for what was typed before."""
+    """Lines from a terminal, with line editing and history where the system has it."""
     with contextlib.suppress(ImportError):
-        import readline  # noqa: F401  which is all that `input` needs to use it; not every system has it
+        import readline  # noqa: F401  importing it is enough for `input` to use it
     while True:
         try:
             yield input(PROMPT)
@@ -70,7 +70,7 @@ def typed() -> Iterator[str]:
 
 
 class TerminalChat:
-    """One conversation. Its database is a guest's, its models are this process's own."""
+    """One conversation, on the database of a server that may be running, with models of this process."""
 
     def __init__(self, settings: Settings, held: Guest, agent_id: str) -> None:
         self.settings = settings
@@ -79,7 +79,7 @@ class TerminalChat:
         self.conversation_id: str | None = None
 
     async def begin(self) -> None:
-        """Finds the agent, and shows how it welcomes."""
+        """Finds the agent, and prints its welcome message."""
         database = Beside(self.held)
         organization_id = await database.read(lambda session: operations.organization_of(session, self.agent_id))
         embedder = embedder_of(self.settings)
@@ -95,7 +95,7 @@ class TerminalChat:
             click.echo(printable(speaker.welcome_message))
 
     async def turn(self, message: str) -> None:
-        """Asks, and shows the answer while it comes."""
+        """Sends a message, and prints the reply as it arrives."""
         asked = ChatMessage(self.agent_id, message, self.conversation_id)
         begun = False
         try:
@@ -127,7 +127,7 @@ class TerminalChat:
 
 
 def printable(text: str) -> str:
-    """Text that tells a terminal nothing: what models and documents write has no control characters but tabs and ends of lines."""
+    """Text without control characters except tabs and line ends: what models and documents write must not steer a terminal."""
     return _control.sub("", text)
 
 

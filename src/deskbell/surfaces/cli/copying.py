@@ -1,4 +1,4 @@
-"""deskbell copy: from one file to a server."""
+"""deskbell copy: from an SQLite file to PostgreSQL."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from deskbell.surfaces.cli.progress import progress_bar
     "--to", "target", required=True, metavar="URL", help="postgresql://USER:PASSWORD@HOST/NAME, an empty database"
 )
 def copy(source: str, target: str) -> None:
-    """Move a whole installation from an SQLite file to an empty PostgreSQL database, and verify it.
+    """Copy a whole installation from an SQLite file to an empty PostgreSQL database, and verify the copy.
 
-    No server may run on the file meanwhile. The file is left as it is. A copy that was interrupted goes on when it is called again.
+    Stop the server first. The file is not changed. To resume an interrupted copy, run the same command again.
     """
     path = file_of(source)
     databases.require_postgres(target)
@@ -41,4 +41,4 @@ def copy(source: str, target: str) -> None:
         counts = asyncio.run(copy_rows(path, target, watch))
     for table, rows in sorted(counts.items()):
         click.echo(f"{rows:>10,}  {table}")
-    click.echo(f"Copied and verified. From now on: DESKBELL_DATABASE={databases.redact(target)}")
+    click.echo(f"Copied and verified. From now on use DESKBELL_DATABASE={databases.redact(target)}")

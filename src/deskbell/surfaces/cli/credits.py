@@ -1,4 +1,4 @@
-"""deskbell credits: what organizations may use, and what they used."""
+"""deskbell credits: the wallets, budgets and usage of organizations."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ organization_option = click.option("--org", "organization", metavar="ORG", requi
 
 
 class Wallet(msgspec.Struct):
-    """What is left, and what this month has taken so far, in credits and US dollars."""
+    """The balance in credits, and the usage of this month so far."""
 
     organization_id: str
     metered: bool
@@ -30,7 +30,7 @@ class Wallet(msgspec.Struct):
 
 @click.group()
 def credits() -> None:
-    """Add credits, set budgets and show what was used. A credit is one US cent."""
+    """Add credits, set budgets and show usage. A credit is one US cent."""
 
 
 @credits.command()
@@ -39,7 +39,7 @@ def credits() -> None:
 @as_json
 @click.pass_obj
 def add(settings: Settings, organization: str, amount: float, as_json: bool) -> None:
-    """Put AMOUNT credits into an organization's wallet. Write `-- -5` to take five out."""
+    """Add AMOUNT credits to an organization's wallet. Write `-- -5` to remove five."""
 
     async def unit(session: Session) -> Wallet:
         ctx = await lookups.context(session, organization)
@@ -54,18 +54,18 @@ def add(settings: Settings, organization: str, amount: float, as_json: bool) -> 
 @as_json
 @click.pass_obj
 def show(settings: Settings, organization: str, as_json: bool) -> None:
-    """Show what is in the wallet and what this month has taken."""
+    """Show the balance and the usage of this month."""
     show_wallet(read(settings, lambda session: wallet(session, organization)), as_json)
 
 
 @credits.command()
 @organization_option
-@click.option("--agent", metavar="AGENT", help="Limit one agent alone.")
+@click.option("--agent", metavar="AGENT", help="Set the budget of this agent only.")
 @click.argument("amount", type=click.FloatRange(0, MOST), required=False)
-@click.option("--none", "unlimited", is_flag=True, help="Take the limit away.")
+@click.option("--none", "unlimited", is_flag=True, help="Remove the limit.")
 @click.pass_obj
 def budget(settings: Settings, organization: str, agent: str | None, amount: float | None, unlimited: bool) -> None:
-    """Limit what may be used in a calendar month to AMOUNT credits. What would go beyond is refused with 402."""
+    """Limit usage to AMOUNT credits in a calendar month. Requests that could exceed it are refused with 402."""
     if (amount is None) != unlimited:
         raise click.UsageError("Give either AMOUNT or --none.")
     id = lookups.id_of("agent", agent) if agent else None
@@ -77,7 +77,7 @@ def budget(settings: Settings, organization: str, agent: str | None, amount: flo
         await operations.set_budget(ctx, id, None if amount is None else round(amount * rules.CREDIT))
 
     write(settings, unit)
-    click.echo("There is no limit." if amount is None else f"At most {amount:g} credits a month.")
+    click.echo("There is no limit now." if amount is None else f"At most {amount:g} credits a month.")
 
 
 async def wallet(session: Session, organization: str) -> Wallet:
@@ -93,5 +93,5 @@ def show_wallet(wallet: Wallet, as_json: bool) -> None:
         used = wallet.this_month
         show_record(
             wallet,
-            this_month=f"{used.credits:g} credits, {used.total_tokens} tokens, {used.requests} times, {used.cost:g} USD",
+            this_month=f"{used.credits:g} credits, {used.total_tokens} tokens, {used.requests} requests, {used.cost:g} USD",
         )

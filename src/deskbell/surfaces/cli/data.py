@@ -26,7 +26,7 @@ from deskbell.settings import Settings
 from deskbell.surfaces.cli.database import file_of, is_empty
 
 CHUNK = 100  # rows in one transaction
-BESIDE = ("", "-wal", "-shm", ".lock")  # what belongs to a database file
+SUFFIXES = ("", "-wal", "-shm", ".lock")  # of the files of a database
 
 
 @click.command()
@@ -34,13 +34,13 @@ BESIDE = ("", "-wal", "-shm", ".lock")  # what belongs to a database file
 @click.option("--force", is_flag=True, help="Replace FILE if it exists.")
 @click.pass_obj
 def backup(settings: Settings, target: str, force: bool) -> None:
-    """Copy the database into FILE, whole and verified. A server may go on writing meanwhile."""
+    """Copy the database to FILE and verify the copy. A server may keep running."""
     path = existing(settings)
     refuse_own(path, target)
     if os.path.exists(target) and not os.path.isfile(target):
-        raise click.ClickException(f"{target} is no ordinary file.")
+        raise click.ClickException(f"{target} is not a regular file.")
     if os.path.exists(target) and not force:
-        raise click.ClickException(f"{target} exists already; --force replaces it.")
+        raise click.ClickException(f"{target} already exists; use --force to replace it.")
     unfinished = target + ".partial"
     try:
         sqlite.snapshot(path, unfinished)
@@ -54,11 +54,11 @@ def backup(settings: Settings, target: str, force: bool) -> None:
 @click.argument("source", metavar="FILE", type=click.Path(exists=True, dir_okay=False))
 @click.pass_obj
 def restore(settings: Settings, source: str) -> None:
-    """Replace the database by the backup FILE. The replaced file is kept beside it.
+    """Replace the database with the backup FILE. The replaced file is kept next to it.
 
-    No server may run. Whatever was added after the backup is missing from the restored file. Opt-outs, do-not-call entries, erasures
-    and the revocation of keys and applications are the exception: they are carried over from the replaced file. Texts that were
-    waiting to be sent when the backup was made are not sent, as they may have been sent since.
+    Stop the server first. Everything that was added after the backup is lost, except for opt-outs, do-not-call entries, erasures and
+    revoked keys and applications, which are carried over from the replaced file. Texts that were waiting to be sent when the backup
+    was made are not sent, because they may have been sent since.
     """
     path = file_of(settings.database)
     refuse_own(path, source)
@@ -69,9 +69,9 @@ def restore(settings: Settings, source: str) -> None:
         cleaning.callback(remove, staged)
         sqlite.stage(source, staged, present)
         sqlite.prepare(staged, migrate=True)
-        make_lawful(staged, present)
+        carry_over_endings(staged, present)
         sqlite.cut_log(staged)
-        # Until here the present file is untouched; from here on the new one is whole.
+        # Up to here the present file is unchanged; from here on the new one is complete.
         kept = set_aside(path) if present else None
         sqlite.swap_in(staged, path)
     click.echo(f"Restored {path} from {source}.")
@@ -82,18 +82,18 @@ def restore(settings: Settings, source: str) -> None:
 
 
 def remove(staged: str) -> None:
-    """Clears away what a restore leaves beside the file that it works on."""
+    """Deletes the files that a restore leaves next to the one that it works on."""
     for left in Path(staged).parent.glob(glob.escape(Path(staged).name) + "*"):
         left.unlink()
 
 
-def make_lawful(path: str, kept: str | None) -> None:
-    """What has ended since the backup stays ended: opted-out people are not texted, erased people stay erased, revoked keys stay revoked,
+def carry_over_endings(path: str, kept: str | None) -> None:
+    """Keeps what has ended since the backup: opted-out people are not texted, erased people stay erased, revoked keys stay revoked,
     and no text is sent a second time."""
     restored = sqlite.Guest(path)
     try:
         if ended := restored.write(conversations.cancel_pending):
-            click.echo(f"Waiting texts marked as unknown, which will not be sent: {ended}.")
+            click.echo(f"Waiting texts marked as `unknown`, which will not be sent: {ended}.")
         if kept:
             carry(kept, restored, suppressions.noted_after, suppressions.carry_over, "Opt-outs and do-not-call entries")
             if carry(kept, restored, leads.erasures_after, partial(privacy.carry_over, slices=SLICES), "Erasures"):
@@ -113,7 +113,7 @@ def carry(
     put: Callable[..., Coroutine[Any, Any, int]],
     what: str,
 ) -> int:
-    """Brings entries of the replaced file into the restored one, as far as they can be read, and says how many changed it."""
+    """Copies entries of the replaced file into the restored one, as far as they can be read. Returns how many changed it."""
     carried, last = 0, None
     try:
         with contextlib.closing(sqlite.Guest(kept)) as replaced:
@@ -121,9 +121,9 @@ def carry(
                 carried += restored.write(partial(put, entries=entries))
                 last = entries[-1]
     except (*sqlite.FAILURES, DatabaseFailure) as error:
-        complaint = f"{what} of {kept} cannot all be read ({error}): enter those made since the backup by hand."
+        complaint = f"{what} in {kept} could not all be read ({error}). Enter those made since the backup by hand."
         click.echo(complaint, err=True)
-    click.echo(f"{what} carried over: {carried}.")
+    click.echo(f"{what} carried over from the replaced file: {carried}.")
     return carried
 
 
@@ -132,7 +132,7 @@ def carry(
 def migrate(settings: Settings) -> None:
     """Create the database, or bring its schema up to date; `serve` does the same when it starts.
 
-    No server may run on an SQLite file. On PostgreSQL any number of nodes may try at once: one does it, the others wait.
+    On SQLite, stop the server first. On PostgreSQL several nodes may run this at once: one migrates, the others wait.
     """
     if databases.is_postgres(settings.database):
         databases.prepare(settings.database, migrate=True)
@@ -156,15 +156,17 @@ def existing(settings: Settings) -> str:
 
 
 def refuse_own(path: str, other: str) -> None:
-    """A database is neither its own backup nor its source."""
-    if os.path.realpath(other) in [os.path.realpath(path + suffix) for suffix in BESIDE]:
+    """Refuses a file of the database itself as its backup or source."""
+    if os.path.realpath(other) in [os.path.realpath(path + suffix) for suffix in SUFFIXES]:
         raise click.ClickException(f"{other} belongs to the database in use.")
 
 
 def check_backup(source: str) -> int:
-    """The schema version of a sound backup that this program can use."""
+    """The schema version of a backup. Refuses one that is damaged, incomplete or newer than this program."""
     if os.path.exists(source + "-wal") and os.path.getsize(source + "-wal"):
-        raise DatabaseFailure(f"{source} is not a whole copy: {source}-wal holds a part of it. Use `deskbell backup`.")
+        raise DatabaseFailure(
+            f"{source} is incomplete: part of the data is in {source}-wal. Make backups with `deskbell backup`."
+        )
     sqlite.verify(source)
     version = sqlite.version_of(source)
     if not version:
@@ -175,11 +177,11 @@ def check_backup(source: str) -> int:
 
 
 def set_aside(path: str) -> str:
-    """Renames the present file, with its log where that cannot be moved into it: a damaged file may still be wanted."""
+    """Renames the present file, and its log if that cannot be merged into it: even a damaged file may still be needed."""
     sqlite.cut_log(path)
     kept = f"{path}.before-restore-{re.sub('[-:.Z]', '', clock.now())}"
     if os.path.exists(kept):
-        raise click.ClickException(f"{kept} exists already; move it away.")
+        raise click.ClickException(f"{kept} already exists; move it away first.")
     os.rename(path, kept)
     if os.path.exists(path + "-wal"):
         os.rename(path + "-wal", kept + "-wal")

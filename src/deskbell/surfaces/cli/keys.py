@@ -26,7 +26,7 @@ NEVER = Instant("")
 
 
 class Moment(click.ParamType[Instant]):
-    """ISO 8601; without an offset UTC. The word `never` gives NEVER."""
+    """ISO 8601; UTC where there is no offset. The word `never` is NEVER."""
 
     name = "ISO"
 
@@ -40,14 +40,18 @@ class Moment(click.ParamType[Instant]):
 
 
 scope_option = click.option(
-    "--scope", "scopes", multiple=True, type=click.Choice(list(SCOPES)), help="May be repeated. None is full access."
+    "--scope",
+    "scopes",
+    multiple=True,
+    type=click.Choice(list(SCOPES)),
+    help="May be repeated. Without any, the key has full access.",
 )
-expires_option = click.option("--expires", type=Moment(), help="When the key ends, in ISO 8601; or `never`.")
+expires_option = click.option("--expires", type=Moment(), help="When the key expires, in ISO 8601, or `never`.")
 
 
 @click.group()
 def key() -> None:
-    """Create, list, update and revoke API keys. What changes holds within a second in a running server."""
+    """Create, list, update and revoke API keys. Changes reach a running server within a second."""
 
 
 @key.command()
@@ -57,7 +61,9 @@ def key() -> None:
 @click.option("--reads", type=Limit, default=READS_PER_MINUTE, show_default=True, help="Reads per minute.")
 @click.option("--writes", type=Limit, default=WRITES_PER_MINUTE, show_default=True, help="Writes per minute.")
 @expires_option
-@click.option("--person", metavar="PERSON_ID", help="Who made it: the creator of the tasks that it creates.")
+@click.option(
+    "--person", metavar="PERSON_ID", help="The person who uses the key: the creator of the tasks that it creates."
+)
 @as_json
 @click.pass_obj
 def create(
@@ -71,7 +77,7 @@ def create(
     person: str | None,
     as_json: bool,
 ) -> None:
-    """Create a key and print it, this once."""
+    """Create a key and print it. It cannot be printed again."""
 
     async def unit(session: Session) -> tuple[ApiKey, str]:
         ctx = await lookups.context(session, organization)
@@ -91,7 +97,7 @@ def create(
 @as_json
 @click.pass_obj
 def list_all(settings: Settings, organization: str, as_json: bool) -> None:
-    """List an organization's keys, revoked ones too. Of a key itself only the beginning is known."""
+    """List an organization's keys, including revoked ones. Only the first characters of each key are shown."""
 
     async def unit(session: Session) -> list[ApiKey]:
         return await lookups.list_keys(session, (await lookups.find_organization(session, organization)).id)
@@ -100,13 +106,13 @@ def list_all(settings: Settings, organization: str, as_json: bool) -> None:
     if as_json:
         show_json(found)
     else:
-        show_table(found, COLUMNS, nothing="This organization has no key yet.")
+        show_table(found, COLUMNS, nothing="This organization has no keys yet.")
 
 
 @key.command()
 @click.argument("key_id")
 @scope_option
-@click.option("--full-access", is_flag=True, help="Take every restriction of scope away.")
+@click.option("--full-access", is_flag=True, help="Remove all scopes, so that the key has full access.")
 @click.option("--reads", type=Limit, help="Reads per minute.")
 @click.option("--writes", type=Limit, help="Writes per minute.")
 @expires_option
@@ -122,7 +128,7 @@ def update(
     expires: Instant | None,
     as_json: bool,
 ) -> None:
-    """Change what a key may do. The scopes given replace those that it has."""
+    """Change a key's scopes, limits or expiry. Given scopes replace the present ones."""
     if full_access and scopes:
         raise click.UsageError("Give either --scope or --full-access.")
     wanted = [] if full_access else list(scopes) or None
@@ -148,7 +154,7 @@ def update(
 @as_json
 @click.pass_obj
 def revoke(settings: Settings, key_id: str, as_json: bool) -> None:
-    """End a key. A running server refuses it within a second."""
+    """Revoke a key. A running server refuses it within a second."""
     show(write(settings, lambda session: api_keys.revoke_key(session, lookups.id_of("API key", key_id))), as_json)
 
 

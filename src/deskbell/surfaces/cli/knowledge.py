@@ -36,12 +36,12 @@ kb_argument = click.argument("base", metavar="KB")
 
 @click.group()
 def kb() -> None:
-    """Create, fill and search knowledge bases. KB is a knowledge base's id."""
+    """Create, fill and search knowledge bases. KB is the id of a knowledge base."""
 
 
 @kb.command()
 @click.option("--org", "organization", metavar="ORG", required=True)
-@click.option("--name", required=True, help="What the knowledge base is called; sources of answers show it.")
+@click.option("--name", required=True, help="The knowledge base's name; agents show it with their sources.")
 @click.option("--description", help="What it is for.")
 @as_json
 @click.pass_obj
@@ -59,17 +59,17 @@ def create(settings: Settings, organization: str, name: str, description: str | 
         show_json(made)
     else:
         show_record(made)
-        click.echo(f"\nFill it: {program(settings)} kb add {made.id} FILE_OR_URL...")
+        click.echo(f"\nAdd documents: {program(settings)} kb add {made.id} FILE_OR_URL...")
 
 
 @kb.command()
 @kb_argument
 @click.argument("sources", metavar="FILE_OR_URL...", nargs=-1, required=True)
-@click.option("--feed", is_flag=True, help="The addresses are feeds; each entry becomes a document.")
+@click.option("--feed", is_flag=True, help="Treat the URLs as feeds, each entry of which becomes a document.")
 @as_json
 @click.pass_obj
 def add(settings: Settings, base: str, sources: tuple[str, ...], feed: bool, as_json: bool) -> None:
-    """Add files and web pages, and wait until they are indexed. Ends with status 1 if one of them cannot be."""
+    """Add files and web pages, and wait until they are indexed. Exits with status 1 if one of them fails."""
     from deskbell.surfaces.cli.indexing import wait
 
     with guest(settings) as held:
@@ -124,7 +124,7 @@ async def store(session: Session, *, owner: str, upload_id: str, number: int, pa
 
 @contextlib.contextmanager
 def progress(added: Sequence[Document], *, shown: bool) -> Iterator[Any]:
-    """A bar for all documents on a terminal; nothing where nobody looks."""
+    """A progress bar for all documents, on a terminal only."""
     label = added[0].file_name[-60:] if len(added) == 1 else f"{len(added)} documents"
     with progress_bar(100 * len(added), label, shown=shown) as bar:
 
@@ -138,12 +138,12 @@ def progress(added: Sequence[Document], *, shown: bool) -> Iterator[Any]:
 @kb.command()
 @kb_argument
 @click.argument("query")
-@click.option("--top-k", type=click.IntRange(1, 100), default=5, show_default=True, help="At most so many results.")
+@click.option("--top-k", type=click.IntRange(1, 100), default=5, show_default=True, help="The most results to show.")
 @click.option("--explain", is_flag=True, help="Show how each result was ranked.")
 @as_json
 @click.pass_obj
 def search(settings: Settings, base: str, query: str, top_k: int, explain: bool, as_json: bool) -> None:
-    """Search a knowledge base by meaning and by keywords, as POST /v1/kb/search does."""
+    """Search a knowledge base by meaning and by keywords, like POST /v1/kb/search."""
     if not query.strip():
         raise click.BadParameter("must not be blank", param_hint="QUERY")
     found, next_ones = asyncio_search(settings, base, query, top_k)
@@ -163,7 +163,7 @@ def search(settings: Settings, base: str, query: str, top_k: int, explain: bool,
             click.echo(f"meaning {hit.semantic_rank or '-'} ({meaning})  fused {hit.fused:.3f}")
         click.echo(f"      {' '.join(each.text.split())[:400]}\n")
     if not found:
-        click.echo("Nothing was found.")
+        click.echo("Nothing found.")
 
 
 def asyncio_search(settings: Settings, base: str, query: str, top_k: int) -> tuple[list[Any], list[str]]:
@@ -195,7 +195,7 @@ def asyncio_search(settings: Settings, base: str, query: str, top_k: int) -> tup
 @as_json
 @click.pass_obj
 def status(settings: Settings, base: str, as_json: bool) -> None:
-    """Show a knowledge base and how far its documents are."""
+    """Show a knowledge base and the state of its documents."""
 
     async def unit(session: Session) -> tuple[KnowledgeBase, BaseState, list[Document]]:
         ctx = await operator_context(session, await lookups.organization_of_base(session, id=base))
@@ -217,15 +217,15 @@ def status(settings: Settings, base: str, as_json: bool) -> None:
     click.echo(f"\nSearched by keywords{meant(state, fitted)}.")
     click.echo()
     show_table(
-        inside, ("id", "file_name", "status", "progress", "chunk_count", "error"), nothing="It holds no document yet."
+        inside, ("id", "file_name", "status", "progress", "chunk_count", "error"), nothing="It has no documents yet."
     )
 
 
 def meant(state: BaseState, fitted: FittedCalibration | None) -> str:
-    """What else a knowledge base is searched by, and how its scores are read."""
+    """What else a knowledge base is searched by, and how its scores are calibrated."""
     if state.embedder is None:
-        return " alone"
-    curve = f"; scores are fitted to {fitted.headings} headings" if fitted and fitted.headings else ""
+        return " only"
+    curve = f"; scores are calibrated with {fitted.headings} headings" if fitted and fitted.headings else ""
     return f" and by {state.embedder}{curve}"
 
 
@@ -248,4 +248,4 @@ def list_all(settings: Settings, organization: str, as_json: bool) -> None:
         show_json(found)
     else:
         columns = ("id", "name", "document_count", "ready_count", "failed_count", "chunk_count")
-        show_table(found, columns, nothing="This organization has no knowledge base yet.")
+        show_table(found, columns, nothing="This organization has no knowledge bases yet.")

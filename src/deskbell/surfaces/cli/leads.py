@@ -14,16 +14,16 @@ from deskbell.surfaces.cli.database import guest
 
 @click.group()
 def lead() -> None:
-    """Erase a person for good."""
+    """Erase a person permanently."""
 
 
 @lead.command()
 @click.argument("lead_id")
-@click.option("--yes", is_flag=True, help="Do not ask.")
-@click.option("--compact", is_flag=True, help="Rewrite the whole file too, so that its free space holds nothing old.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
+@click.option("--compact", is_flag=True, help="Also rewrite the whole file, so that its free space holds no old data.")
 @click.pass_obj
 def erase(settings: Settings, lead_id: str, yes: bool, compact: bool) -> None:
-    """Erase a lead, archived or not: name, contact details, notes and texts are deleted for good.
+    """Erase a lead, archived or not: name, contact details, notes and texts are deleted permanently.
 
     If its number has opted out or is on the do-not-call list, that stays in force: it is kept by a hash of the number.
     """
@@ -31,7 +31,7 @@ def erase(settings: Settings, lead_id: str, yes: bool, compact: bool) -> None:
     with guest(settings) as held:
         held.read(lambda session: lookups.context_of_lead(session, id))
         if not yes:
-            click.confirm(f"Erase lead {id} for good?", abort=True)
+            click.confirm(f"Erase lead {id} permanently?", abort=True)
 
         async def unit(session: Session) -> Kept:
             return await erase_lead(await lookups.context_of_lead(session, id), id, SLICES)

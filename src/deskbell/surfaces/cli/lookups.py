@@ -1,4 +1,4 @@
-"""What only the operator may ask: questions across organizations, and records by a name or an id alone."""
+"""Queries that only the operator may run: across organizations, and for records by id alone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""deskbell mcp: the tools for an AI client that starts programs, and what to write into a client's configuration."""
+"""deskbell mcp: the tools for AI clients that start a local program, and the configuration of such clients."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ PLACEHOLDER = "brk_YOUR_API_KEY"
 
 
 class NotConfigured(click.ClickException):
-    """The environment lacks something: one line, and the status of a wrong command line."""
+    """A missing or wrong environment variable: one line, and the exit status of a usage error."""
 
     exit_code = 2
 
@@ -30,10 +30,10 @@ class NotConfigured(click.ClickException):
 @click.group(invoke_without_command=True)
 @click.pass_context
 def mcp(ctx: click.Context) -> None:
-    """Serve the tools to an AI client on standard input and output.
+    """Serve the tools to an AI client on standard input and output (MCP).
 
-    Calls are forwarded to the Deskbell at BRIGHTLY_API_URL (or DESKBELL_URL; http://127.0.0.1:8000 when unset), with the API key
-    in BRIGHTLY_API_KEY (or DESKBELL_KEY). Clients start this by themselves: `deskbell mcp config` prints what to tell them.
+    Calls are forwarded to the Deskbell at BRIGHTLY_API_URL (or DESKBELL_URL; default http://127.0.0.1:8000), with the API key in
+    BRIGHTLY_API_KEY (or DESKBELL_KEY). Clients start this command themselves: `deskbell mcp config` prints the configuration.
     """
     if ctx.invoked_subcommand is None:
         run()
@@ -68,7 +68,7 @@ async def serve(remote: RemoteConnection) -> None:
 
 
 def exclusive_output() -> BinaryIO:
-    """Standard output for messages alone: from now on what anything else prints goes to standard error."""
+    """Standard output for messages only: from now on, everything else that is printed goes to standard error."""
     kept = os.dup(sys.stdout.fileno())
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     return os.fdopen(kept, "wb")
@@ -76,7 +76,7 @@ def exclusive_output() -> BinaryIO:
 
 def worded(complaint: str) -> str:
     if complaint.startswith("No API key"):
-        return "BRIGHTLY_API_KEY is not set: put an API key (`deskbell key create`) into the environment of `deskbell mcp`."
+        return "BRIGHTLY_API_KEY is not set: set it to an API key (`deskbell key create`) in the environment of `deskbell mcp`."
     return f"{complaint} (BRIGHTLY_API_KEY, BRIGHTLY_API_URL)."
 
 
@@ -89,7 +89,7 @@ class ClientConfig(NamedTuple):
 
 
 def program() -> list[str]:
-    """How to start Deskbell, by whole paths: desktop programs do not know a shell's PATH."""
+    """How to start Deskbell, by absolute paths: desktop programs do not have a shell's PATH."""
     beside = Path(sys.executable).with_name("deskbell")
     return [str(beside)] if os.access(beside, os.X_OK) else [sys.executable, "-m", "deskbell"]
 
@@ -106,12 +106,12 @@ def connected(url: str, authorization: str) -> dict[str, Any]:
 
 
 def claude_code(url: str) -> dict[str, Any]:
-    """The file is shared with a team, so the key comes from each person's environment."""
+    """The file is shared by a team, so the key comes from each person's environment."""
     return {"mcpServers": {"deskbell": connected(url, "Bearer ${BRIGHTLY_API_KEY}")}}
 
 
 def vscode(url: str) -> dict[str, Any]:
-    """The editor asks for the key once and keeps it."""
+    """The editor asks for the key once and remembers it."""
     asked = {"type": "promptString", "id": "deskbell-key", "description": "Deskbell API key", "password": True}
     return {"inputs": [asked], "servers": {"deskbell": connected(url, "Bearer ${input:deskbell-key}")}}
 
@@ -133,13 +133,13 @@ CLIENTS = {
 @click.option(
     "--url",
     envvar=["DESKBELL_URL", "BRIGHTLY_API_URL"],
-    help="Where Deskbell is reached; by default where this machine serves it.",
+    help="The address of Deskbell. Default: where this machine serves it.",
 )
 @click.pass_obj
 def config(settings: Settings, client: str | None, url: str | None) -> None:
-    """Print what to write into an AI client's configuration; without CLIENT, for each.
+    """Print the configuration of an AI client; without CLIENT, of every client.
 
-    The snippet goes to standard output, the word on where it belongs to standard error.
+    The configuration is printed to standard output, the place where it belongs to standard error.
     """
     address = (url or address_of(settings.host, settings.port)).rstrip("/").removesuffix("/mcp")
     if not address.startswith(("http://", "https://")):

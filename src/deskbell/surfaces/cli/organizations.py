@@ -1,4 +1,4 @@
-"""deskbell org: the businesses that this installation serves."""
+"""deskbell org: the organizations of this installation."""
 
 from __future__ import annotations
 
@@ -19,24 +19,26 @@ from deskbell.surfaces.cli.output import as_json, show_json, show_record, show_t
 
 @click.group()
 def org() -> None:
-    """Create, list, show and update organizations. ORG is an id, or a name that only one has."""
+    """Create, list, show and update organizations. ORG is an id, or a name that only one of them has."""
 
 
 @org.command()
 @click.argument("name")
 @click.option("--timezone", default="America/Chicago", show_default=True, help="IANA name of the time zone.")
-@click.option("--country", default="US", show_default=True, help="Tells how to read phone numbers (ISO 3166).")
+@click.option(
+    "--country", default="US", show_default=True, help="Country of phone numbers without a prefix (ISO 3166)."
+)
 @as_json
 @click.pass_obj
 def create(settings: Settings, name: str, timezone: str, country: str, as_json: bool) -> None:
-    """Create an organization, open on weekdays from eight to five."""
+    """Create an organization. Its business hours are 8 to 5 on weekdays until you change them."""
     made = write(
         settings,
         lambda session: operations.create_organization(session, name, timezone=timezone, country=country),
     )
     show(made, as_json)
     if not as_json:
-        click.echo(f"\nMake a key: {program(settings)} key create --org {made.id} --name NAME")
+        click.echo(f"\nCreate a key: {program(settings)} key create --org {made.id} --name NAME")
 
 
 @org.command(name="list")
@@ -48,7 +50,7 @@ def list_all(settings: Settings, as_json: bool) -> None:
     if as_json:
         show_json(found)
     else:
-        show_table(found, ("id", "name", "timezone", "created_at"), nothing="There is no organization yet.")
+        show_table(found, ("id", "name", "timezone", "created_at"), nothing="There are no organizations yet.")
 
 
 @org.command(name="show")
@@ -62,7 +64,7 @@ def show_one(settings: Settings, organization: str, as_json: bool) -> None:
 
 @org.command()
 @click.argument("organization", metavar="ORG")
-@click.option("--phone", "primary_phone", help="Phone number that HELP answers with.")
+@click.option("--phone", "primary_phone", help="Phone number, which is also the answer to HELP.")
 @click.option("--email", "primary_email", help="E-mail address.")
 @click.option("--address", help="Postal address.")
 @click.option("--hours", type=click.Path(exists=True, dir_okay=False), help="JSON file with the opening hours by day.")
@@ -71,7 +73,9 @@ def show_one(settings: Settings, organization: str, as_json: bool) -> None:
 @click.option("--ai-tone", help="Tone of the AI persona.")
 @click.option("--logo-url", help="Address of the logo.")
 @click.option(
-    "--agent-approval/--no-agent-approval", default=None, help="A member's new model or prompt waits for an owner."
+    "--agent-approval/--no-agent-approval",
+    default=None,
+    help="A member's new model or prompt must be published by an owner or admin.",
 )
 @as_json
 @click.pass_obj
@@ -84,7 +88,7 @@ def update(
     as_json: bool,
     **given: str | None,
 ) -> None:
-    """Change an organization. What is not given stays; an empty phone, e-mail, address or logo is taken away."""
+    """Change the given fields of an organization. An empty phone, e-mail, address or logo is removed."""
     changes: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     for name in ("primary_phone", "primary_email", "address", "logo_url"):
         if changes.get(name) == "":

@@ -1,4 +1,4 @@
-"""How results look: one JSON value for scripts, else lines for people."""
+"""Output: one JSON value for scripts, otherwise lines for people."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ org_option = click.option("--org", "organization", metavar="ORG", required=True)
 
 @click.group()
 def person() -> None:
-    """Add, list and remove members of a team. Tasks can be assigned to a member's id."""
+    """Add, list and remove team members. A task can be assigned to a member's id."""
 
 
 @person.command()
@@ -33,7 +33,7 @@ def person() -> None:
 @as_json
 @click.pass_obj
 def add(settings: Settings, organization: str, name: str, email: str, role: Role, as_json: bool) -> None:
-    """Add a member."""
+    """Add a team member."""
 
     async def unit(session: Session) -> Person:
         return await people.add_person(await lookups.context(session, organization), name, email, role)
@@ -46,7 +46,7 @@ def add(settings: Settings, organization: str, name: str, email: str, role: Role
 @as_json
 @click.pass_obj
 def list_all(settings: Settings, organization: str, as_json: bool) -> None:
-    """List the members."""
+    """List the team members."""
 
     async def unit(session: Session) -> list[Person]:
         return await lookups.list_people(await lookups.context(session, organization))
@@ -55,7 +55,7 @@ def list_all(settings: Settings, organization: str, as_json: bool) -> None:
     if as_json:
         show_json(found)
     else:
-        show_table(found, ("id", "name", "email", "role"), nothing="Nobody is on this team yet.")
+        show_table(found, ("id", "name", "email", "role"), nothing="This team has no members yet.")
 
 
 @person.command()
@@ -64,7 +64,7 @@ def list_all(settings: Settings, organization: str, as_json: bool) -> None:
 @as_json
 @click.pass_obj
 def remove(settings: Settings, organization: str, who: str, as_json: bool) -> None:
-    """Remove a member. Their tasks keep their id."""
+    """Remove a member. Their tasks stay assigned to their id."""
 
     async def unit(session: Session) -> Person:
         ctx = await lookups.context(session, organization)

@@ -1,4 +1,4 @@
-"""A bar on the terminal for commands that take a while."""
+"""A progress bar for commands that take a while."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def progress_bar(length: int, label: str, *, shown: bool = True) -> AbstractContextManager[ProgressBar[int]]:
-    """On standard error, and nothing at all where that is no terminal."""
+    """A bar on standard error, if that is a terminal."""
     return click.progressbar(
         length=length, label=click.format_filename(label), file=sys.stderr, hidden=not (shown and sys.stderr.isatty())
     )

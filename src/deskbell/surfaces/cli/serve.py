@@ -1,4 +1,4 @@
-"""deskbell serve: one process that holds the file and answers."""
+"""deskbell serve: the server, in one process or several."""
 
 from __future__ import annotations
 
@@ -59,16 +59,20 @@ class AnnouncedServer(uvicorn.Server):
             click.echo(self.greeting, err=True)
 
     def stop_early(self, *_: Any) -> None:
-        """A signal before uvicorn listens for it. Afterwards uvicorn repeats the one that it has obeyed: nothing is left to do."""
+        """Handles a signal before uvicorn does. After its own shutdown uvicorn raises the signal again: nothing is left to do."""
         if not self.started:
             raise SystemExit(0)
 
 
 @click.command()
-@click.option("--host", help="Address to listen on; by default DESKBELL_HOST or 127.0.0.1.")
-@click.option("--port", type=click.IntRange(0, 65535), help="By default DESKBELL_PORT or 8000; 0 takes a free one.")
-@click.option("--database", metavar="URL", help="Where the data is; by default DESKBELL_DATABASE.")
-@click.option("--workers", type=click.IntRange(1, 64), help="Processes on the one port; more than 1 needs PostgreSQL.")
+@click.option("--host", help="Address to listen on. Default: DESKBELL_HOST, or 127.0.0.1.")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    help="Port to listen on. Default: DESKBELL_PORT, or 8000. 0 picks a free port.",
+)
+@click.option("--database", metavar="URL", help="URL of the database. Default: DESKBELL_DATABASE.")
+@click.option("--workers", type=click.IntRange(1, 64), help="Number of processes. More than one needs PostgreSQL.")
 @click.pass_obj
 def serve(settings: Settings, host: str | None, port: int | None, database: str | None, workers: int | None) -> None:
     """Serve the API until Ctrl-C. Creates or upgrades the database first.
@@ -85,28 +89,28 @@ def serve(settings: Settings, host: str | None, port: int | None, database: str 
             run(settings, listener)
         else:
             supervise(settings, listener)
-    click.echo("Deskbell has stopped. Everything that was acknowledged is stored.", err=True)
+    click.echo("Deskbell has stopped. Every acknowledged change is stored.", err=True)
 
 
 @contextlib.contextmanager
 def held(settings: Settings) -> Iterator[None]:
-    """An SQLite file is one process's; a PostgreSQL is shared by as many as come."""
+    """Locks an SQLite file for this process. PostgreSQL may be shared by any number."""
     if databases.is_postgres(settings.database):
         yield
         return
     if settings.workers > 1:
         raise click.ClickException(
-            "An SQLite file is served by one process. For --workers above 1 set DESKBELL_DATABASE=postgresql://... "
-            "and move the data with `deskbell copy`."
+            "Only one process can serve an SQLite file. For more workers move the data to PostgreSQL with `deskbell copy`, "
+            "and set DESKBELL_DATABASE=postgresql://..."
         )
     path = file_of(settings.database)
     with sqlite.exclusive(path):
-        is_empty(path)  # refuses a file of somebody else's
+        is_empty(path)  # refuses a file of another program
         yield
 
 
 def listening(settings: Settings) -> socket.socket:
-    """A bound socket, or a clear word on why there is none."""
+    """A bound socket, or an error that says why there is none."""
     try:
         return bound(settings.host, settings.port)
     except OSError as error:
@@ -116,7 +120,7 @@ def listening(settings: Settings) -> socket.socket:
 
 
 def bound(host: str, port: int, *, shared: bool = False) -> socket.socket:
-    """A socket with an address, which others may have as well if it is `shared`."""
+    """A socket bound to an address, which other sockets may share if it is `shared`."""
     made = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
     try:
         made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -130,9 +134,9 @@ def bound(host: str, port: int, *, shared: bool = False) -> socket.socket:
 
 
 class SocketPerWorker:
-    """Stands for a socket: whoever unpickles it has one of its own on the port. Linux then deals connections out evenly.
+    """Stands in for a socket: each worker that unpickles it gets a socket of its own on the port, and Linux spreads connections evenly.
 
-    Where workers wait at one socket, whichever wakes first takes all that have come: one of four was seen to have 39 of 64.
+    With one shared socket, the worker that wakes first accepts all waiting connections: one of four had 39 of 64 in a test.
     """
 
     def __init__(self, address: tuple[str, int]) -> None:
@@ -143,7 +147,7 @@ class SocketPerWorker:
 
 
 class Supervisor(Multiprocess):
-    """Keeps the workers alive, and says what is served as soon as one of them answers."""
+    """Keeps the workers alive, and prints the greeting when the first one is ready."""
 
     def __init__(self, config: uvicorn.Config, listener: Any, greeting: str) -> None:
         super().__init__(config, [listener])
@@ -157,14 +161,14 @@ class Supervisor(Multiprocess):
 
 
 def supervise(settings: Settings, listener: socket.socket) -> None:
-    """Keeps the workers alive: one that dies is replaced, and a signal lets all of them finish."""
+    """Runs the workers. One that dies is replaced, and a signal lets all of them finish their work."""
     pass_on(settings)
     host, port = listener.getsockname()[:2]
     with contextlib.ExitStack() as stack:
         place: Any = listener
         if sys.platform == "linux":
-            listener.close()  # it has shown that nobody else is there
-            stack.enter_context(bound(host, port, shared=True))  # keeps the port while no worker has it
+            listener.close()  # it has shown that the port is free
+            stack.enter_context(bound(host, port, shared=True))  # keeps the port while no worker is bound to it
             place = SocketPerWorker((host, port))
         config = uvicorn_config(settings, "deskbell.app:create", factory=True, workers=settings.workers)
         Supervisor(config, place, greeting(settings, port)).run()
@@ -179,14 +183,14 @@ def run(settings: Settings, listener: socket.socket) -> None:
         signal.signal(number, server.stop_early)
     try:
         server.run(sockets=[listener])
-    except SystemExit as end:  # uvicorn's way to say that the application did not start
+    except SystemExit as end:  # this is how uvicorn reports that the application did not start
         if end.code:
-            raise click.ClickException("Deskbell could not start; the log above says why.") from None
+            raise click.ClickException("Deskbell could not start; see the log above.") from None
         raise
 
 
 def greeting(settings: Settings, port: int) -> str:
-    """What is served and where, and the next thing to do."""
+    """What is served and where, and what to do next."""
     with contextlib.closing(databases.guest(settings.database)) as guest:
         found = guest.read(lookups.list_organizations)
     address = address_of(settings.host, port)
@@ -201,5 +205,5 @@ def greeting(settings: Settings, port: int) -> str:
         lines.append(f"  next           {call} org create NAME, or {call} demo")
     else:
         organization = found[0].id if len(found) == 1 else "ORG"
-        lines.append(f"  make a key     {call} key create --org {organization} --name NAME")
+        lines.append(f"  create a key   {call} key create --org {organization} --name NAME")
     return "\n".join(lines)

@@ -1,4 +1,4 @@
-"""deskbell simulate: the outside world, for trying."""
+"""deskbell simulate: what a carrier would bring, without a carrier."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from deskbell.surfaces.cli.output import as_json, show_json, show_record
 
 @click.group()
 def simulate() -> None:
-    """Let something come in, as if from a carrier."""
+    """Simulate what would come in from a carrier."""
 
 
 @simulate.command()
 @click.option("--org", "organization", metavar="ORG", required=True)
-@click.option("--from", "sender", metavar="NUMBER", required=True, help="Who texts.")
+@click.option("--from", "sender", metavar="NUMBER", required=True, help="The sender's phone number.")
 @click.argument("body")
 @as_json
 @click.pass_obj
 def text(settings: Settings, organization: str, sender: str, body: str, as_json: bool) -> None:
-    """Let a text come in. STOP, START and HELP do what they do; a running server sends the answers."""
+    """Simulate a text that comes in. STOP, START and HELP take effect as usual; a running server sends the replies."""
 
     async def unit(session: Session) -> Message:
         return await inbound.receive_text(await lookups.context(session, organization), sender, body)

@@ -23,7 +23,7 @@ def settings() -> str:
     lines = [
         "# Settings",
         "",
-        "Each is an environment variable. All have defaults.",
+        "Settings are environment variables. All of them have defaults.",
         "",
         "| variable | type | default | meaning |",
         "|---|---|---|---|",

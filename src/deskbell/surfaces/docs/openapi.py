@@ -22,32 +22,32 @@ from deskbell.foundation.json import MAX_BODY, MAX_INTEGER, MOST_CONTAINERS
 from deskbell.foundation.pagination import Meta
 from deskbell.surfaces.docs import examples, schemas
 
-INTRODUCTION = f"""Leads, appointments, tasks and conversations of one organization, which the API key decides.
+INTRODUCTION = f"""Leads, appointments, tasks and conversations of one organization: the one that the API key belongs to.
 
-Send `Authorization: Bearer brk_...` with every request. A key with scopes may do only what they name; write does not imply read.
-Bodies and answers are JSON in UTF-8, at most {MAX_BODY // 2**20} MiB with {MOST_CONTAINERS:,} lists and objects. Unknown fields and query
-parameters are ignored. No string may hold the character NUL, and no integer may need more than 64 bits. Times are ISO 8601; one
-without an offset is read as UTC.
-Updates are PUT with a partial body: absent fields stay, null clears a nullable one.
+Send `Authorization: Bearer brk_...` with every request. A key with scopes may only do what they grant; write does not imply read.
+Request and response bodies are JSON in UTF-8. A request body may have {MAX_BODY // 2**20} MiB and {MOST_CONTAINERS:,} lists and objects.
+Unknown fields and query parameters are ignored. Strings must not contain the NUL character, and integers must fit 64 bits. Times are
+ISO 8601; a time without an offset is read as UTC.
+Updates are PUT with a partial body: absent fields keep their value, null clears a nullable one.
 
-Requests are counted per key and minute, reads (GET) and writes apart; the `RateLimit-*` headers of every answer say what is left.
-Errors have one shape, `{{"error": {{"code", "message", "retryable"}}}}`: rely on `code`, obey `retryable`.
+Rate limits are per key and minute, separate for reads (GET) and writes; the `RateLimit-*` headers of every response say what is left.
+Errors have one form, `{{"error": {{"code", "message", "retryable"}}}}`: rely on `code`, obey `retryable`.
 A write with an `Idempotency-Key` can be repeated safely for {idempotency.KEPT // 3600} hours. HEAD works wherever GET does."""
 
 _count: Schema = {"type": "integer", "format": "int64", "minimum": 0}
 
 HEADERS: dict[str, dict[str, Any]] = {
     "X-Request-Id": {
-        "description": "The request's name in the server's log: the caller's own, if it sent one, else a new one",
+        "description": "The request's id in the server's log: the one that the client sent, or a new one",
         "schema": {"type": "string", "pattern": "^[A-Za-z0-9_-]{1,64}$"},
     },
-    "RateLimit-Limit": {"description": "Requests per minute that the key may make", "schema": _count},
+    "RateLimit-Limit": {"description": "The key's requests per minute", "schema": _count},
     "RateLimit-Remaining": {"description": "Requests left in this minute", "schema": _count},
     "RateLimit-Reset": {"description": "When the next minute begins, in Unix seconds", "schema": _count},
-    "Retry-After": {"description": "Seconds to wait before another try", "schema": _count},
+    "Retry-After": {"description": "Seconds to wait before a retry", "schema": _count},
     "WWW-Authenticate": {"description": "How to authenticate", "schema": {"const": CRM.dialect.challenge.decode()}},
     "Idempotency-Replayed": {
-        "description": "Present when this is the stored answer of an earlier request",
+        "description": "Present if this is the stored response to an earlier request",
         "schema": {"const": "true"},
     },
 }
@@ -57,7 +57,7 @@ SOMETIMES = {401: ("WWW-Authenticate",), 429: ("Retry-After",), 503: ("Retry-Aft
 IDEMPOTENCY_KEY = {
     "name": "Idempotency-Key",
     "in": "header",
-    "description": "Any text of your own that is new for each write. A repeat with the same key and body gets the stored answer.",
+    "description": "Any text, different for each write. A repeat with the same key and body returns the stored response.",
     "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
 }
 
@@ -226,8 +226,8 @@ def error_example(code: str) -> dict[str, Any]:
 def error_schema() -> Schema:
     """The envelope. New codes may be added, so the list of today's is not part of it."""
     members: dict[str, Schema] = {
-        "code": {"type": "string", "description": "What happened, for programs. Stable; described at /docs/errors"},
-        "message": {"type": "string", "description": "What happened, for people. May change"},
+        "code": {"type": "string", "description": "The error, for programs. Stable; described at /docs/errors"},
+        "message": {"type": "string", "description": "The error, for people. May change"},
         "retryable": {"type": "boolean", "description": "Whether the same request may succeed later"},
     }
     inner = {"type": "object", "properties": members, "required": list(members), "additionalProperties": False}

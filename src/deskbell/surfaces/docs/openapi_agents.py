@@ -20,25 +20,25 @@ from deskbell.foundation.ids import PublicId
 from deskbell.foundation.json import MAX_BODY, MAX_INTEGER, MOST_CONTAINERS
 from deskbell.surfaces.docs import examples, openapi, schemas
 
-INTRODUCTION = f"""Agents of one organization, which the API key decides.
+INTRODUCTION = f"""Agents of one organization: the one that the API key belongs to.
 
-Send `Authorization: Bearer brs_live_...` with every request. Keys belong to an application; its type decides what they may do. Those of
-a `backend-service` may call everything; keys of `agent-consumer` and `web-integration` only what says "every key".
-Requests are snake_case, answers camelCase and without an envelope. Bodies are JSON in UTF-8, at most {MAX_BODY // 2**20} MiB with
-{MOST_CONTAINERS:,} lists and objects. Times are ISO 8601 in UTC with milliseconds. Lists take `limit` and `offset` and tell the exact
-`total`. Updates are PUT with a partial body: absent fields stay, null clears a nullable one.
+Send `Authorization: Bearer brs_live_...` with every request. A key belongs to an application, whose type decides what the key may do:
+keys of a `backend-service` may call everything, keys of an `agent-consumer` or a `web-integration` only what is marked "every key".
+Requests are in snake_case, responses in camelCase and without an envelope. A request body is JSON in UTF-8 with at most
+{MAX_BODY // 2**20} MiB and {MOST_CONTAINERS:,} lists and objects. Times are ISO 8601 in UTC with milliseconds. Lists accept `limit` and
+`offset` and return the exact `total`. Updates are PUT with a partial body: absent fields keep their value, null clears a nullable one.
 
-Requests are counted per key and minute; the `RateLimit-*` headers of every answer say what is left. Errors have one shape,
-`{{"error", "message", "timestamp"}}`, with the status in words as `error`. Retry 429 and 503 after the seconds in `Retry-After`, from
-then on with doubled waits of up to half a minute. Web pages may call from an application's listed origins."""
+Rate limits are per key and minute; the `RateLimit-*` headers of every response say what is left. Errors have one form,
+`{{"error", "message", "timestamp"}}`, where `error` is the reason phrase of the status. Retry 429 and 503 after the number of seconds in
+`Retry-After`, then with doubled waits of up to half a minute. Web pages may call from the origins that an application lists."""
 
 EVERY_KEY, BACKEND = "every key", "keys of backend services"
 ACCESS = {
-    EVERY_KEY: "agent-consumer, web-integration and backend-service: the keys of the first two end up in public pages",
-    BACKEND: "backend-service alone; `DESKBELL_FULL_ACCESS_TYPES` decides",
+    EVERY_KEY: "keys of all applications: agent-consumer, web-integration and backend-service",
+    BACKEND: "keys of a backend-service only; `DESKBELL_FULL_ACCESS_TYPES` can add other types",
 }
 FILE = {"type": "string", "format": "binary", "description": "The file, with its name"}
-AWAY = 503  # what a database that is away is answered with here
+AWAY = 503  # the status when the database cannot be reached
 TEXTS = {
     "unauthorized": "Invalid or revoked API key",
     "not_found": "Agent not found",
@@ -205,7 +205,7 @@ def error_example(code: str) -> dict[str, Any]:
 
 def error_schema() -> Schema:
     members: dict[str, Schema] = {
-        "error": {"type": "string", "description": "The status in words"},
+        "error": {"type": "string", "description": "The reason phrase of the status"},
         "message": {"type": "string", "description": "What happened, and how to fix it"},
         "timestamp": {"type": "string", "format": "date-time"},
     }
