@@ -97,7 +97,7 @@ def test_the_days_of_a_report_are_checked(backend: AgentApi, query: str, field: 
 def test_without_metering_an_empty_wallet_stops_nothing(alice: Api, backend: AgentApi) -> None:
     id = agent(backend, **PROMPT)["id"]
     chatted(alice, id)
-    assert alice.do(lambda ctx: agents.speaker(ctx, id)).model == "openai/gpt-4o"
+    assert alice.do(lambda ctx: agents.live_agent(ctx, id)).model == "openai/gpt-4o"
     assert alice.do(credits.balance) == 0
 
 
@@ -105,8 +105,8 @@ def test_a_metered_wallet_pays_and_an_empty_one_stops_the_work(tmp_path: Path) -
     with running(tmp_path / "metered.db", Settings(access_log=False, metering=True)) as server:
         alice = server.api(server.organization())
         id = agent(application(server, alice.organization_id), **PROMPT)["id"]
-        with pytest.raises(Problem, match="wallet is empty") as refusal:
-            alice.do(lambda ctx: agents.speaker(ctx, id))
+        with pytest.raises(Problem, match="do not cover this request") as refusal:
+            alice.do(lambda ctx: agents.live_agent(ctx, id))
         assert (refusal.value.status, refusal.value.code) == (402, "payment_required")
         backend = application(server, alice.organization_id)
         base = backend.post("/knowledge-bases", {"name": "Prices"}).json()["id"]
@@ -114,9 +114,9 @@ def test_a_metered_wallet_pays_and_an_empty_one_stops_the_work(tmp_path: Path) -
             backend.post("/kb/search", {"kb_id": base, "query": "metal"}),
             backend.post(f"/knowledge-bases/{base}/documents", {"title": "Prices", "text": "Metal"}),
         ):
-            denied(answer, 402, "The organization's wallet is empty, or a monthly budget is used up.")
+            denied(answer, 402, "The organization's credits or a monthly budget do not cover this request.")
         alice.do(lambda ctx: credits.add(ctx, 3 * CREDIT))
-        alice.do(lambda ctx: agents.speaker(ctx, id))
+        alice.do(lambda ctx: agents.live_agent(ctx, id))
         chatted(alice, id)
         assert alice.do(credits.balance) == CREDIT
 
@@ -127,17 +127,17 @@ def test_a_budget_of_the_month_is_hard(alice: Api, backend: AgentApi, of_agent: 
     ours, other = (agent(backend, **PROMPT)["id"] for _ in range(2))
     alice.do(lambda ctx: credits.set_budget(ctx, ours if of_agent else None, 2 * CREDIT))
     chatted(alice, ours, cost=0.0199)
-    alice.do(lambda ctx: agents.speaker(ctx, ours))
+    alice.do(lambda ctx: agents.live_agent(ctx, ours))
     chatted(alice, ours, cost=0.0001)
     with pytest.raises(Problem, match="monthly budget"):
-        alice.do(lambda ctx: agents.speaker(ctx, ours))
+        alice.do(lambda ctx: agents.live_agent(ctx, ours))
     if of_agent:
-        alice.do(lambda ctx: agents.speaker(ctx, other))
+        alice.do(lambda ctx: agents.live_agent(ctx, other))
     else:
         with pytest.raises(Problem, match="monthly budget"):
-            alice.do(lambda ctx: agents.speaker(ctx, other))
+            alice.do(lambda ctx: agents.live_agent(ctx, other))
     alice.do(lambda ctx: credits.set_budget(ctx, ours if of_agent else None, None))
-    alice.do(lambda ctx: agents.speaker(ctx, ours))
+    alice.do(lambda ctx: agents.live_agent(ctx, ours))
 
 
 def test_a_key_has_so_many_requests_a_minute_reads_and_writes_together(tmp_path: Path) -> None:

@@ -39,7 +39,7 @@ def numbers(backend: AgentApi, path: str) -> list[int]:
 
 def answering(alice: Api, path: str) -> tuple[str, str]:
     """Model and prompt that a conversation would get now."""
-    found = alice.do(lambda ctx: agents.speaker(ctx, path.rpartition("/")[2]))
+    found = alice.do(lambda ctx: agents.live_agent(ctx, path.rpartition("/")[2]))
     return found.model, found.system_prompt
 
 

@@ -55,7 +55,7 @@ def test_who_has_nothing_left_is_refused_before_the_model_is_asked(
     talk = desk(alice, "scripted/cost")
     pay(alice, talk, payer, 0)
     models.look()
-    used_up = "The organization's wallet is empty, or a monthly budget is used up."
+    used_up = "The organization's credits or a monthly budget do not cover this request."
     if payer != "wallet":
         used_up = f"The monthly budget of this {payer} is used up"
     denied(talk.post("Hello", stream=stream), 402, used_up)
@@ -107,7 +107,7 @@ def test_what_was_held_back_by_a_process_that_died_is_free_after_its_lease(
     pay(alice, talk, "agent", CREDIT)
     alice.do(lambda ctx: reservations.reserve(ctx, talk.agent_id, "chat", talk.agent_id, 0.01))
     assert talk.post("Hello").status_code == 402
-    alice.do(lambda ctx: reservations.settle(ctx, talk.agent_id))
+    alice.do(lambda ctx: reservations.end(ctx, talk.agent_id))
     monkeypatch.setattr(reservations, "LEASE", -1.0)
     alice.do(lambda ctx: reservations.reserve(ctx, talk.agent_id, "chat", talk.agent_id, 0.01))
     monkeypatch.undo()

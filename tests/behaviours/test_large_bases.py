@@ -206,14 +206,14 @@ def test_a_deleted_base_leaves_nothing(large: Server, shelf: Library) -> None:
 def test_a_base_that_goes_while_its_index_is_stored_leaves_nothing(large: Server, shelf: Library) -> None:
     name, tables = f"{BUILD_INDEX} {shelf.id}", ("knowledge_segments", "knowledge_blocks")
     eventually(lambda: not ask(large.database, "SELECT FROM jobs WHERE dedupe = $1", name), 60)
-    act(shelf, partial(jobs.queue_index_build, base_id=shelf.id, delay=3600))  # stands for a job under way
+    act(shelf, partial(jobs.queue_index_build, base_id=shelf.id, delay=3600))  # stands for a running job
     assert shelf.api.delete(f"/knowledge-bases/{shelf.id}").status_code == 200
     eventually(
         lambda: not ask(large.database, "SELECT FROM jobs WHERE lane = $1 AND kind = $2", shelf.id, CLEAN_UP), 60
     )
     assert all(stored(large, shelf, table) for table in tables)
     ask(large.database, "DELETE FROM jobs WHERE dedupe = $1", name)
-    act(shelf, partial(build_transactions.finish_build, base_id=shelf.id, adopt=None, live={}))
+    act(shelf, partial(build_transactions.finish_build, base_id=shelf.id, next_embedder=None, live={}))
     eventually(lambda: not any(stored(large, shelf, table) for table in tables), 60)
 
 

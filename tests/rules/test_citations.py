@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from deskbell.agents.citations import Citations, without
+from deskbell.agents.citations import Citations, without_citations
 from deskbell.agents.models.base import ModelUnavailable
 
 
@@ -53,4 +53,4 @@ def test_a_reply_of_nothing_but_brackets_is_no_reply() -> None:
 
 
 def test_later_turns_do_not_see_the_numbers() -> None:
-    assert without("Ten years [1], or more [2, 3].") == "Ten years, or more."
+    assert without_citations("Ten years [1], or more [2, 3].") == "Ten years, or more."

@@ -1,26 +1,30 @@
-"""How much of what was said goes into a prompt."""
+"""How much of a conversation goes into a prompt."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
-from deskbell.agents.citations import without
+from deskbell.agents.citations import without_citations
 from deskbell.agents.models.base import Turn, tokens
 
 
 def recent(newest_first: Iterable[tuple[str, str]], budget: int) -> list[Turn]:
-    """The latest messages that fit into so many tokens, oldest first. Where some are left out, a person says the first, as some endpoints want.
+    """The latest messages that fit into so many tokens, oldest first. If some are left out, the first is a user's, as some endpoints require.
 
-    Citations are taken out of replies: their numbers are those of other passages. A reply of nothing else keeps them, as endpoints refuse
-    an empty message.
+    Citations are removed from replies, since their numbers refer to other passages. A reply of nothing else keeps them: endpoints refuse
+    empty messages.
     """
-    kept: list[Turn] = []
+    messages: list[Turn] = []
     for role, content in newest_first:
-        turn = Turn("assistant", without(content).strip() or content) if role == "assistant" else Turn("user", content)
+        turn = (
+            Turn("assistant", without_citations(content).strip() or content)
+            if role == "assistant"
+            else Turn("user", content)
+        )
         budget -= tokens(turn.text)
         if budget < 0:
-            while len(kept) > 1 and kept[-1].role == "assistant":
-                kept.pop()
+            while len(messages) > 1 and messages[-1].role == "assistant":
+                messages.pop()
             break
-        kept.append(turn)
-    return kept[::-1]
+        messages.append(turn)
+    return messages[::-1]

@@ -1,4 +1,4 @@
-"""The jobs of agents, as they are queued."""
+"""The jobs of agents, and how they are queued."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ SUMMARIZE = "agents.summarize"
 
 
 class SummaryJob(msgspec.Struct):
-    """`prefix` stands before the summary."""
+    """`prefix` is put in front of the summary."""
 
     agent_id: str
     number: int
@@ -20,6 +20,6 @@ class SummaryJob(msgspec.Struct):
 
 
 async def summarize(ctx: Context, agent_id: str, number: int, prefix: str = "") -> None:
-    """Asks for a model's words for a version, in the transaction that stores it."""
+    """Queues a model's summary of a version, in the transaction that stores the version."""
     job = msgspec.structs.asdict(SummaryJob(agent_id, number, prefix))
     await jobs.enqueue(ctx.db, SUMMARIZE, job, organization_id=ctx.organization_id, queue=QUEUE)

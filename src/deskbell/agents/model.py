@@ -19,7 +19,7 @@ Prompt = Annotated[
     str,
     Meta(
         max_length=100_000,
-        description="What the model is told first; `{{name}}` stands for a variable",
+        description="The model's instructions; `{{name}}` stands for a variable",
         examples=["You answer for {{business}}. Be brief."],
     ),
 ]
@@ -32,7 +32,7 @@ Variables = Annotated[
         examples=[{"business": "Acme Roofing"}],
     ),
 ]
-Welcome = Annotated[str, Meta(max_length=5000, description="What each new conversation begins with")]
+Welcome = Annotated[str, Meta(max_length=5000, description="The first message of each new conversation")]
 BaseIds = Annotated[list[str], Meta(max_length=100, description="Knowledge bases to answer from")]
 
 
@@ -50,7 +50,7 @@ class Bot(msgspec.Struct, rename="camel"):
 
 
 class Bots(msgspec.Struct):
-    """A part of the list of agents."""
+    """One page of the list of agents."""
 
     bots: list[Bot]
     pagination: Pagination
@@ -78,7 +78,7 @@ class PublicAgent(msgspec.Struct, rename="camel"):
 
 
 class Agent(msgspec.Struct, rename="camel"):
-    """An agent as it is edited. With `pendingEdits` the live version is an older one, and it is that which answers.
+    """An agent as it is edited. With `pendingEdits` its live version, which answers, is an older one.
 
     `awaitingApproval` says that an owner or admin has to publish what a member or an application wants to.
     """
@@ -101,7 +101,7 @@ class Agent(msgspec.Struct, rename="camel"):
 
 
 class NewAgent(msgspec.Struct, kw_only=True):
-    """What an agent is made from. It is a draft until it is published, and may lack everything but a name."""
+    """A new agent. It is a draft until it is published, and needs only a name."""
 
     name: Name
     description: Description | None = None
@@ -162,7 +162,7 @@ class VersionSummary(msgspec.Struct, rename="camel"):
 
 
 class Versions(msgspec.Struct):
-    """A part of the list of an agent's versions, newest first."""
+    """One page of the list of an agent's versions, newest first."""
 
     versions: list[VersionSummary]
     pagination: Pagination

@@ -1,4 +1,4 @@
-"""What can be done with agents: list, read, create and change them, and what a conversation needs to know of one."""
+"""What can be done with agents: list, read, create and change them; and the agent as a conversation needs it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from deskbell.knowledge.bases import names_of_bases
 
 
 class LiveAgent(msgspec.Struct):
-    """An agent as it answers: its live version, or the draft of one that was never published.
+    """An agent as it answers: its live version, or its draft if it was never published.
 
     `limited` says that a wallet or a budget pays for its replies.
     """
@@ -64,7 +64,7 @@ async def get_agent(ctx: Context, id: str) -> PublicAgent:
 
 async def create_agent(ctx: Context, new: NewAgent) -> Agent:
     """Create an agent. It is a draft until it is published; only its name is required."""
-    moment = ctx.now
+    now = ctx.now
     rules.validate_names(new.variables)
     given = msgspec.structs.asdict(new)
     bases: list[str] = given.pop("kb_ids")
@@ -75,8 +75,8 @@ async def create_agent(ctx: Context, new: NewAgent) -> Agent:
         "variables": msgspec.json.encode(new.variables).decode(),
         "last_version": 0,
         "awaiting_approval": False,
-        "created_at": moment,
-        "updated_at": moment,
+        "created_at": now,
+        "updated_at": now,
     }
     await ctx.db.run(insert(store.agents, row))
     await link(ctx, row["id"], bases)
@@ -90,17 +90,17 @@ async def link(ctx: Context, id: str, base_ids: list[str]) -> None:
     if len(names) < len(wanted):
         raise Problem("not_found", "Knowledge base not found")
     await ctx.db.run(store.unlink_bases(ctx.organization_id, id))
-    for place, base in enumerate(wanted):
-        row = {"organization_id": ctx.organization_id, "agent_id": id, "knowledge_base_id": base, "position": place}
+    for position, base in enumerate(wanted):
+        row = {"organization_id": ctx.organization_id, "agent_id": id, "knowledge_base_id": base, "position": position}
         await ctx.db.run(insert(store.agent_knowledge_bases, row))
 
 
 async def update_agent(ctx: Context, id: str, changes: AgentChanges) -> Agent:
     """Change some fields of an agent. Model, prompt and variables of a published one become a new version, live once it is published.
 
-    Name, description, welcome message and knowledge bases hold at once. Absent fields stay, null clears a nullable one.
+    Name, description, welcome message and knowledge bases apply at once. Absent fields stay, null clears a nullable one.
     """
-    row = await agent_row(ctx, id, hold=True)
+    row = await agent_row(ctx, id, lock=True)
     given: dict[str, Any] = {
         name: value for name, value in msgspec.structs.asdict(changes).items() if value is not UNSET
     }
@@ -122,38 +122,46 @@ async def publish_agent(ctx: Context, id: str) -> Agent:
 
     Where the organization wants approval, a new model or prompt of a member or an application waits for an owner or admin.
     """
-    await versions.publish(ctx, await agent_row(ctx, id, hold=True))
+    await versions.publish(ctx, await agent_row(ctx, id, lock=True))
     return await edited(ctx, id)
 
 
-async def speaker(ctx: Context, id: str) -> LiveAgent:
-    """The agent as it answers now, after a look at wallet and budgets; 400 for a draft that lacks model or prompt."""
+async def live_agent(ctx: Context, id: str) -> LiveAgent:
+    """The agent as it answers now. Raises `payment_required` without credit, and `validation_error` for a draft without model or prompt."""
     row = await agent_row(ctx, id)
     if row.live_version is None:
-        held = versions.complete(row)
+        configuration = versions.complete(row)
     else:
-        held = versions.configuration(await versions.version_row(ctx, id, row.live_version))
-    limited = await credits.check(ctx, id)
+        configuration = versions.configuration(await versions.version_row(ctx, id, row.live_version))
+    limited = await credits.require_credit(ctx, id)
     bases = [base.id for base in await knowledge_bases(ctx, id)]
-    return LiveAgent(id, held.model, held.system_prompt, held.variables, row.welcome_message, bases, limited)
+    return LiveAgent(
+        id=id,
+        model=configuration.model,
+        system_prompt=configuration.system_prompt,
+        variables=configuration.variables,
+        welcome_message=row.welcome_message,
+        kb_ids=bases,
+        limited=limited,
+    )
 
 
 async def debit_chat(
-    ctx: Context, who: LiveAgent, reservation: str | None, input_tokens: int, output_tokens: int, cost: int
+    ctx: Context, agent: LiveAgent, reservation: str | None, input_tokens: int, output_tokens: int, cost: int
 ) -> None:
-    """Takes what a reply has cost, in billionths of a US dollar, in the transaction that saves it, and ends its reservation."""
+    """Charges what a reply has cost, in billionths of a US dollar, in the transaction that saves it, and ends its reservation."""
     if reservation:
-        await reservations.settle(ctx, reservation)
+        await reservations.end(ctx, reservation)
     tokens = {"input_tokens": input_tokens, "output_tokens": output_tokens}
-    await credits.record(ctx, activity="chat", agent_id=who.id, cost=cost / NANO, **tokens)
+    await credits.record(ctx, activity="chat", agent_id=agent.id, cost=cost / NANO, **tokens)
 
 
 async def organization_of(session: Session, id: str) -> str:
-    """The organization that has this agent, for commands that are given its id alone."""
-    found = await session.one(store.organization_of_agent(id))
-    if found is None:
+    """The organization of an agent, for commands that are given its id alone."""
+    organization_id = await session.one(store.organization_of_agent(id))
+    if organization_id is None:
         raise Problem("not_found", f"No agent has the id {id}")
-    return found
+    return organization_id
 
 
 OPERATIONS = [

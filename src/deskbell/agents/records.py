@@ -1,4 +1,4 @@
-"""An agent as it is stored, read and written; what both its edits and its versions need."""
+"""Reads and writes stored agents, for their edits and their versions."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from deskbell.foundation.ids import organization_public_id
 from deskbell.knowledge.bases import names_of_bases
 
 
-async def agent_row(ctx: Context, id: str, *, hold: bool = False) -> AgentRow:
-    find = store.held_agent if hold else store.agent_row
-    found = await ctx.db.one(find(ctx.organization_id, id))
-    if found is None:
+async def agent_row(ctx: Context, id: str, *, lock: bool = False) -> AgentRow:
+    find = store.lock_agent if lock else store.agent_row
+    row = await ctx.db.one(find(ctx.organization_id, id))
+    if row is None:
         raise Problem("not_found", "Agent not found")
-    return found
+    return row
 
 
 async def edited(ctx: Context, id: str) -> Agent:

@@ -1,4 +1,4 @@
-"""How prompts are filled, and how a change of an agent is told in words."""
+"""How a prompt's variables are replaced, and how a change of an agent is summarized."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ UNCHANGED = "Saved with the same model, prompt and variables"
 
 
 def validate_names(variables: Mapping[str, str]) -> None:
-    """Refuses names that no prompt could use."""
+    """Refuses names that cannot be used in a prompt."""
     for name in variables:
         if _name(name) is None:
             raise invalid(
@@ -25,13 +25,13 @@ def validate_names(variables: Mapping[str, str]) -> None:
             )
 
 
-def filled(prompt: str, variables: Mapping[str, str]) -> str:
-    """A prompt with its template variables replaced, once; names that are not known stay as they are."""
-    return _variable.sub(lambda found: variables.get(found.group(1), found.group(0)), prompt)
+def fill_prompt(prompt: str, variables: Mapping[str, str]) -> str:
+    """A prompt with its template variables replaced, once; unknown ones stay as they are."""
+    return _variable.sub(lambda match: variables.get(match.group(1), match.group(0)), prompt)
 
 
 def summary(before: Configuration | None, after: Configuration) -> str:
-    """What a version changes, in a line. The same two versions always give the same words."""
+    """What a version changes, in one line. The same two versions always give the same text."""
     if before is None:
         return FIRST
     parts = []
@@ -45,24 +45,24 @@ def summary(before: Configuration | None, after: Configuration) -> str:
 
 
 def prompt_change(before: str, after: str) -> str:
-    """How many lines are new, gone or different. Lines are counted, not aligned: that takes minutes for some prompts."""
+    """How many lines were added, removed or changed. Lines are counted, not aligned, which would take minutes for some prompts."""
     old, new = Counter(before.splitlines()), Counter(after.splitlines())
-    more, less = (new - old).total(), (old - new).total()
-    changed = min(more, less)
-    added, removed = more - changed, less - changed
-    found = [
+    new_lines, old_lines = (new - old).total(), (old - new).total()
+    changed = min(new_lines, old_lines)
+    added, removed = new_lines - changed, old_lines - changed
+    parts = [
         f"{count} line{'s' if count != 1 else ''} {how}"
         for count, how in ((changed, "changed"), (added, "added"), (removed, "removed"))
         if count
     ]
     moved = before.splitlines() != after.splitlines()
-    return ", ".join(found) or ("lines moved" if moved else "spacing changed")
+    return ", ".join(parts) or ("lines moved" if moved else "spacing changed")
 
 
 def variable_change(before: Mapping[str, str], after: Mapping[str, str]) -> str:
-    found = {
+    names_by_change = {
         "added": sorted(after.keys() - before.keys()),
         "removed": sorted(before.keys() - after.keys()),
         "changed": sorted(name for name in before.keys() & after.keys() if before[name] != after[name]),
     }
-    return ", ".join(f"{' and '.join(names)} {how}" for how, names in found.items() if names)
+    return ", ".join(f"{' and '.join(names)} {how}" for how, names in names_by_change.items() if names)

@@ -91,15 +91,15 @@ def agent_row(organization_id: str, id: str) -> Select[Any]:
 
 
 @query(AgentRow)
-def held_agent(organization_id: str, id: str) -> Select[Any]:
+def lock_agent(organization_id: str, id: str) -> Select[Any]:
     """Locked until the transaction ends, where the database has row locks: versions are numbered one by one."""
     return select(*_agent).where(agents.c.organization_id == organization_id, agents.c.id == id).with_for_update()
 
 
 @query(Bot)
 def bot_list(organization_id: str) -> Select[Any]:
-    found = select(*_bot).where(agents.c.organization_id == organization_id)
-    return found.order_by(agents.c.created_at.desc(), agents.c.id.desc())
+    rows = select(*_bot).where(agents.c.organization_id == organization_id)
+    return rows.order_by(agents.c.created_at.desc(), agents.c.id.desc())
 
 
 @query(str)
@@ -119,20 +119,20 @@ def version_row(organization_id: str, agent_id: str, number: int) -> Select[Any]
 
 @query(VersionRow)
 def version_list(organization_id: str, agent_id: str) -> Select[Any]:
-    found = select(*_version).where(
+    rows = select(*_version).where(
         agent_versions.c.organization_id == organization_id, agent_versions.c.agent_id == agent_id
     )
-    return found.order_by(agent_versions.c.number.desc())
+    return rows.order_by(agent_versions.c.number.desc())
 
 
 @query(str)
 def linked_bases(organization_id: str, agent_id: str) -> Select[Any]:
-    """Ids of knowledge bases, some of which may be deleted by now, in the order in which they were given."""
+    """Ids of knowledge bases in the order in which they were linked. Some may have been deleted."""
     table = agent_knowledge_bases
-    found = select(table.c.knowledge_base_id).where(
+    rows = select(table.c.knowledge_base_id).where(
         table.c.organization_id == organization_id, table.c.agent_id == agent_id
     )
-    return found.order_by(table.c.position)
+    return rows.order_by(table.c.position)
 
 
 @command

@@ -1,4 +1,4 @@
-"""A turn that is read while it is written: the work has a task of its own, which ends when its reader goes away."""
+"""Lets an iterator run ahead of its reader: it has a task of its own, which ends when the reader goes away."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ T = TypeVar("T")
 
 
 class StreamBuffer(Generic[T]):
-    """Runs an iterator in one task, whoever reads it: what a model's client has open belongs to the task that opened it.
+    """Runs an iterator in one task from beginning to end: connections of a model's client must be closed by the task that opened them.
 
-    `joined` makes one item of two that both wait, or None where they stay apart: a reader that is late gets fewer and larger ones.
+    `join` makes one item of two that both wait, or returns None if they stay separate: a slow reader gets fewer and larger items.
     """
 
-    def __init__(self, source: AsyncIterator[T], joined: Callable[[T, T], T | None]) -> None:
-        self.joined = joined
+    def __init__(self, source: AsyncIterator[T], join: Callable[[T, T], T | None]) -> None:
+        self.join = join
         self.queue: asyncio.Queue[Any] = asyncio.Queue()
         self.task = asyncio.create_task(self.run(source))
         self.first: list[T] = []
@@ -26,31 +26,31 @@ class StreamBuffer(Generic[T]):
             async for item in source:
                 self.queue.put_nowait(item)
         except Exception as error:
-            self.queue.put_nowait(Failed(error))
+            self.queue.put_nowait(End(error))
         else:
-            self.queue.put_nowait(Failed(None))
+            self.queue.put_nowait(End(None))
 
-    async def begin(self) -> None:
-        """Waits for the first item; raises what came instead."""
+    async def start(self) -> None:
+        """Waits for the first item. Raises the exception that came instead."""
         try:
             item = await self.queue.get()
         except asyncio.CancelledError:
             await self.stop()
             raise
-        if isinstance(item, Failed):
+        if isinstance(item, End):
             item.reraise()
         else:
             self.first.append(item)
 
-    async def rest(self) -> AsyncIterator[T]:
-        """All items, the first among them. Closing this stops the work."""
+    async def items(self) -> AsyncIterator[T]:
+        """All items, including the first. Closing this iterator stops the task."""
         try:
             for item in self.first:
                 yield item
             item = await self.queue.get()
-            while not isinstance(item, Failed):
+            while not isinstance(item, End):
                 after = None if self.queue.empty() else self.queue.get_nowait()
-                both = None if after is None or isinstance(after, Failed) else self.joined(item, after)
+                both = None if after is None or isinstance(after, End) else self.join(item, after)
                 if both is None:
                     yield item
                     both = after or await self.queue.get()
@@ -64,8 +64,8 @@ class StreamBuffer(Generic[T]):
         await asyncio.gather(self.task, return_exceptions=True)
 
 
-class Failed:
-    """The end of the work, with what ended it early."""
+class End:
+    """The end of the items, with the exception that ended them early."""
 
     def __init__(self, error: Exception | None) -> None:
         self.error = error

@@ -18,7 +18,7 @@ _variables = msgspec.json.Decoder(dict[str, str]).decode
 
 
 def complete(row: AgentRow) -> Configuration:
-    """What the agent's edits would answer with; 400 where model or prompt is missing."""
+    """The configuration of an agent's edits. Raises `validation_error` if model or prompt is missing."""
     for name in ("model", "system_prompt"):
         if not (getattr(row, name) or "").strip():
             raise Problem("validation_error", f"The agent has no `{name}` yet: set it first")
@@ -30,29 +30,29 @@ def configuration(row: AgentRow | VersionRow) -> Configuration:
 
 
 async def version_row(ctx: Context, agent_id: str, number: int) -> VersionRow:
-    found = await ctx.db.one(store.version_row(ctx.organization_id, agent_id, number))
-    if found is None:
+    row = await ctx.db.one(store.version_row(ctx.organization_id, agent_id, number))
+    if row is None:
         raise Problem("not_found", "Version not found")
-    return found
+    return row
 
 
 async def live_configuration(ctx: Context, row: AgentRow) -> Configuration | None:
-    """What answers at present; None for an agent that was never published."""
+    """The configuration that answers at present; None for an agent that was never published."""
     if row.live_version is None:
         return None
     return configuration(await version_row(ctx, row.id, row.live_version))
 
 
-async def append(ctx: Context, row: AgentRow, held: Configuration, summary: str) -> int:
-    """Stores the next version and answers its number."""
+async def append(ctx: Context, row: AgentRow, configured: Configuration, summary: str) -> int:
+    """Stores the next version and returns its number."""
     number = row.last_version + 1
     version = {
         "organization_id": ctx.organization_id,
         "agent_id": row.id,
         "number": number,
-        "model": held.model,
-        "system_prompt": held.system_prompt,
-        "variables": msgspec.json.encode(held.variables).decode(),
+        "model": configured.model,
+        "system_prompt": configured.system_prompt,
+        "variables": msgspec.json.encode(configured.variables).decode(),
         "change_summary": summary,
         "created_at": ctx.now,
     }
@@ -61,8 +61,8 @@ async def append(ctx: Context, row: AgentRow, held: Configuration, summary: str)
     return number
 
 
-async def go_live(ctx: Context, id: str, number: int, held: Configuration) -> None:
-    await set_columns(ctx, id, live_version=number, live_model=held.model, awaiting_approval=False)
+async def go_live(ctx: Context, id: str, number: int, configured: Configuration) -> None:
+    await set_columns(ctx, id, live_version=number, live_model=configured.model, awaiting_approval=False)
 
 
 async def save(ctx: Context, row: AgentRow) -> None:
@@ -83,15 +83,15 @@ async def publish(ctx: Context, row: AgentRow) -> None:
     after = complete(row)
     if row.live_version is not None and row.live_version == row.last_version:
         return
-    if await must_wait(ctx, row, after):
+    if await waits_for_approval(ctx, row, after):
         await set_columns(ctx, row.id, awaiting_approval=True)
         return
     number = row.last_version or await append(ctx, row, after, rules.summary(None, after))
     await go_live(ctx, row.id, number, after)
 
 
-async def must_wait(ctx: Context, row: AgentRow, after: Configuration) -> bool:
-    """Whether an owner or admin has to see this first: another model or prompt, from somebody who is neither."""
+async def waits_for_approval(ctx: Context, row: AgentRow, after: Configuration) -> bool:
+    """Whether an owner or admin has to approve this: another model or prompt, by somebody who is neither."""
     live = await live_configuration(ctx, row)
     same = live is not None and (live.model, live.system_prompt) == (after.model, after.system_prompt)
     return not same and await approves_agents(ctx) and needs_approval(ctx)
@@ -99,21 +99,21 @@ async def must_wait(ctx: Context, row: AgentRow, after: Configuration) -> bool:
 
 async def revert(ctx: Context, id: str, number: int) -> Version:
     """Restore an earlier version: it is added again as the newest one, and live at once unless it has to be approved."""
-    row = await agent_row(ctx, id, hold=True)
+    row = await agent_row(ctx, id, lock=True)
     restored = await version_row(ctx, id, number)
-    held = configuration(restored)
+    configured = configuration(restored)
     before = configuration(await version_row(ctx, id, row.last_version))
-    waits = await must_wait(ctx, row, held)
+    waiting = await waits_for_approval(ctx, row, configured)
     restoring = f"Restored version {number}. "
-    newest = await append(ctx, row, held, restoring + rules.summary(before, held))
-    if held != before:
+    newest = await append(ctx, row, configured, restoring + rules.summary(before, configured))
+    if configured != before:
         await jobs.summarize(ctx, id, newest, restoring)
     stored = bytes(restored.variables).decode()
-    await set_columns(ctx, id, model=held.model, system_prompt=held.system_prompt, variables=stored)
-    if waits:
+    await set_columns(ctx, id, model=configured.model, system_prompt=configured.system_prompt, variables=stored)
+    if waiting:
         await set_columns(ctx, id, awaiting_approval=True)
     else:
-        await go_live(ctx, id, newest, held)
+        await go_live(ctx, id, newest, configured)
     return await get_version(ctx, id, newest)
 
 
@@ -132,8 +132,8 @@ async def get_version(ctx: Context, id: str, number: int) -> Version:
     """One version with its prompt and variables."""
     agent = await agent_row(ctx, id)
     row = await version_row(ctx, id, number)
-    held = (row.model, row.system_prompt, row.variables)
-    return Version(row.number, *held, row.change_summary, *states(agent, row), row.created_at)
+    content = (row.model, row.system_prompt, row.variables)
+    return Version(row.number, *content, row.change_summary, *states(agent, row), row.created_at)
 
 
 def states(agent: AgentRow, row: VersionRow) -> tuple[bool, bool]:

@@ -68,7 +68,7 @@ async def record_count(session: Session, organization_id: str, activity: Activit
 
 async def require_credit(outside: ExternalContext) -> None:
     """Raises `payment_required` if the wallet is empty or the organization's budget is used up."""
-    await outside.read(operations.check)
+    await outside.read(operations.require_credit)
 
 
 def count(outside: ExternalContext, activity: Activity) -> None:

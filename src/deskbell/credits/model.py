@@ -1,4 +1,4 @@
-"""Credits: what an organization has in its wallet, and what was used for what."""
+"""Credits: an organization's wallet, and its usage by activity."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class UsageFilter(msgspec.Struct, kw_only=True, rename={"since": "from", "until"
 
 
 class UsageDay(msgspec.Struct, rename="camel"):
-    """What one activity of one agent took on one day. `agentId` is null for what no agent did."""
+    """The usage of one activity of one agent on one day. `agentId` is null for what no agent did."""
 
     day: Day
     agent_id: Uuid | None
@@ -39,7 +39,7 @@ class UsageDay(msgspec.Struct, rename="camel"):
 
 
 class UsageTotals(msgspec.Struct, rename="camel"):
-    """The same summed up."""
+    """The sums over all days, agents and activities."""
 
     requests: int
     input_tokens: Tokens
@@ -50,7 +50,7 @@ class UsageTotals(msgspec.Struct, rename="camel"):
 
 
 class UsageReport(msgspec.Struct, rename="camel"):
-    """What was used from one day to another, by day, agent and activity, and what is left in the wallet."""
+    """The usage from one day to another, by day, agent and activity, and the wallet's balance."""
 
     since: Day = msgspec.field(name="from")
     until: Day = msgspec.field(name="to")
@@ -73,7 +73,7 @@ class UsageRow(msgspec.Struct):
 
 
 class ActivityUsage(msgspec.Struct):
-    """How often something was done, and what that was charged."""
+    """How often something was done, and what was charged for it."""
 
     requests: int
     charge: int

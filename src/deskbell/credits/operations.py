@@ -1,4 +1,4 @@
-"""What can be done with credits: look whether work may begin, record what it took, and tell what was used."""
+"""What can be done with credits: check whether work may begin, record its usage, and report it."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from deskbell.foundation.db import Session, insert
 from deskbell.foundation.ids import NO_ID
 
 METERING = "metering"
-USUAL_DAYS = 30
-MOST_DAYS = 366
+DEFAULT_DAYS = 30
+MAX_DAYS = 366
 
 
 async def set_metering(session: Session, on: bool) -> None:
-    """Notes what the settings say, so that every process and command agrees."""
+    """Stores the setting in the database, so that every process and command agrees."""
     if await is_metered(session) != on:
         await session.run(store.drop_installation_value(METERING))
         await session.run(insert(store.installation, {"name": METERING, "value": "on" if on else "off"}))
@@ -31,10 +31,10 @@ async def is_metered(session: Session) -> bool:
     return await session.one(store.installation_value(METERING)) == "on"
 
 
-async def check(ctx: Context, agent_id: str | None = None) -> bool:
-    """Raises `payment_required` where the wallet of a metered installation is empty, or a budget of this month is used up.
+async def require_credit(ctx: Context, agent_id: str | None = None) -> bool:
+    """Raises `payment_required` if the wallet of a metered installation is empty, or a budget of this month is used up.
 
-    Answers whether there is a wallet or a budget at all.
+    Returns whether there is a wallet or a budget at all.
     """
     metered = await is_metered(ctx.db)
     if metered and await balance(ctx) <= 0:
@@ -42,10 +42,10 @@ async def check(ctx: Context, agent_id: str | None = None) -> bool:
     month = ctx.now[:8] + "01"
     budgets = await ctx.db.all(store.budgets_for(ctx.organization_id, agent_id or NO_ID, NO_ID))
     for budget in budgets:
-        whose = None if budget.agent_id == NO_ID else budget.agent_id
-        used = await ctx.db.one(store.charged_since(ctx.organization_id, month, whose)) or 0
+        budgeted_agent = None if budget.agent_id == NO_ID else budget.agent_id
+        used = await ctx.db.one(store.charged_since(ctx.organization_id, month, budgeted_agent)) or 0
         if used >= budget.amount:
-            name = "agent" if whose else "organization"
+            name = "agent" if budgeted_agent else "organization"
             raise Problem("payment_required", f"The monthly budget of this {name} is used up")
     return metered or bool(budgets)
 
@@ -60,54 +60,58 @@ async def record(
     cost: float = 0.0,
     count: int = 1,
 ) -> None:
-    """Adds work to the day's usage, in the transaction that stores it, and takes it from the wallet where that is metered.
+    """Adds work to the day's usage, in the transaction that stores it, and charges the wallet of a metered installation.
 
     `cost` is what a provider charged, in US dollars.
     """
-    paid = round(cost * rules.NANO)
-    charge = rules.charge(activity, count, input_tokens + output_tokens, paid)
-    place = (ctx.organization_id, ctx.now[:10], agent_id or NO_ID, activity)
-    more = (count, input_tokens, output_tokens, paid, charge)
-    if not await ctx.db.run(store.add_usage(*place, *more)):
+    provider_cost = round(cost * rules.NANO)
+    charge = rules.charge(activity, count, input_tokens + output_tokens, provider_cost)
+    key = (ctx.organization_id, ctx.now[:10], agent_id or NO_ID, activity)
+    amounts = (count, input_tokens, output_tokens, provider_cost, charge)
+    if not await ctx.db.run(store.add_usage(*key, *amounts)):
         names = [column.name for column in store.usage_days.columns]
-        await ctx.db.run(insert(store.usage_days, dict(zip(names, (*place, *more), strict=True))))
+        await ctx.db.run(insert(store.usage_days, dict(zip(names, (*key, *amounts), strict=True))))
     if charge and await is_metered(ctx.db):
         await add(ctx, -charge)
 
 
 async def balance(ctx: Context) -> int:
-    """What is in the wallet, in billionths of a US dollar."""
+    """The wallet's balance, in billionths of a US dollar."""
     return await ctx.db.one(store.balance(ctx.organization_id)) or 0
 
 
 async def add(ctx: Context, amount: int) -> int:
-    """Puts an amount into the wallet, or with a minus takes it out; answers the new balance."""
-    if not await ctx.db.run(store.move(ctx.organization_id, amount, ctx.now)):
+    """Adds an amount to the wallet, or takes a negative one out; returns the new balance."""
+    if not await ctx.db.run(store.add_to_wallet(ctx.organization_id, amount, ctx.now)):
         row = {"organization_id": ctx.organization_id, "balance": amount, "updated_at": ctx.now}
         await ctx.db.run(insert(store.wallets, row))
     return await balance(ctx)
 
 
 async def set_budget(ctx: Context, agent_id: str | None, amount: int | None) -> None:
-    """Limits what an agent, or with None the organization, may use in a calendar month (UTC). None takes the limit away."""
-    whose = agent_id or NO_ID
-    await ctx.db.run(store.drop_budget(ctx.organization_id, whose))
+    """Limits what an agent, or with None the organization, may use in a calendar month (UTC). The amount None removes the limit."""
+    budget_id = agent_id or NO_ID
+    await ctx.db.run(store.drop_budget(ctx.organization_id, budget_id))
     if amount is not None:
-        row = {"organization_id": ctx.organization_id, "agent_id": whose, "amount": amount}
+        row = {"organization_id": ctx.organization_id, "agent_id": budget_id, "amount": amount}
         await ctx.db.run(insert(store.budgets, row))
 
 
 async def get_usage(ctx: Context, filter: UsageFilter) -> UsageReport:
     """Tokens, cost and credits by day, agent and activity. Days are those of UTC."""
     until = ctx.now[:10] if filter.until is UNSET else filter.until[:10]
-    usual = (date.fromisoformat(until) - timedelta(days=USUAL_DAYS - 1)).isoformat() if until > "0001-02" else until
-    since = usual if filter.since is UNSET else filter.since[:10]
-    if not 0 <= (date.fromisoformat(until) - date.fromisoformat(since)).days < MOST_DAYS:
-        raise invalid("to", f"must be a day from `from` on, less than {MOST_DAYS} days after it")
+    default = (date.fromisoformat(until) - timedelta(days=DEFAULT_DAYS - 1)).isoformat() if until > "0001-02" else until
+    since = default if filter.since is UNSET else filter.since[:10]
+    if not 0 <= (date.fromisoformat(until) - date.fromisoformat(since)).days < MAX_DAYS:
+        raise invalid("to", f"must be a day from `from` on, less than {MAX_DAYS} days after it")
     rows = await ctx.db.all(store.usage_between(ctx.organization_id, since, until))
     totals = [sum(column) for column in zip(*(amounts(row) for row in rows), strict=True)] or [0] * 5
     return UsageReport(
-        since, until, [shown(row) for row in rows], UsageTotals(*told(totals)), rules.credits_of(await balance(ctx))
+        since,
+        until,
+        [day_of(row) for row in rows],
+        UsageTotals(*in_units(totals)),
+        rules.credits_of(await balance(ctx)),
     )
 
 
@@ -115,13 +119,14 @@ def amounts(row: UsageRow) -> list[int]:
     return [row.requests, row.input_tokens, row.output_tokens, row.cost, row.charge]
 
 
-def told(amounts: list[int]) -> tuple[int, int, int, int, float, float]:
-    requests, into, out, cost, charge = amounts
-    return requests, into, out, into + out, cost / rules.NANO, rules.credits_of(charge)
+def in_units(amounts: list[int]) -> tuple[int, int, int, int, float, float]:
+    """Of these sums: requests; tokens in, out and in all; US dollars; credits."""
+    requests, tokens_in, tokens_out, cost, charge = amounts
+    return requests, tokens_in, tokens_out, tokens_in + tokens_out, cost / rules.NANO, rules.credits_of(charge)
 
 
-def shown(row: UsageRow) -> UsageDay:
-    return UsageDay(row.day, None if row.agent_id == NO_ID else row.agent_id, row.activity, *told(amounts(row)))
+def day_of(row: UsageRow) -> UsageDay:
+    return UsageDay(row.day, None if row.agent_id == NO_ID else row.agent_id, row.activity, *in_units(amounts(row)))
 
 
 OPERATIONS = [Operation("usage.get", get_usage, "GET /v1/usage", scope=MANAGE)]

@@ -1,6 +1,6 @@
-"""What a call of a model may cost, held back while it runs, so that calls at the same time cannot go beyond a budget together.
+"""Reserves what a call of a model may cost while it runs, so that concurrent calls cannot exceed a budget together.
 
-A reservation ends with the record of the call, or when the call fails. One whose process died is void after its lease.
+A reservation ends when the call is recorded or fails. That of a process that died expires.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from deskbell.foundation.ids import NO_ID, new_id
 log = logging.getLogger(__name__)
 
 LEASE = 900.0  # seconds: longer than any reply
-DEARER = 2  # times what such calls cost on average, where no price is known
+MARGIN = 2  # times the average cost of such calls, where no price is known
 
 #: Runs one transaction of the organization.
 Write = Callable[[Callable[[Context], Coroutine[Any, Any, Any]]], Awaitable[Any]]
@@ -30,9 +30,9 @@ Write = Callable[[Callable[[Context], Coroutine[Any, Any, Any]]], Awaitable[Any]
 
 @asynccontextmanager
 async def reservation(write: Write, activity: Activity, agent_id: str, cost: float | None) -> AsyncIterator[str]:
-    """Holds back what a call may cost, in US dollars, until `record` is given the id. None where nobody knows the price.
+    """Reserves what a call may cost, in US dollars; None if its price is not known. The transaction that records the call must `end` it.
 
-    Raises `payment_required` where wallet or budget may not pay for it beside all others that run.
+    Raises `payment_required` if wallet or budget may not cover it in addition to all others that run.
     """
     id = new_id()
     try:
@@ -40,58 +40,58 @@ async def reservation(write: Write, activity: Activity, agent_id: str, cost: flo
         yield id
     except BaseException:
         try:
-            await write(lambda ctx: settle(ctx, id))
+            await write(lambda ctx: end(ctx, id))
         except DatabaseFailure as failure:
             log.warning("a reservation stays for %d s: %s", LEASE, failure)
         raise
 
 
 async def reserve(ctx: Context, id: str, activity: Activity, agent_id: str, cost: float | None) -> None:
-    await ctx.db.lock(place(ctx))
+    await ctx.db.lock(lock_name(ctx))
     await ctx.db.run(store.drop_expired(ctx.organization_id, ctx.now))
     amount = await estimate_cost(ctx, activity, agent_id) if cost is None else round(cost * NANO)
     if await operations.is_metered(ctx.db):
         await require_funds(ctx, None, await operations.balance(ctx), amount, "what is left in the wallet")
     for budget in await ctx.db.all(store.budgets_for(ctx.organization_id, agent_id, NO_ID)):
-        whose = None if budget.agent_id == NO_ID else budget.agent_id
-        used = await ctx.db.one(store.charged_since(ctx.organization_id, month(ctx), whose)) or 0
-        name = "agent" if whose else "organization"
+        budgeted_agent = None if budget.agent_id == NO_ID else budget.agent_id
+        used = await ctx.db.one(store.charged_since(ctx.organization_id, month(ctx), budgeted_agent)) or 0
+        name = "agent" if budgeted_agent else "organization"
         await require_funds(
-            ctx, whose, budget.amount - used, amount, f"what is left of the monthly budget of this {name}"
+            ctx, budgeted_agent, budget.amount - used, amount, f"what is left of the monthly budget of this {name}"
         )
     row = {"organization_id": ctx.organization_id, "id": id, "agent_id": agent_id, "amount": amount}
     await ctx.db.run(insert(store.reservations, row | {"expires_at": clock.seconds_from_now(LEASE)}))
 
 
 async def require_funds(ctx: Context, agent_id: str | None, left: int, amount: int, what: str) -> None:
-    """Refuses an amount that is more than what is left, or than what is left beside all that is held back."""
+    """Raises `payment_required` if an amount is more than what is left, or more than what reservations leave of that."""
     if amount > left:
         raise Problem("payment_required", f"This reply may cost more than {what}")
-    held = await ctx.db.one(store.reserved_amount(ctx.organization_id, agent_id)) or 0
-    if amount > left - held:
+    reserved = await ctx.db.one(store.reserved_amount(ctx.organization_id, agent_id)) or 0
+    if amount > left - reserved:
         others = "Other replies are being written, and this one may cost more than they leave of"
         raise Problem("payment_required", f"{others} {what}; ask again when they have ended")
 
 
 async def estimate_cost(ctx: Context, activity: Activity, agent_id: str) -> int:
-    """What a call without a known price is taken to cost: by those of this month, or a credit."""
+    """An estimate for a call without a known price: by this month's average, or a credit before the first."""
     used = await ctx.db.one(store.used_since(ctx.organization_id, month(ctx), agent_id, activity))
-    return DEARER * int(used.charge) // int(used.requests) if used and used.requests else CREDIT
+    return MARGIN * int(used.charge) // int(used.requests) if used and used.requests else CREDIT
 
 
-async def settle(ctx: Context, id: str) -> None:
-    """Ends a reservation: in the transaction that records what the call has cost, or because it failed."""
-    await ctx.db.lock(place(ctx))
+async def end(ctx: Context, id: str) -> None:
+    """Ends a reservation: in the transaction that records the call's cost, or because the call failed."""
+    await ctx.db.lock(lock_name(ctx))
     await ctx.db.run(store.drop_reservation(ctx.organization_id, id))
 
 
 async def release(session: Session) -> None:
-    """Ends all reservations, where no process can still be at work that made one."""
+    """Ends all reservations. For a start after which no earlier process can still be at work."""
     await session.run(store.drop_reservations())
 
 
-def place(ctx: Context) -> str:
-    """The lock that lets reservations and their ends follow one another."""
+def lock_name(ctx: Context) -> str:
+    """The lock under which an organization's reservations are made and ended one at a time."""
     return f"reservations:{ctx.organization_id}"
 
 

@@ -7,7 +7,7 @@ from deskbell.credits.model import Activity
 NANO = 1_000_000_000  # to a US dollar
 CREDIT = NANO // 100
 
-#: What an activity takes each time, and for each thousand tokens, beside what a provider charges for it.
+#: What an activity costs each time, and for each thousand tokens, in addition to what a provider charges.
 EACH: dict[Activity, int] = {
     "chat": 0,
     "summary": 0,
@@ -19,7 +19,7 @@ EACH_THOUSAND_TOKENS: dict[Activity, int] = {"chat": 0, "summary": 0, "search": 
 
 
 def charge(activity: Activity, count: int, tokens: int, cost: int) -> int:
-    """What a wallet is debited for so many times an activity with so many tokens, where a provider charged `cost`."""
+    """What is charged for doing an activity `count` times with so many tokens, if a provider charged `cost`."""
     return cost + count * EACH[activity] + tokens * EACH_THOUSAND_TOKENS[activity] // 1000
 
 

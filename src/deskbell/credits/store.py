@@ -60,7 +60,7 @@ usage_days = Table(
     _of_organization(),
 )
 
-#: What calls of models that are under way may cost.
+#: What the calls of models that are running may cost.
 reservations = Table(
     "reservations",
     schema,
@@ -72,7 +72,7 @@ reservations = Table(
     _of_organization(),
 )
 
-#: What every process of an installation has to agree upon.
+#: Settings that all processes of an installation must agree on.
 installation = Table(
     "installation", schema, Column("name", Text, primary_key=True), Column("value", Text, nullable=False)
 )
@@ -84,17 +84,17 @@ def balance(organization_id: str) -> Select[Any]:
 
 
 @command
-def move(organization_id: str, amount: int, moment: str) -> Update:
-    """Adds to a wallet; a negative amount takes away."""
+def add_to_wallet(organization_id: str, amount: int, moment: str) -> Update:
+    """Adds to a wallet; a negative amount is taken out."""
     changed = {"balance": wallets.c.balance + amount, "updated_at": moment}
     return update(wallets).where(wallets.c.organization_id == organization_id).values(changed)
 
 
 @query(Budget)
 def budgets_for(organization_id: str, agent_id: str, nobody: str) -> Select[Any]:
-    """Those of one agent and of the whole organization, which has the id of nobody."""
-    found = select(budgets.c.agent_id, budgets.c.amount).where(budgets.c.organization_id == organization_id)
-    return found.where((budgets.c.agent_id == agent_id) | (budgets.c.agent_id == nobody))
+    """Those of one agent and of the whole organization, which is stored under the id `nobody`."""
+    rows = select(budgets.c.agent_id, budgets.c.amount).where(budgets.c.organization_id == organization_id)
+    return rows.where((budgets.c.agent_id == agent_id) | (budgets.c.agent_id == nobody))
 
 
 @command
@@ -104,17 +104,17 @@ def drop_budget(organization_id: str, agent_id: str) -> Delete:
 
 @query(int)
 def charged_since(organization_id: str, day: str, agent_id: str | None = None) -> Select[Any]:
-    """What was charged from a day on, by one agent or by all."""
+    """What was charged since a day, to one agent or to all."""
     table = usage_days
-    found = select(func.coalesce(func.sum(table.c.charge), 0)).where(
+    rows = select(func.coalesce(func.sum(table.c.charge), 0)).where(
         table.c.organization_id == organization_id, table.c.day >= day
     )
-    return found if agent_id is None else found.where(table.c.agent_id == agent_id)
+    return rows if agent_id is None else rows.where(table.c.agent_id == agent_id)
 
 
 @query(ActivityUsage)
 def used_since(organization_id: str, day: str, agent_id: str, activity: Activity) -> Select[Any]:
-    """How often an agent did something from a day on, and what that was charged."""
+    """How often an agent did something since a day, and what was charged for it."""
     table = usage_days
     sums = [func.coalesce(func.sum(column), 0).label(column.name) for column in (table.c.requests, table.c.charge)]
     return select(*sums).where(
@@ -127,10 +127,10 @@ def used_since(organization_id: str, day: str, agent_id: str, activity: Activity
 
 @query(int)
 def reserved_amount(organization_id: str, agent_id: str | None = None) -> Select[Any]:
-    """What is held back for one agent, or for all."""
+    """What is reserved for one agent, or for all."""
     table = reservations
-    found = select(func.coalesce(func.sum(table.c.amount), 0)).where(table.c.organization_id == organization_id)
-    return found if agent_id is None else found.where(table.c.agent_id == agent_id)
+    rows = select(func.coalesce(func.sum(table.c.amount), 0)).where(table.c.organization_id == organization_id)
+    return rows if agent_id is None else rows.where(table.c.agent_id == agent_id)
 
 
 @command
@@ -164,24 +164,24 @@ def add_usage(
     charge: int,
 ) -> Update:
     table = usage_days
-    more = {
+    sums = {
         "requests": table.c.requests + requests,
         "input_tokens": table.c.input_tokens + input_tokens,
         "output_tokens": table.c.output_tokens + output_tokens,
         "cost": table.c.cost + cost,
         "charge": table.c.charge + charge,
     }
-    place = (table.c.organization_id == organization_id, table.c.day == day)
-    return update(table).where(*place, table.c.agent_id == agent_id, table.c.activity == activity).values(more)
+    key = (table.c.organization_id == organization_id, table.c.day == day)
+    return update(table).where(*key, table.c.agent_id == agent_id, table.c.activity == activity).values(sums)
 
 
 @query(UsageRow)
 def usage_between(organization_id: str, since: str, until: str) -> Select[Any]:
     table = usage_days
-    found = select(*(table.c[name] for name in UsageRow.__struct_fields__)).where(
+    rows = select(*(table.c[name] for name in UsageRow.__struct_fields__)).where(
         table.c.organization_id == organization_id, table.c.day >= since, table.c.day <= until
     )
-    return found.order_by(table.c.day, table.c.agent_id, table.c.activity)
+    return rows.order_by(table.c.day, table.c.agent_id, table.c.activity)
 
 
 @query(str)

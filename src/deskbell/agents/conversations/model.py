@@ -1,4 +1,4 @@
-"""Talks with agents: messages to them, their replies with sources, and what these took."""
+"""Conversations with agents: messages to them, and their replies with sources and usage."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from deskbell.foundation.pagination import Pagination, Window
 class ChatMessage(msgspec.Struct):
     """A message to an agent."""
 
-    agent_id: Annotated[
-        str, Meta(description="The agent that is to answer", examples=["01964f3a-9d2c-7c41-8e0b-5f1d2a6b7c88"])
+    agent_id: Annotated[str, Meta(description="The agent to ask", examples=["01964f3a-9d2c-7c41-8e0b-5f1d2a6b7c88"])]
+    message: Annotated[
+        str, Meta(description="The message to the agent", examples=["How long is the warranty on a new roof?"])
     ]
-    message: Annotated[str, Meta(description="What to say to it", examples=["How long is the warranty on a new roof?"])]
     conversation_id: Annotated[
         str | None,
-        Meta(description="The conversation to go on with; without one a new conversation begins"),
+        Meta(description="The conversation to continue; without one a new conversation begins"),
     ] = None
-    stream: Annotated[bool, Meta(description="Whether to answer bit by bit, as server-sent events")] = False
+    stream: Annotated[bool, Meta(description="Whether to stream the answer as server-sent events")] = False
 
 
 class Usage(msgspec.Struct, rename="camel"):
-    """What a reply took. Input is the prompt with history and passages."""
+    """Tokens and cost of a reply. The input is the prompt with history and passages."""
 
     input_tokens: int
     output_tokens: int
@@ -36,7 +36,7 @@ class Usage(msgspec.Struct, rename="camel"):
 
 
 class Source(msgspec.Struct, rename="camel"):
-    """A passage that a reply rests on."""
+    """A passage that a reply is based on."""
 
     number: Annotated[int, Meta(description="The `[n]` of the reply that stands for it")]
     kb_name: str
@@ -46,7 +46,7 @@ class Source(msgspec.Struct, rename="camel"):
 
 
 class ChatReply(msgspec.Struct, rename="camel"):
-    """An agent's answer. `sources` is there only if knowledge bases are linked and something in them fits."""
+    """An agent's answer. `sources` is present only if knowledge bases are linked and something in them is about the question."""
 
     response: str
     conversation_id: str
@@ -54,12 +54,12 @@ class ChatReply(msgspec.Struct, rename="camel"):
     usage: Usage
     sources: list[Source] | UnsetType = UNSET
     suggested_follow_ups: Annotated[
-        list[str], Meta(description="What to ask next, by the model or in the documents' own words; at most three")
+        list[str], Meta(description="Questions to ask next, by the model or in the documents' own words; at most three")
     ] = []
 
 
 class Delta(msgspec.Struct):
-    """The next bit of a streamed answer."""
+    """The next piece of a streamed answer."""
 
     text: str
 
@@ -69,7 +69,7 @@ class Sources(msgspec.Struct):
 
 
 class Done(msgspec.Struct, rename="camel"):
-    """The end of a streamed answer, which is saved by now."""
+    """The end of a streamed answer, which has been saved."""
 
     conversation_id: str
     model: str
@@ -77,7 +77,7 @@ class Done(msgspec.Struct, rename="camel"):
 
 
 class ConversationMessage(msgspec.Struct, rename="camel"):
-    """One message of a conversation. A reply has the model that gave it, what it took, and its sources."""
+    """One message of a conversation. A reply names its model, usage and sources."""
 
     id: Uuid
     role: Literal["user", "assistant"]
@@ -89,7 +89,7 @@ class ConversationMessage(msgspec.Struct, rename="camel"):
 
 
 class Conversation(msgspec.Struct, rename="camel"):
-    """A talk with an agent. `title` is how its first message begins; `usage` is the sum over its replies."""
+    """A conversation with an agent. `title` is the beginning of its first message; `usage` is the sum over its replies."""
 
     id: str
     agent_id: Uuid
@@ -101,7 +101,7 @@ class Conversation(msgspec.Struct, rename="camel"):
 
 
 class WholeConversation(Conversation, rename="camel", kw_only=True):
-    """A talk with all its messages, oldest first."""
+    """A conversation with all its messages, oldest first."""
 
     messages: list[ConversationMessage]
 
@@ -114,4 +114,4 @@ class Conversations(msgspec.Struct):
 class ConversationFilter(Window, kw_only=True):
     """The query parameters of the list of conversations."""
 
-    agent_id: Annotated[str | UnsetType, Meta(description="Only the talks with this agent")] = UNSET
+    agent_id: Annotated[str | UnsetType, Meta(description="Only conversations with this agent")] = UNSET

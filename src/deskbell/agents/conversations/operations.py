@@ -1,4 +1,4 @@
-"""What can be done with talks that have been held."""
+"""What can be done with conversations: list, read and delete them."""
 
 from __future__ import annotations
 
@@ -26,30 +26,30 @@ NANO = 1_000_000_000
 _sources = msgspec.json.Decoder(list[Source]).decode
 
 
-def usage(into: int, out: int, cost_nanos: int) -> Usage:
-    return Usage(into, out, into + out, cost_nanos / NANO)
+def usage_of(input_tokens: int, output_tokens: int, cost_nanos: int) -> Usage:
+    return Usage(input_tokens, output_tokens, input_tokens + output_tokens, cost_nanos / NANO)
 
 
-def shown(row: store.ConversationRow) -> Conversation:
-    took = usage(row.input_tokens, row.output_tokens, row.cost_nanos)
-    return Conversation(row.id, row.agent_id, row.title, row.messages, took, row.created_at, row.updated_at)
+def conversation_of(row: store.ConversationRow) -> Conversation:
+    usage = usage_of(row.input_tokens, row.output_tokens, row.cost_nanos)
+    return Conversation(row.id, row.agent_id, row.title, row.messages, usage, row.created_at, row.updated_at)
 
 
-def shown_message(row: store.MessageRow) -> ConversationMessage:
-    took = usage(row.input_tokens, row.output_tokens, row.cost_nanos) if row.model else None
+def message_of(row: store.MessageRow) -> ConversationMessage:
+    usage = usage_of(row.input_tokens, row.output_tokens, row.cost_nanos) if row.model else None
     return ConversationMessage(
         row.id,
         "assistant" if row.role == "assistant" else "user",
         row.content,
         row.model,
-        took,
+        usage,
         _sources(row.sources),
         row.created_at,
     )
 
 
 async def list_conversations(ctx: Context, filter: ConversationFilter) -> Conversations:
-    """List talks with agents, those with the latest message first."""
+    """List conversations with agents, those with the latest message first."""
     agent_id = given(filter.agent_id)
     rows, total = await ctx.db.page(
         store.conversation_list(ctx.organization_id, None if agent_id is None else canonical(agent_id)),
@@ -57,22 +57,22 @@ async def list_conversations(ctx: Context, filter: ConversationFilter) -> Conver
         filter.limit,
         offset=filter.offset,
     )
-    return Conversations([shown(row) for row in rows], Pagination(filter.limit, filter.offset, total))
+    return Conversations([conversation_of(row) for row in rows], Pagination(filter.limit, filter.offset, total))
 
 
 async def get_conversation(ctx: Context, id: PublicId) -> WholeConversation:
-    """One talk with all its messages, oldest first."""
+    """One conversation with all its messages, oldest first."""
     row = await conversation_row(ctx, id)
     messages = await ctx.db.all(store.message_list(ctx.organization_id, id))
-    own = msgspec.structs.asdict(shown(row))
-    return WholeConversation(**own, messages=[shown_message(each) for each in messages])
+    fields = msgspec.structs.asdict(conversation_of(row))
+    return WholeConversation(**fields, messages=[message_of(each) for each in messages])
 
 
 async def delete_conversation(ctx: Context, id: PublicId) -> WholeConversation:
-    """Delete a talk with all its messages, for good. What its replies took stays in the usage records."""
+    """Delete a conversation with all its messages, permanently. The usage of its replies stays in the usage records."""
     whole = await get_conversation(ctx, id)
-    await ctx.db.run(store.drop_messages(ctx.organization_id, id))
-    await ctx.db.run(store.drop_conversation(ctx.organization_id, id))
+    await ctx.db.run(store.delete_messages(ctx.organization_id, id))
+    await ctx.db.run(store.delete_conversation(ctx.organization_id, id))
     return whole
 
 

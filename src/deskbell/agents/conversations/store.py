@@ -1,4 +1,4 @@
-"""The tables of talks with agents and their messages, and every query on them."""
+"""The tables of conversations with agents and their messages, and every query on them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from sqlalchemy import (
 from deskbell.foundation.clock import Precise
 from deskbell.foundation.db import ID, JSON, TIMESTAMP, command, query, schema
 
-#: `messages` counts them, and is the position of the next; a turn whose conversation has moved on since it began is refused by it.
+#: `messages` is their number, and the position of the next one. A turn is refused if the number has changed since it began.
 agent_conversations = Table(
     "agent_conversations",
     schema,
@@ -89,7 +89,7 @@ class MessageRow(msgspec.Struct):
 
 
 class MessageText(msgspec.Struct):
-    """What of a message the next turn needs."""
+    """A message as the next turn needs it."""
 
     role: str
     content: str
@@ -109,55 +109,63 @@ def conversation_row(organization_id: str, id: str) -> Select[Any]:
 @query(ConversationRow)
 def conversation_list(organization_id: str, agent_id: str | None = None) -> Select[Any]:
     """Those with the latest message first."""
-    found = select(*_conversation).where(agent_conversations.c.organization_id == organization_id)
+    rows = select(*_conversation).where(agent_conversations.c.organization_id == organization_id)
     if agent_id is not None:
-        found = found.where(agent_conversations.c.agent_id == agent_id)
-    return found.order_by(agent_conversations.c.updated_at.desc(), agent_conversations.c.id.desc())
+        rows = rows.where(agent_conversations.c.agent_id == agent_id)
+    return rows.order_by(agent_conversations.c.updated_at.desc(), agent_conversations.c.id.desc())
 
 
 @query(MessageRow)
 def message_list(organization_id: str, conversation_id: str) -> Select[Any]:
-    found = select(*_message).where(
+    rows = select(*_message).where(
         agent_messages.c.organization_id == organization_id, agent_messages.c.conversation_id == conversation_id
     )
-    return found.order_by(agent_messages.c.position)
+    return rows.order_by(agent_messages.c.position)
 
 
 @query(MessageText)
 def latest_messages(organization_id: str, conversation_id: str, most: int) -> Select[Any]:
     """The newest first."""
-    found = select(agent_messages.c.role, agent_messages.c.content).where(
+    rows = select(agent_messages.c.role, agent_messages.c.content).where(
         agent_messages.c.organization_id == organization_id, agent_messages.c.conversation_id == conversation_id
     )
-    return found.order_by(agent_messages.c.position.desc()).limit(most)
+    return rows.order_by(agent_messages.c.position.desc()).limit(most)
 
 
 @command
-def go_on(organization_id: str, id: str, messages: int, into: int, out: int, cost_nanos: int, moment: str) -> Update:
-    """Adds a turn to a conversation that has as many messages as the turn has seen; changes nothing in another."""
-    own = agent_conversations.c
+def add_turn(
+    organization_id: str,
+    id: str,
+    messages: int,
+    input_tokens: int,
+    output_tokens: int,
+    cost_nanos: int,
+    moment: str,
+) -> Update:
+    """Adds a turn to a conversation that has this number of messages; changes nothing if it has another."""
+    table = agent_conversations.c
     return (
         update(agent_conversations)
-        .where(own.organization_id == organization_id, own.id == id, own.messages == messages)
+        .where(table.organization_id == organization_id, table.id == id, table.messages == messages)
         .values(
-            messages=own.messages + 2,
-            input_tokens=own.input_tokens + into,
-            output_tokens=own.output_tokens + out,
-            cost_nanos=own.cost_nanos + cost_nanos,
+            messages=table.messages + 2,
+            input_tokens=table.input_tokens + input_tokens,
+            output_tokens=table.output_tokens + output_tokens,
+            cost_nanos=table.cost_nanos + cost_nanos,
             updated_at=moment,
         )
     )
 
 
 @command
-def drop_messages(organization_id: str, conversation_id: str) -> Delete:
+def delete_messages(organization_id: str, conversation_id: str) -> Delete:
     return delete(agent_messages).where(
         agent_messages.c.organization_id == organization_id, agent_messages.c.conversation_id == conversation_id
     )
 
 
 @command
-def drop_conversation(organization_id: str, id: str) -> Delete:
+def delete_conversation(organization_id: str, id: str) -> Delete:
     return delete(agent_conversations).where(
         agent_conversations.c.organization_id == organization_id, agent_conversations.c.id == id
     )

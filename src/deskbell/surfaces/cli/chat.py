@@ -90,7 +90,7 @@ class TerminalChat:
         )
         tenant = await database.read(lambda session: find_tenant(session, organization_id))
         self.outside = ExternalContext(database, operator(tenant), "cli", {chat.ChatService: shared})
-        speaker = await self.outside.read(lambda ctx: operations.speaker(ctx, self.agent_id))
+        speaker = await self.outside.read(lambda ctx: operations.live_agent(ctx, self.agent_id))
         if speaker.welcome_message:
             click.echo(printable(speaker.welcome_message))
 
