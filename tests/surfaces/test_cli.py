@@ -18,6 +18,7 @@ from deskbell.foundation import sqlite
 from deskbell.foundation.db import Session
 from deskbell.identity import api_keys
 from deskbell.organizations import operations
+from tests import commands
 from tests.desk import PATIENCE, SOON, Server, eventually, running
 
 
@@ -45,10 +46,7 @@ class Desk:
 
     def done(self, *words: str, status: int = 0, input: str = "") -> subprocess.CompletedProcess[str]:
         """A command that ends with `status`, and without a traceback."""
-        command = [sys.executable, "-m", "deskbell", *words]
-        done = subprocess.run(
-            command, cwd=self.folder, env=self.environment, input=input, capture_output=True, text=True, timeout=120
-        )
+        done = commands.run(words, cwd=self.folder, env=self.environment, input=input, timeout=120)
         assert done.returncode == status, f"{words}: {done.returncode}\n{done.stdout}\n{done.stderr}"
         assert "Traceback" not in done.stderr
         return done

@@ -11,7 +11,6 @@ import select
 import signal
 import socket
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,6 +20,7 @@ import pytest
 
 from deskbell.foundation import migrations, sqlite
 from deskbell.foundation.migrations import Step
+from tests.commands import Command
 from tests.desk import PATIENCE, eventually
 from tests.surfaces.test_cli import Desk
 
@@ -30,14 +30,13 @@ class Serving:
 
     def __init__(self, desk: Desk, stdout: int) -> None:
         self.log = desk.folder / "serve.log"
-        with self.log.open("w") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "deskbell", "serve", "--port", "0"],
-                cwd=desk.folder,
-                env=desk.environment,
-                stdout=stdout,
-                stderr=log,
-            )
+        with self.log.open("w") as log, open(os.devnull, "r+b") as nothing:
+            files = {
+                "stdin": nothing.fileno(),
+                "stdout": stdout if stdout > 0 else nothing.fileno(),
+                "stderr": log.fileno(),
+            }
+            self.process = Command(["serve", "--port", "0"], cwd=desk.folder, env=desk.environment, **files)
         found = eventually(lambda: re.search(r"serves (http://127\.0\.0\.1:\d+) ", self.log.read_text()))
         self.url = found.group(1)
         self.http = httpx2.Client(base_url=self.url + "/api/v1", trust_env=False, timeout=PATIENCE)
