@@ -279,7 +279,9 @@ async def fail(ctx: Context, chosen: Chosen) -> Lead:
 
 
 FAIL = Tool("fail", "Fail", "Fails with any code of the catalogue", {"code": "The code"})
-FAILING = Operation("leads.fail", fail, "GET /api/v1/leads/fail", scope="leads:read", tool=FAIL)
+FAILING = Operation(
+    "leads.fail", fail, "GET /api/v1/leads/fail", scope="leads:read", errors=tuple(CATALOGUE), tool=FAIL
+)
 
 
 class Failing(Deskbell):
