@@ -1,14 +1,16 @@
-"""`deskbell ...` in a process of its own that starts at once: it is forked from one that has imported the program already.
+"""`python -m deskbell ...` in a process of its own that starts at once: it is forked from one that has imported the program already.
 
-Most of a command's time is imports. A fork has its own arguments, environment, folder and files, and ends as any process does.
+Importing takes most of a command's time. A fork has its own arguments, environment, folder and files, and ends as any process does.
 """
 
 from __future__ import annotations
 
 import atexit
+import contextlib
 import gc
 import json
 import os
+import pkgutil
 import runpy
 import select
 import signal
@@ -21,6 +23,8 @@ from collections.abc import Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import IO, Any
+
+import deskbell
 
 REPOSITORY = Path(__file__).parents[1]
 
@@ -57,16 +61,27 @@ def launcher() -> Launcher:
 
 
 class Command:
-    """A command that runs: what `subprocess.Popen` would be, as far as tests need it."""
+    """`python -m MODULE WORDS` in a session of its own: what `subprocess.Popen` would be, as far as tests need it.
+
+    `files` are the descriptors of its standard input, output and errors: by default nothing, and our own errors.
+    """
 
     def __init__(
-        self, words: Sequence[str], *, cwd: Path, env: Mapping[str, str], stdin: int, stdout: int, stderr: int
+        self,
+        words: Sequence[str],
+        *,
+        module: str = "deskbell",
+        cwd: Path = REPOSITORY,
+        env: Mapping[str, str] = os.environ,
+        files: tuple[int, int, int] | None = None,
     ) -> None:
         self.returncode: int | None = None
         self.wire = socket.socket(socket.AF_UNIX)
         self.wire.connect(launcher().address)
-        order = json.dumps({"words": list(words), "cwd": str(cwd), "env": dict(env)}).encode()
-        socket.send_fds(self.wire, [len(order).to_bytes(8)], [stdin, stdout, stderr])
+        order = json.dumps({"words": list(words), "module": module, "cwd": str(cwd), "env": dict(env)}).encode()
+        with open(os.devnull, "r+b") as nothing:
+            given = files or (nothing.fileno(), nothing.fileno(), 2)
+            socket.send_fds(self.wire, [len(order).to_bytes(8)], given)
         self.wire.sendall(order)
         self.pid = int.from_bytes(self.wire.recv(8))
 
@@ -92,6 +107,33 @@ class Command:
         self.send_signal(signal.SIGKILL)
 
 
+class Piped(Command):
+    """A command that a test talks to while it runs."""
+
+    def __init__(self, words: Sequence[str], env: Mapping[str, str]) -> None:
+        pipes = [os.pipe() for _ in range(3)]
+        theirs = (pipes[0][0], pipes[1][1], pipes[2][1])
+        self.stdin, self.stdout = os.fdopen(pipes[0][1], "wb"), os.fdopen(pipes[1][0], "rb")
+        self.stderr = os.fdopen(pipes[2][0], "rb")
+        super().__init__(words, env=env, files=theirs)
+        for file in theirs:
+            os.close(file)
+
+    def communicate(self, timeout: float) -> tuple[bytes, bytes]:
+        """Closes its input and answers the rest of its output and errors, once it has ended."""
+        with contextlib.suppress(BrokenPipeError):
+            self.stdin.close()
+        self.wait(timeout)
+        with self.stdout, self.stderr:
+            return self.stdout.read(), self.stderr.read()
+
+    def end(self, timeout: float) -> None:
+        """Kills it, if it has not ended."""
+        self.kill()
+        if not self.stdout.closed:
+            self.communicate(timeout)
+
+
 def run(
     words: Sequence[str], *, cwd: Path, env: Mapping[str, str], input: str = "", timeout: float
 ) -> subprocess.CompletedProcess[str]:
@@ -99,8 +141,7 @@ def run(
     with tempfile.TemporaryFile() as given, tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as errors:
         given.write(input.encode())
         given.seek(0)
-        files = {"stdin": given.fileno(), "stdout": out.fileno(), "stderr": errors.fileno()}
-        command = Command(words, cwd=cwd, env=env, **files)
+        command = Command(words, cwd=cwd, env=env, files=(given.fileno(), out.fileno(), errors.fileno()))
         try:
             status = command.wait(timeout)
         except BaseException:
@@ -114,8 +155,8 @@ def text_of(file: IO[bytes]) -> str:
     return file.read().decode()
 
 
-def serve(address: str) -> None:
-    """Takes orders until our parent is gone. Returns in each process that is to be a command."""
+def serve(address: str) -> str:
+    """Takes orders until our parent is gone. Returns in each process that is to be a command, with its module."""
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(address)
         listener.listen(64)
@@ -137,7 +178,7 @@ def serve(address: str) -> None:
     if pid := os.fork():
         attend(pid, wire, files)
     wire.close()
-    become(json.loads(order), files)
+    return become(json.loads(order), files)
 
 
 def attend(pid: int, wire: socket.socket, files: list[int]) -> None:
@@ -150,7 +191,8 @@ def attend(pid: int, wire: socket.socket, files: list[int]) -> None:
     os._exit(0)
 
 
-def become(order: Any, files: list[int]) -> None:
+def become(order: Any, files: list[int]) -> str:
+    os.setsid()
     for number, file in enumerate(files):
         os.dup2(file, number)
         os.close(file)
@@ -158,14 +200,12 @@ def become(order: Any, files: list[int]) -> None:
     os.environ.clear()
     os.environ.update(order["env"])
     sys.argv[1:] = order["words"]
+    return str(order["module"])
 
 
 if __name__ == "__main__":
-    from deskbell.surfaces.cli import COMMANDS
-
-    for module, _ in COMMANDS.values():
-        import_module(f"deskbell.surfaces.cli.{module}")
-    import_module("deskbell.app")
+    for module in pkgutil.walk_packages(deskbell.__path__, "deskbell."):
+        if not module.name.endswith("__main__"):
+            import_module(module.name)
     gc.freeze()  # else each command walks through all of it when it ends
-    serve(sys.argv[1])
-    runpy.run_module("deskbell", run_name="__main__", alter_sys=True)
+    runpy.run_module(serve(sys.argv[1]), run_name="__main__", alter_sys=True)

@@ -13,9 +13,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from tests.commands import Command
 from tests.desk import PATIENCE, Server, eventually
 
 ROOT = Path(__file__).parents[2]
+SERVE = "tests.faults.serve"
 
 
 class Process(Server):
@@ -25,8 +27,12 @@ class Process(Server):
     wrapper: tuple[str, ...] = ()
 
     def start(self) -> None:
-        command = [*self.wrapper, sys.executable, "-m", "tests.faults.serve", self.path, str(self.port), self.flaw]
-        self.process = subprocess.Popen([part for part in command if part], cwd=ROOT, start_new_session=True)
+        words = [self.path, str(self.port), *filter(None, [self.flaw])]
+        if self.wrapper:
+            command = [*self.wrapper, sys.executable, "-m", SERVE, *words]
+            self.process: Any = subprocess.Popen(command, cwd=ROOT, start_new_session=True)
+        else:
+            self.process = Command(words, module=SERVE)
         eventually(lambda: self.answers() or self.process.poll() is not None)
         assert self.process.poll() is None, "the server did not start"
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import commands
 from tests.desk import Server, eventually, running
 from tests.models import SCRIPTED, Models
 from tests.talking import Talk, expert
@@ -71,9 +72,9 @@ def terminal(server: Server, talk: Talk, **settings: str) -> Iterator[Terminal]:
 
 
 def chat(server: Server, talk: Talk, typed: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "deskbell", "--database", server.database, "agent", "chat", talk.agent_id]
+    words = ["--database", server.database, "agent", "chat", talk.agent_id]
     environment = os.environ | {"DESKBELL_EMBEDDER": "none"}
-    return subprocess.run(command, input=typed, capture_output=True, text=True, timeout=120, env=environment)
+    return commands.run(words, cwd=Path.cwd(), env=environment, input=typed, timeout=120)
 
 
 def test_a_talk_in_a_pipe_shows_answers_with_their_sources(tmp_path: Path) -> None:

@@ -6,7 +6,6 @@ import json
 import os
 import re
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ import pytest
 from click.testing import CliRunner
 
 from deskbell.surfaces.cli import cli
+from tests.commands import Piped
 from tests.desk import PATIENCE, Api, Server
 
 ENVELOPE = {"io.modelcontextprotocol/protocolVersion": "2026-07-28", "io.modelcontextprotocol/clientCapabilities": {}}
@@ -30,22 +30,14 @@ class Client:
         }
         if key is not None:
             environment |= {"BRIGHTLY_API_KEY": key, "BRIGHTLY_API_URL": url}
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "deskbell", "mcp"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env=environment,
-        )
+        self.process = Piped(["mcp"], environment)
         self.number = 0
 
     def send(self, line: bytes) -> None:
-        assert self.process.stdin is not None
         self.process.stdin.write(line + b"\n")
         self.process.stdin.flush()
 
     def read(self) -> Any:
-        assert self.process.stdout is not None
         return json.loads(self.process.stdout.readline())
 
     def ask(self, method: str, **params: Any) -> Any:
@@ -67,8 +59,7 @@ class Client:
         return text
 
     def kill(self) -> None:
-        self.process.kill()
-        self.process.communicate()
+        self.process.end(PATIENCE)
 
     def end(self) -> tuple[int, str]:
         """Hangs up; the status, and what was said on standard error."""

@@ -31,12 +31,8 @@ class Serving:
     def __init__(self, desk: Desk, stdout: int) -> None:
         self.log = desk.folder / "serve.log"
         with self.log.open("w") as log, open(os.devnull, "r+b") as nothing:
-            files = {
-                "stdin": nothing.fileno(),
-                "stdout": stdout if stdout > 0 else nothing.fileno(),
-                "stderr": log.fileno(),
-            }
-            self.process = Command(["serve", "--port", "0"], cwd=desk.folder, env=desk.environment, **files)
+            files = (nothing.fileno(), stdout if stdout > 0 else nothing.fileno(), log.fileno())
+            self.process = Command(["serve", "--port", "0"], cwd=desk.folder, env=desk.environment, files=files)
         found = eventually(lambda: re.search(r"serves (http://127\.0\.0\.1:\d+) ", self.log.read_text()))
         self.url = found.group(1)
         self.http = httpx2.Client(base_url=self.url + "/api/v1", trust_env=False, timeout=PATIENCE)
