@@ -10,13 +10,14 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import common
 import httpx2
 from load import Load, Request, request
 
-from deskbell.knowledge.ingestion import chunks
+from deskbell.knowledge.extraction.chunks import split_into_chunks
+from deskbell.knowledge.extraction.document import Block, ParsedDocument
 
 ROOT = Path(__file__).parent.parent
 KINDS = ("shingle", "metal", "slate", "tile", "cedar", "flat")
@@ -24,17 +25,6 @@ DOCUMENTS = 120
 TALKS = 400
 EARLIER = 2  # turns that each talk has had before it is measured
 RESULT = "Shingle roofs carry a ten-year warranty"
-
-
-class Block(NamedTuple):
-    text: str
-    level: int = 0
-    page: int | None = None
-
-
-class Paper(NamedTuple):
-    title: str
-    blocks: list[Block]
 
 
 WORDS = [
@@ -192,11 +182,11 @@ def langchain(folder: Path, models: common.Server, model: str, *, durable: bool 
     for number in range(DOCUMENTS):
         lines = [line for line in text(number).splitlines() if line]
         blocks = [Block(line.lstrip("# "), len(line) - len(line.lstrip("#"))) for line in lines]
-        paper = Paper(f"Model {number}", blocks)
-        for chunk in chunks.chunked(paper):
+        paper = ParsedDocument(f"Model {number}", blocks)
+        for chunk in split_into_chunks(paper):
             id = f"{number}.{chunk.position}"
             passages.append(
-                {"id": id, "title": chunk.heading(paper.title), "text": chunk.text, "source": f"model{number}.md"}
+                {"id": id, "title": chunk.heading_line(paper.title), "text": chunk.text, "source": f"model{number}.md"}
             )
     (folder / "passages.json").write_text(json.dumps(passages))
     memory = {"REFERENCE_MEMORY": str(folder / "memory.db")} if durable else {}
