@@ -56,7 +56,7 @@ def made(url: str) -> tuple[str, str]:
         ctx = await operator_context(session, owner.id)
         base = await bases.create_base(ctx, NewKnowledgeBase(name="Books"))
         application = await applications.create_application(ctx, "bench", "backend-service", ())
-        return base.id, (await applications.create_application_key(session, application.id, ""))[1]
+        return base.id, (await applications.create_application_key(ctx, application.id, ""))[1]
 
     databases.prepare(url, migrate=True)
     with contextlib.closing(databases.guest(url)) as guest:

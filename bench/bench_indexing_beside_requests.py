@@ -50,7 +50,7 @@ def made(url: str) -> Place:
         ctx = await operator_context(session, owner.id)
         base = await bases.create_base(ctx, NewKnowledgeBase(name="Books"))
         application = await applications.create_application(ctx, "bench", "backend-service", ())
-        _, agent = await applications.create_application_key(session, application.id, "")
+        _, agent = await applications.create_application_key(ctx, application.id, "")
         _, crm = await create_key(ctx, "bench", scopes=[], reads=PLENTY, writes=PLENTY)
         return Place(base.id, agent, crm)
 

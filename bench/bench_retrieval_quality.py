@@ -59,7 +59,7 @@ def owner(url: str) -> str:
     async def unit(session: Session) -> str:
         ctx = await operator_context(session, (await create_organization(session, "Bench")).id)
         application = await applications.create_application(ctx, "bench", "backend-service", ())
-        return (await applications.create_application_key(session, application.id, ""))[1]
+        return (await applications.create_application_key(ctx, application.id, ""))[1]
 
     databases.prepare(url, migrate=True)
     with contextlib.closing(databases.guest(url)) as guest:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Coroutine
 from http import HTTPStatus
 from typing import Any
 
 import httpx2
 
-from deskbell.core.context import operator_context
+from deskbell.core.context import Context, operator_context
 from deskbell.foundation.db import Session
 from deskbell.identity import applications
 from deskbell.identity.model import ApplicationType
@@ -48,6 +49,10 @@ class AgentApi:
     def delete(self, path: str, **headers: str) -> httpx2.Response:
         return self.http.delete(path, headers=named(headers))
 
+    def do(self, act: Callable[[Context], Coroutine[Any, Any, Any]]) -> Any:
+        """Something that only the operator can do, in this organization."""
+        return self.server.acting(self.organization_id, act)
+
 
 def application(
     server: Server, organization_id: str, type: ApplicationType = "backend-service", origins: tuple[str, ...] = ()
@@ -57,7 +62,7 @@ def application(
     async def unit(session: Session) -> Any:
         ctx = await operator_context(session, organization_id)
         made = await applications.create_application(ctx, "Website", type, origins)
-        return await applications.create_application_key(session, made.id)
+        return await applications.create_application_key(ctx, made.id)
 
     key, plaintext = server.do(unit)
     return AgentApi(server, organization_id, key.application_id, plaintext, key.id)

@@ -78,11 +78,7 @@ class Api:
 
     def do(self, act: Callable[[Context], Coroutine[Any, Any, Any]]) -> Any:
         """Something that only the operator can do, in this organization."""
-
-        async def unit(session: Session) -> Any:
-            return await act(await operator_context(session, self.organization_id))
-
-        return self.server.do(unit)
+        return self.server.acting(self.organization_id, act)
 
 
 def named(headers: dict[str, str]) -> dict[str, str]:
@@ -128,6 +124,14 @@ class Server:
             return guest.write(work)
         finally:
             guest.close()
+
+    def acting(self, organization_id: str, act: Callable[[Context], Coroutine[Any, Any, Any]]) -> Any:
+        """Something that only the operator can do, in one organization."""
+
+        async def unit(session: Session) -> Any:
+            return await act(await operator_context(session, organization_id))
+
+        return self.do(unit)
 
     def organization(self, name: str = "Acme Roofing", **options: Any) -> str:
         created = self.do(lambda session: organizations.create_organization(session, name, **options))

@@ -85,6 +85,12 @@ CATALOGUE: Final[dict[str, Entry]] = {
         "The message says which value.",
         "Find the existing record and update it instead of creating another one.",
     ),
+    "owner_required": Entry(
+        409,
+        False,
+        "The change would leave the organization without an owner.",
+        "Make somebody else the owner first (`PUT /api/v1/people/{id}` with `role`); the former owner becomes an admin.",
+    ),
     "idempotency_mismatch": Entry(
         409,
         False,

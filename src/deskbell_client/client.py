@@ -67,6 +67,10 @@ class Desk:
         self.appointments = resources.Appointments(transport)
         self.tasks = resources.Tasks(transport)
         self.conversations = resources.Conversations(transport)
+        self.people = resources.People(transport)
+        self.groups = resources.Groups(transport)
+        self.grants = resources.Grants(transport)
+        self.api_keys = resources.ApiKeys(transport)
 
     def close(self) -> None:
         """Closes the connections."""
@@ -103,6 +107,10 @@ class AsyncDesk:
         self.appointments = async_resources.AsyncAppointments(transport)
         self.tasks = async_resources.AsyncTasks(transport)
         self.conversations = async_resources.AsyncConversations(transport)
+        self.people = async_resources.AsyncPeople(transport)
+        self.groups = async_resources.AsyncGroups(transport)
+        self.grants = async_resources.AsyncGrants(transport)
+        self.api_keys = async_resources.AsyncApiKeys(transport)
 
     async def close(self) -> None:
         """Closes the connections."""

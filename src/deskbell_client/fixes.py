@@ -17,6 +17,7 @@ FIXES = {
     "lead_not_found": "Check the id with `GET /api/v1/leads/{id}` first.",
     "method_not_allowed": "Use one of the methods in the `Allow` header. Updates are PUT with a partial body.",
     "duplicate": "Find the existing record and update it instead of creating another one.",
+    "owner_required": "Make somebody else the owner first (`PUT /api/v1/people/{id}` with `role`); the former owner becomes an admin.",
     "idempotency_mismatch": "Use a new key for each new request, and repeat a request with exactly the same body.",
     "idempotency_in_progress": "Wait a moment, then send the same request again.",
     "payload_too_large": "Send less in one request, or store large content elsewhere and refer to it.",

@@ -60,11 +60,11 @@ def test_an_applications_key_opens_no_other_door(website: AgentApi) -> None:
 
 
 def test_a_revoked_key_ends_at_once_and_its_siblings_go_on(website: AgentApi) -> None:
-    sibling, plaintext = website.server.do(
-        lambda session: applications.create_application_key(session, website.application_id, "development")
+    sibling, plaintext = website.do(
+        lambda ctx: applications.create_application_key(ctx, website.application_id, "development")
     )
     assert website.get("/nowhere").status_code == 404
-    website.server.do(lambda session: applications.revoke_application_key(session, website.key_id))
+    website.do(lambda ctx: applications.revoke_application_key(ctx, website.key_id))
     eventually(lambda: website.get("/nowhere").status_code == 401, SOON)
     website.http.headers["Authorization"] = f"Bearer {plaintext}"
     assert website.get("/nowhere").status_code == 404
@@ -72,15 +72,15 @@ def test_a_revoked_key_ends_at_once_and_its_siblings_go_on(website: AgentApi) ->
 
 
 def test_a_revoked_application_takes_its_keys_along(website: AgentApi) -> None:
-    website.server.do(lambda session: applications.revoke_application(session, website.application_id))
+    website.do(lambda ctx: applications.revoke_application(ctx, website.application_id))
     eventually(lambda: website.get("/nowhere").status_code == 401)
     with pytest.raises(Exception, match="is revoked"):
-        website.server.do(lambda session: applications.create_application_key(session, website.application_id))
+        website.do(lambda ctx: applications.create_application_key(ctx, website.application_id))
 
 
 def test_only_a_hash_of_the_key_is_kept(website: AgentApi) -> None:
     assert len(website.key) == 41
-    kept = website.server.do(lambda session: applications.list_application_keys(session, website.application_id))
+    kept = website.do(lambda ctx: applications.list_application_keys(ctx, website.application_id))
     assert [key.shown for key in kept] == [f"brs_live_...{website.key[-4:]}"]
     if website.server.database.startswith("sqlite"):
         files = [website.server.path, website.server.path + "-wal"]

@@ -15,7 +15,7 @@ from deskbell.core.scopes import ROLE_SCOPES
 from deskbell.credits import operations as credits
 from deskbell.credits.rules import CREDIT
 from deskbell.credits.store import reserved_amount
-from deskbell.identity.people import get_person
+from deskbell.identity.lookups import get_person
 from deskbell.organizations.operations import set_agent_approval
 from tests.agents import MOMENT, AgentApi, application, denied
 from tests.behaviours.test_agent_agents import PROMPT, agent

@@ -17,7 +17,7 @@ from tests.postgres import stored
 
 
 def change(api: Api, **changes: Any) -> None:
-    api.server.do(lambda session: api_keys.update_key(session, api.key_id, **changes))
+    api.do(lambda ctx: api_keys.update_key(ctx, api.key_id, **changes))
 
 
 def test_a_key_has_the_documented_form(alice: Api) -> None:
@@ -62,7 +62,7 @@ def test_a_header_of_at_most_100_bytes_is_looked_at(alice: Api) -> None:
 
 def test_all_refusals_are_alike(alice: Api, server: Server) -> None:
     revoked = server.api(alice.organization_id)
-    server.do(lambda session: api_keys.revoke_key(session, revoked.key_id))
+    alice.do(lambda ctx: api_keys.revoke_key(ctx, revoked.key_id))
     expired = server.api(alice.organization_id, expires_at=clock.seconds_from_now(-1))
     unknown = alice.http.get("/leads", headers={"Authorization": "Bearer brk_" + "a" * 48})
     missing = alice.http.get("/leads", headers={"Authorization": ""})
@@ -76,7 +76,7 @@ def test_the_word_bearer_may_be_in_any_case(alice: Api) -> None:
 
 def test_a_revoked_key_ends_within_a_second(alice: Api, server: Server) -> None:
     assert alice.get("/leads").status_code == 200
-    server.do(lambda session: api_keys.revoke_key(session, alice.key_id))
+    alice.do(lambda ctx: api_keys.revoke_key(ctx, alice.key_id))
     eventually(lambda: alice.get("/leads").status_code == 401, seconds=1)
     refused(alice.post("/leads", {"first_name": "x"}), 401, "unauthorized")
 
@@ -124,7 +124,7 @@ def test_when_a_key_was_last_used_is_noted_but_not_at_every_request(tmp_path: Pa
             used.get("/org")
 
         def last_used(api: Api) -> str | None:
-            return str(server.do(lambda session: api_keys.get_key(session, api.key_id)).last_used_at or "")
+            return str(api.do(lambda ctx: api_keys.get_key(ctx, api.key_id)).last_used_at or "")
 
         assert last_used(used) == ""
     assert last_used(used) > "2026"

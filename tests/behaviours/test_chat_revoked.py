@@ -18,11 +18,11 @@ REVOKED = "Invalid or revoked API key"
 
 
 def by_key(api: AgentApi) -> None:
-    api.server.do(lambda session: revoke_application_key(session, api.key_id))
+    api.do(lambda ctx: revoke_application_key(ctx, api.key_id))
 
 
 def by_application(api: AgentApi) -> None:
-    api.server.do(lambda session: revoke_application(session, api.application_id))
+    api.do(lambda ctx: revoke_application(ctx, api.application_id))
 
 
 def left_behind(alice: Api) -> list[Any]:
@@ -63,8 +63,8 @@ def test_an_answer_that_comes_whole_ends_with_its_key(alice: Api, models: Models
 
 def test_other_keys_of_an_application_talk_on(alice: Api, models: Models) -> None:
     talk = desk(alice, "scripted/pause")
-    other, _ = alice.server.do(lambda session: create_application_key(session, talk.api.application_id))
+    other, _ = alice.do(lambda ctx: create_application_key(ctx, talk.api.application_id))
     with ThreadPoolExecutor(1) as client:
         waiting = client.submit(talk.stream, "Hello")
-        alice.server.do(lambda session: revoke_application_key(session, other.id))
+        alice.do(lambda ctx: revoke_application_key(ctx, other.id))
         assert waiting.result()[-1][0] == "done"

@@ -11,6 +11,7 @@ from deskbell.core.scopes import SCOPES
 from tests.behaviours.test_booking_appointments import book
 from tests.behaviours.test_tasks import task
 from tests.desk import Api, refused
+from tests.promises.world import World
 
 GRANTS = {
     "leads:read": ["GET /leads", "GET /leads/{lead}"],
@@ -26,18 +27,36 @@ GRANTS = {
     "conversations:read": ["GET /conversations", "GET /conversations/{lead}"],
     "messages:write": ["POST /conversations/{lead}/messages"],
     "org:read": ["GET /org"],
+    "people:read": ["GET /people", "GET /people/{person}/access", "GET /groups", "GET /grants", "GET /api-keys"],
+    "people:write": [
+        "PUT /people/{person}",
+        "POST /groups",
+        "PUT /groups/{group}",
+        "POST /grants",
+        "DELETE /grants/{grant}",
+        "DELETE /groups/{group}",
+        "POST /api-keys",
+        "DELETE /api-keys/{key}",
+        "DELETE /people/{person}",
+    ],
 }
 
 
 @pytest.fixture
 def ids(alice: Api) -> dict[str, Any]:
     lead = alice.lead(phone="+15125550123")
-    return {"lead": lead["id"], "appointment": book(alice, lead)["id"], "task": task(alice)["id"]}
+    world = World(alice, phone="+15125550199")
+    team = {name: getattr(world, name) for name in ("person", "group", "grant", "agent")}
+    key = alice.post("/api-keys", {"name": "Website", "scopes": ["leads:read"]}).json()["data"]["id"]
+    return {"lead": lead["id"], "appointment": book(alice, lead)["id"], "task": task(alice)["id"], "key": key, **team}
 
 
 def body(route: str, ids: dict[str, Any]) -> dict[str, Any]:
     times = {"start_time": "2030-01-01T10:00:00Z", "end_time": "2030-01-01T11:00:00Z"}
-    return {"first_name": "Ana", "title": "Call", "body": "Hi", "notes": "x", "lead_id": ids["lead"], **times}
+    grant = {"subject_type": "person", "subject_id": ids["person"], "level": "edit"}
+    grant |= {"resource_type": "agent", "resource_id": ids["agent"], "name": "New", "scopes": ["people:write"]}
+    texts = {"first_name": "Ana", "title": "Call", "body": "Hi", "notes": "x", "lead_id": ids["lead"]}
+    return {**texts, **times, **grant}
 
 
 def answers(api: Api, scopes: dict[str, Any], ids: dict[str, Any]) -> dict[str, int]:
@@ -69,8 +88,8 @@ def test_a_missing_scope_is_refused_by_its_name_and_nothing_happens(
         refused(answer, 403, "insufficient_scope", f"'{scope}'")
         assert lacking.http.request(method, path.format(**ids), content=b"{").status_code == 403
     assert alice.get(f"/leads/{ids['lead']}").json()["data"]["archived_at"] is None
-    assert alice.get("/leads").json()["meta"]["total"] == 1
-    assert alice.get("/conversations").json()["data"] == []
+    assert alice.get("/leads").json()["meta"]["total"] == 2
+    assert len(alice.get("/conversations").json()["data"]) == 1
     assert alice.get(f"/tasks/{ids['task']}").json()["data"]["status"] == "open"
 
 

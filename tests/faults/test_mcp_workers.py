@@ -96,7 +96,7 @@ def test_news_and_the_end_reach_the_streams_of_the_other(ours: list[Mcp], server
 def test_a_revoked_key_ends_its_sessions_everywhere_within_a_second(ours: list[Mcp], servers: list[Server]) -> None:
     with ours[1].listen() as stream:
         began = time.monotonic()
-        servers[0].do(lambda session: revoke_key(session, ours[0].api.key_id))
+        ours[0].api.do(lambda ctx: revoke_key(ctx, ours[0].api.key_id))
         stream.read()
         assert time.monotonic() - began < 1.2
     refused(ours[1].send(request("ping")), 401, "unauthorized")

@@ -44,10 +44,8 @@ def call(world: World, operation: Operation, authorization: list[bytes]) -> Any:
 @EACH
 def test_it_refuses_every_bad_credential_alike(world: World, operation: Operation) -> None:
     good = world.agents.key.encode()
-    revoked, plaintext = world.api.server.do(
-        lambda session: applications.create_application_key(session, world.agents.application_id)
-    )
-    world.api.server.do(lambda session: applications.revoke_application_key(session, revoked.id))
+    revoked, plaintext = world.api.do(lambda ctx: applications.create_application_key(ctx, world.agents.application_id))
+    world.api.do(lambda ctx: applications.revoke_application_key(ctx, revoked.id))
     crm = world.api.key.encode()
     for bad in ([], [b""], [good], [b"Basic " + good], [b"Bearer " + good[:-1]], [b"Bearer " + good + b"0"], [b"Bearer " + crm],
                 [b"Bearer " + new_key().encode()], [b"Bearer " + plaintext.encode()], [b"Bearer " + good] * 2):  # fmt: skip

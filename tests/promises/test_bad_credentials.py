@@ -64,7 +64,7 @@ def key(api: Api, **options: object) -> bytes:
 
 def revoked(api: Api) -> bytes:
     other = api.server.api(api.organization_id)
-    api.server.do(lambda session: revoke_key(session, other.key_id))
+    api.do(lambda ctx: revoke_key(ctx, other.key_id))
     return b"Bearer " + good(other)
 
 

@@ -85,7 +85,8 @@ def test_organizations_come_first_in_every_key(file: apsw.Connection) -> None:
 def test_migrations_render_for_postgresql(step) -> None:  # type: ignore[no-untyped-def]
     for text in step.statements("postgres"):
         assert re.match(r"(create|insert into|alter|drop|update|do|grant|revoke|select) ", text), text
-        assert not re.search(r"[{}]|--|fts5|rowid", text), text
+        without_empty_objects = text.replace("'{}'", "''")
+        assert not re.search(r"[{}]|--|fts5|rowid", without_empty_objects), text
         assert text.count("(") == text.count(")"), text
 
 

@@ -37,7 +37,7 @@ def origin(statement: Any) -> Any:
 
 STATEMENTS = statements()
 LISTS = {
-    f"{operation.name.split('.')[0]}.store.{name}"
+    f"{operation.handler.__module__.removeprefix('deskbell.').rpartition('.')[0]}.store.{name}"
     for operation in OPERATIONS
     if operation.lists
     for name in re.findall(r"store\.(\w+)\(", inspect.getsource(operation.handler))

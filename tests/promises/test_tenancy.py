@@ -12,7 +12,7 @@ from deskbell.app import AGENT_OPERATIONS, OPERATIONS
 from deskbell.core.operation import Operation
 from deskbell.foundation.sqlite import SqliteSession
 from tests.desk import Api
-from tests.promises.world import Answer, Place, World, of_agents, places
+from tests.promises.world import Answer, Place, World, of_agents, of_team, places
 
 
 def is_whole_list(operation: Operation) -> bool:
@@ -63,7 +63,7 @@ def test_an_idempotency_key_replays_for_its_own_organization_alone(alice: Api, c
 
 
 def test_every_operation_is_looked_at() -> None:
-    alone = {"org.get", "leads.list", "leads.create", "conversations.list"}
+    alone = {"org.get", "leads.list", "leads.create", "conversations.list", "people.list", "groups.list"}
     alone |= {"agents.list", "agents.create", "usage.get", "knowledge_bases.list", "knowledge_bases.create"}
     assert {operation.name for operation, _ in CASES} | alone == {operation.name for operation in ALL}
 
@@ -78,7 +78,12 @@ def test_control_without_the_organization_filter_every_place_leaks(
     for operation in LISTS:
         if not operation.path_parameters:
             assert strangers(ours, theirs, operation), f"{operation.name}: the matrix is blind"
-    deleting = {"documents.delete": 2, "knowledge_bases.delete": 3}  # what holds others goes last
+    deleting = {
+        "documents.delete": 2,
+        "knowledge_bases.delete": 3,
+        "groups.delete": 2,
+        "people.remove": 3,
+    }  # what holds others goes last
     for operation, place in sorted(CASES, key=lambda case: deleting.get(case[0].name, case[0].method == "DELETE")):
         assert leaks(ours, theirs, operation, place), f"{operation.name}: the matrix is blind to {place}"
 
@@ -114,7 +119,7 @@ def strangers(ours: World, theirs: World, operation: Operation) -> set[str]:
     """Their rows in our list. Both organizations have rows of every kind."""
     for world in (ours, theirs):
         world.ids_for(operation)
-    ids = [set(re.findall(rb'"id":"([^"]+)"', world.send(operation).body)) for world in (ours, theirs)]
+    ids = [set(re.findall(rb'"(?:\w+_)?id":"([^"]+)"', world.send(operation).body)) for world in (ours, theirs)]
     assert all(ids), "an empty list shows nothing"
     return {id.decode() for id in ids[0] & ids[1]}
 
@@ -124,4 +129,7 @@ def everything(world: World, operation: Operation) -> list[bytes]:
         own = f"/agents/{world.agent}"
         return [world.agents.get(path).content for path in ("/agents", own, f"{own}/versions")]
     paths = ["/org", "/leads", "/appointments", "/tasks", f"/conversations/{world.lead}"]
+    if of_team(operation):
+        world.ids_for(operation)
+    paths += ["/people", "/groups", "/grants", "/api-keys"]
     return [re.sub(rb'"(status|sent_at)":\w*"?[^,]*', b"", world.api.get(path).content) for path in paths]

@@ -13,7 +13,7 @@ import msgspec
 
 from deskbell.core.api import AGENT
 from deskbell.core.operation import Operation
-from deskbell.foundation.ids import Id
+from deskbell.foundation.ids import Id, new_id
 from deskbell.foundation.json import unwrapped
 from deskbell.identity.people import add_person
 from tests.agents import AgentApi, application
@@ -49,6 +49,30 @@ class World:
 
     def ids(self) -> list[str]:
         return [self.lead, self.person, self.appointment, self.task]
+
+    @cached_property
+    def group(self) -> str:
+        return self.made("/groups", {"name": "Sales", "person_ids": [self.person]})
+
+    @cached_property
+    def grant(self) -> str:
+        """What a person may do with the agent."""
+        return self.new_grant(self.person)
+
+    @cached_property
+    def api_key(self) -> str:
+        return self.new_api_key()
+
+    def new_grant(self, person_id: str) -> str:
+        resource = {"resource_type": "agent", "resource_id": self.agent}
+        return self.made("/grants", {"subject_type": "person", "subject_id": person_id, **resource, "level": "view"})
+
+    def new_api_key(self) -> str:
+        return self.made("/api-keys", {"name": "Website", "scopes": ["people:write"], "person_id": self.person})
+
+    def new_person(self) -> str:
+        email = f"{new_id()}@example.com"
+        return str(self.api.do(lambda ctx: add_person(ctx, "Sam", email)).id)
 
     @cached_property
     def agents(self) -> AgentApi:
@@ -96,7 +120,11 @@ class World:
 
     def ids_for(self, operation: Operation) -> list[str]:
         """Ids of this organization that an operation might be given."""
-        return [self.agent, self.base, self.document, self.talk] if of_agents(operation) else self.ids()
+        if of_agents(operation):
+            return [self.agent, self.base, self.document, self.talk]
+        if of_team(operation):
+            return [self.person, self.group, self.grant, self.api_key, self.agent]
+        return self.ids()
 
     def own(self, operation: Operation) -> str:
         """The id that belongs into the operation's path; what the operation deletes is made for it."""
@@ -106,6 +134,8 @@ class World:
             return self.new_document(self.new_base())
         if operation.name == "agent_conversations.delete":
             return self.new_talk()
+        if of_team(operation):
+            return self.of_the_team(operation)
         if operation.path.startswith("/v1/conversations/"):
             return self.talk
         if operation.path.startswith("/v1/documents/"):
@@ -115,6 +145,19 @@ class World:
         if of_agents(operation):
             return self.agent
         return {"appointments": self.appointment, "tasks": self.task}.get(operation.name.split(".")[0], self.lead)
+
+    def of_the_team(self, operation: Operation) -> str:
+        """What an operation on the team is given."""
+        match operation.name:
+            case "people.remove":
+                return self.new_person()
+            case "groups.delete":
+                return self.made("/groups", {"name": "Crew"})
+            case "grants.revoke":
+                return self.new_grant(self.new_person())
+            case "api_keys.revoke":
+                return self.new_api_key()
+        return self.group if operation.name.startswith("groups.") else self.person
 
     def body(self, operation: Operation) -> dict[str, Any] | None:
         if operation.from_body is None and operation.upload is None:
@@ -127,6 +170,10 @@ class World:
             "tasks.create": {"title": "Call", "contact_id": self.lead, "assigned_to_user_id": self.person},
             "tasks.update": {"contact_id": self.lead, "assigned_to_user_id": self.person},
             "messages.send": {"body": "We can be there at nine."},
+            "people.update": {"name": "Pat Ellis"},
+            "groups.create": {"name": "Office", "person_ids": [self.person]},
+            "groups.update": {"person_ids": [self.person]},
+            "api_keys.create": {"name": "Website", "scopes": ["people:write"], "person_id": self.person},
             "agents.create": {"name": "Front desk"},
             "agents.update": {"description": "Answers calls"},
             "chat": {"agent_id": self.agent, "message": "What does a roof cost?"},
@@ -134,6 +181,9 @@ class World:
             "knowledge_bases.create": {"name": "Prices"},
             "documents.add": {"title": "Hours", "text": "We are open from eight to five."},
         }
+        if operation.name == "grants.create":
+            subject = {"subject_type": "person", "subject_id": self.new_person()}
+            return {**subject, "resource_type": "agent", "resource_id": self.agent, "level": "edit"}
         return bodies[operation.name]
 
     def path(self, operation: Operation, id: str | None = None) -> str:
@@ -150,17 +200,24 @@ class World:
         elif place and place.where == "query":
             query = f"?{place.name}={id}"
         elif place and body is not None:
-            body[place.name] = id
+            body[place.name] = [id] if isinstance(body.get(place.name), list) else id
         key = self.agents.key if of_agents(operation) else self.api.key
         return exchange(self.api.server.port, operation.method, path + query, [b"Bearer " + key.encode()], body)
 
 
 #: Fields of the agent API that hold an id of some form of their own.
-AGENT_IDS = {"agent_id", "kb_id"}
+AGENT_IDS = {"agent_id", "kb_id", "resource_id"}
+
+
+TEAM = {"people", "groups", "grants", "api-keys"}  # the resources of the slice that knows people and keys
 
 
 def of_agents(operation: Operation) -> bool:
     return operation.api is AGENT
+
+
+def of_team(operation: Operation) -> bool:
+    return operation.path.removeprefix("/api/v1/").split("/")[0] in TEAM
 
 
 class Place(NamedTuple):

@@ -235,7 +235,7 @@ def test_a_revoked_key_takes_its_sessions_with_it(alice: Api, bob: Api) -> None:
     client, other = Mcp(alice).open(), Mcp(bob).open()
     with client.listen() as stream, other.listen() as kept:
         began = time.monotonic()
-        alice.server.do(lambda session: revoke_key(session, alice.key_id))
+        alice.do(lambda ctx: revoke_key(ctx, alice.key_id))
         assert b"data:" not in b"".join(ending(stream.iter_bytes()))
         assert time.monotonic() - began < 1.5
         eventually(lambda: sessions_of(alice) == 0, 2)
@@ -270,7 +270,7 @@ def test_a_subscription_of_the_stateless_revision_hears_of_changes_and_ends_with
         assert told["method"] == "notifications/tools/list_changed"
         assert told["params"]["_meta"] == {"io.modelcontextprotocol/subscriptionId": "sub"}
         began = time.monotonic()
-        alice.server.do(lambda session: revoke_key(session, alice.key_id))
+        alice.do(lambda ctx: revoke_key(ctx, alice.key_id))
         assert list(frames) == []
         assert time.monotonic() - began < 1.5
 

@@ -45,7 +45,8 @@ class Operation:
     The handler's signature says the rest. `(ctx, id, changes)`: a path parameter is its own argument; an argument of a struct
     type is the query of a GET and the body of a write. Its docstring is the description that every surface shows.
     A handler whose first argument is an `ExternalContext` runs in no transaction; it makes its own. `upload` is the command of one that reads
-    its body itself, where that may also be a form with a file.
+    its body itself, where that may also be a form with a file. `own_scope` is enough for principals whom the handler confines to their own
+    records. `shown_once` names a field with a secret, which a stored answer leaves out.
     """
 
     def __init__(
@@ -55,16 +56,20 @@ class Operation:
         route: str,
         *,
         scope: str,
+        own_scope: str | None = None,
         errors: tuple[str, ...] = (),
         status: int | None = None,
         upload: type | None = None,
         tool: Tool | None = None,
+        shown_once: str | None = None,
     ) -> None:
         self.name = name
         self.handler = handler
         self.method, self.path = route.split(" ")
         self.api = api_of(self.path)
         self.scope = scope
+        self.own_scope = own_scope
+        self.shown_once = shown_once
         self.errors = errors
         self.tool = tool
         hints = get_type_hints(handler, include_extras=True)
@@ -91,7 +96,8 @@ class Operation:
 
     def authorize(self, principal: Principal) -> None:
         """Refuses a principal that lacks the scope."""
-        if self.scope not in principal.scopes:
+        own = self.own_scope is not None and self.own_scope in principal.scopes
+        if self.scope not in principal.scopes and not own:
             raise Problem("insufficient_scope", f"This API key lacks the scope '{self.scope}'")
 
     def arguments(self, path: list[str], query: bytes, body: bytes) -> list[Any]:
@@ -133,11 +139,13 @@ class Operation:
             if repeatable and (earlier := await idempotency.waited_replay(session, repeatable)):
                 return Response(*earlier, replayed=True)
             try:
-                body = render(await act(session))
+                result = await act(session)
             except Refusal as refusal:
                 return refusal
+            body = render(result)
             if repeatable:
-                await idempotency.remember(session, repeatable, self.status, body)
+                kept = render(msgspec.structs.replace(result, **{self.shown_once: None})) if self.shown_once else body
+                await idempotency.remember(session, repeatable, self.status, kept)
             return Response(self.status, body)
 
         done = await database.write(unit, principal.organization_id)

@@ -35,6 +35,9 @@ SCOPES = {
 #: What an operation of the agent API asks of a key: to use agents, which every key may, or to manage them.
 USE, MANAGE = "agents:use", "agents:manage"
 
+#: Making and revoking API keys of one's own, which a member may without `people:write`; that scope includes it. No key names it.
+OWN_KEYS = "keys:own"
+
 
 class Scopes:
     """An explicit set of scopes. `Scopes.ALL` holds every scope, those of later versions too; `Scopes.NONE` holds none."""
@@ -51,7 +54,8 @@ class Scopes:
     @classmethod
     def of_key(cls, names: Iterable[str]) -> Scopes:
         """The scopes that a key holds as it is stored: by the public API's contract, an empty list means full access."""
-        return cls(names) if names else cls.ALL
+        held = set(names)
+        return cls(held | {OWN_KEYS} if "people:write" in held else held) if held else cls.ALL
 
     def __contains__(self, scope: str) -> bool:
         return self.everything or scope in self.names
@@ -81,6 +85,6 @@ _daily_work = ["leads:write", "appointments:write", "tasks:write", "inbox:write"
 ROLE_SCOPES: dict[Role, Scopes] = {
     "owner": Scopes.ALL,
     "admin": Scopes.ALL,
-    "member": Scopes([*_read, *_daily_work, USE]),
+    "member": Scopes([*_read, *_daily_work, USE, OWN_KEYS]),
     "viewer": Scopes(_read),
 }

@@ -176,8 +176,9 @@ async def agent_id(session: Session) -> str | None:
 
 async def make_application(session: Session) -> str:
     """A program that may chat; answers its key."""
-    made = await create_application(await operator_context(session, ORGANIZATION), "Demo", "backend-service")
-    return (await create_application_key(session, made.id, "demo"))[1]
+    ctx = await operator_context(session, ORGANIZATION)
+    made = await create_application(ctx, "Demo", "backend-service")
+    return (await create_application_key(ctx, made.id, "demo"))[1]
 
 
 async def paper_ids(session: Session) -> list[str]:

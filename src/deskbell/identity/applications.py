@@ -4,16 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from deskbell.core.context import Context
+import msgspec
+
+from deskbell.core.context import Context, operator_context
+from deskbell.core.events import record
 from deskbell.errors import Problem
-from deskbell.foundation import clock
 from deskbell.foundation.db import Session, insert, update
 from deskbell.foundation.ids import NO_ID, new_id
-from deskbell.identity import application_keys
-from deskbell.identity import rules as identity_rules
-from deskbell.identity import store as identity_store
+from deskbell.identity import application_keys, store
 from deskbell.identity.api_keys import key_hash
-from deskbell.identity.model import Application, ApplicationKey, ApplicationKeyRevocation, ApplicationType
+from deskbell.identity.lookups import lock_team
+from deskbell.identity.model import (
+    Application,
+    ApplicationDetails,
+    ApplicationKey,
+    ApplicationKeyRevocation,
+    ApplicationType,
+)
+from deskbell.identity.rules import validate_origin
 from deskbell.organizations import rules
 
 
@@ -21,6 +29,7 @@ async def create_application(
     ctx: Context, name: str, type: ApplicationType, origins: Sequence[str] = ()
 ) -> Application:
     """A program that may use the agent API as far as its type goes. It has no key yet."""
+    await lock_team(ctx)
     row = {
         "organization_id": ctx.organization_id,
         "id": new_id(),
@@ -28,112 +37,149 @@ async def create_application(
         "type": type,
         "created_at": ctx.now,
     }
-    await ctx.db.run(insert(identity_store.applications, row))
-    await set_origins(ctx.db, row["id"], origins)
-    return await get_application(ctx.db, row["id"])
+    await ctx.db.run(insert(store.applications, row))
+    await put_origins(ctx, row["id"], origins)
+    await record(ctx, "application.created", row["id"], after=await get_details(ctx, row["id"]))
+    return await get_application(ctx, row["id"])
 
 
-async def get_application(session: Session, id: str) -> Application:
-    found = await session.one(identity_store.application_row(id))
+async def get_application(ctx: Context, id: str) -> Application:
+    found = await ctx.db.one(store.application_row(ctx.organization_id, id))
     if found is None:
         raise Problem("not_found", f"No application has the id {id}")
     return found
 
 
+async def get_details(ctx: Context, id: str) -> ApplicationDetails:
+    application = await get_application(ctx, id)
+    keys = [key.shown for key in await list_application_keys(ctx, id) if not key.revoked_at]
+    return ApplicationDetails(**msgspec.structs.asdict(application), origins=await origins_of(ctx, id), keys=keys)
+
+
 async def list_applications(ctx: Context) -> list[Application]:
     """Every application of the organization, revoked ones too, oldest first."""
-    return await ctx.db.all(identity_store.applications_of(ctx.organization_id))
+    return await ctx.db.all(store.applications_of(ctx.organization_id))
 
 
-async def origins_of(session: Session, application: Application) -> list[str]:
+async def origins_of(ctx: Context, id: str) -> list[str]:
     """The origins of the web pages that may call with the application's keys."""
-    return await session.all(identity_store.origins_of(application.organization_id, application.id))
+    return await ctx.db.all(store.origins_of(ctx.organization_id, id))
 
 
-async def set_origins(session: Session, id: str, origins: Sequence[str]) -> Application:
+async def set_origins(ctx: Context, id: str, origins: Sequence[str]) -> Application:
     """Replaces the origins of the web pages that may call with the application's keys. None is the start."""
-    application = await get_application(session, id)
-    checked = sorted({identity_rules.validate_origin(origin) for origin in origins})
-    await session.run(identity_store.drop_origins(application.organization_id, id))
+    await lock_team(ctx)
+    before = await get_details(ctx, id)
+    await put_origins(ctx, id, origins)
+    await record(ctx, "application.updated", id, before=before, after=await get_details(ctx, id))
+    return await get_application(ctx, id)
+
+
+async def put_origins(ctx: Context, id: str, origins: Sequence[str]) -> None:
+    checked = sorted({validate_origin(origin) for origin in origins})
+    await ctx.db.run(store.drop_origins(ctx.organization_id, id))
     for origin in checked:
-        row = {"organization_id": application.organization_id, "application_id": id, "origin": origin}
-        await session.run(insert(identity_store.application_origins, row))
-    return application
+        row = {"organization_id": ctx.organization_id, "application_id": id, "origin": origin}
+        await ctx.db.run(insert(store.application_origins, row))
 
 
-async def revoke_application(session: Session, id: str) -> Application:
+async def revoke_application(ctx: Context, id: str) -> Application:
     """Ends an application and all its keys, for good; holds within a second in a running server."""
-    application = await get_application(session, id)
+    await lock_team(ctx)
+    application = await get_application(ctx, id)
     if application.revoked_at:
         return application
-    moment = clock.now()
-    await session.run(update(identity_store.applications, {"id": id}, {"revoked_at": moment}))
-    await session.run(identity_store.revoke_application_keys(application.organization_id, id, moment))
-    await session.run(identity_store.drop_origins(application.organization_id, id))
-    return await get_application(session, id)
+    before, moment = await get_details(ctx, id), ctx.now
+    key = {"organization_id": ctx.organization_id, "id": id}
+    await ctx.db.run(update(store.applications, key, {"revoked_at": moment}))
+    await ctx.db.run(store.revoke_application_keys(ctx.organization_id, id, moment))
+    await ctx.db.run(store.drop_origins(ctx.organization_id, id))
+    await record(ctx, "application.revoked", id, before=before, after=await get_details(ctx, id))
+    return await get_application(ctx, id)
 
 
-async def create_application_key(session: Session, application_id: str, name: str = "") -> tuple[ApplicationKey, str]:
+async def create_application_key(ctx: Context, application_id: str, name: str = "") -> tuple[ApplicationKey, str]:
     """A new key of an application and, this once, its plaintext."""
-    application = await get_application(session, application_id)
-    if application.revoked_at:
+    await lock_team(ctx)
+    before = await get_details(ctx, application_id)
+    if before.revoked_at:
         raise Problem("not_found", f"The application {application_id} is revoked; create another one")
     plaintext = application_keys.new_key()
     row = {
-        "organization_id": application.organization_id,
+        "organization_id": ctx.organization_id,
         "id": new_id(),
         "application_id": application_id,
         "name": name,
         "key_hash": key_hash(plaintext),
         "shown": application_keys.masked(plaintext),
-        "created_at": clock.now(),
+        "created_at": ctx.now,
     }
-    await session.run(insert(identity_store.application_keys, row))
-    return await get_application_key(session, str(row["id"])), plaintext
+    await ctx.db.run(insert(store.application_keys, row))
+    await record(
+        ctx, "application.updated", application_id, before=before, after=await get_details(ctx, application_id)
+    )
+    return await get_application_key(ctx, str(row["id"])), plaintext
 
 
-async def get_application_key(session: Session, id: str) -> ApplicationKey:
-    found = await session.one(identity_store.application_key_row(id))
+async def get_application_key(ctx: Context, id: str) -> ApplicationKey:
+    found = await ctx.db.one(store.application_key_row(ctx.organization_id, id))
     if found is None:
         raise Problem("not_found", f"No application's key has the id {id}")
     return found
 
 
-async def list_application_keys(session: Session, application_id: str) -> list[ApplicationKey]:
+async def list_application_keys(ctx: Context, application_id: str) -> list[ApplicationKey]:
     """Every key of an application, revoked ones too."""
-    application = await get_application(session, application_id)
-    return await session.all(identity_store.keys_of_application(application.organization_id, application_id))
+    await get_application(ctx, application_id)
+    return await ctx.db.all(store.keys_of_application(ctx.organization_id, application_id))
 
 
-async def revoke_application_key(session: Session, id: str) -> ApplicationKey:
+async def revoke_application_key(ctx: Context, id: str) -> ApplicationKey:
     """Ends a key for good; holds within a second in a running server."""
-    if not (await get_application_key(session, id)).revoked_at:
-        await session.run(update(identity_store.application_keys, {"id": id}, {"revoked_at": clock.now()}))
-    return await get_application_key(session, id)
+    await lock_team(ctx)
+    key = await get_application_key(ctx, id)
+    if key.revoked_at:
+        return key
+    before = await get_details(ctx, key.application_id)
+    own = {"organization_id": ctx.organization_id, "id": id}
+    await ctx.db.run(update(store.application_keys, own, {"revoked_at": ctx.now}))
+    await record(ctx, "application.updated", before.id, before=before, after=await get_details(ctx, before.id))
+    return await get_application_key(ctx, id)
 
 
 async def key_ends_after(
     session: Session, last: ApplicationKeyRevocation | None, most: int
 ) -> list[ApplicationKeyRevocation]:
     """Revoked keys of all organizations, behind `last`."""
-    return await session.all(identity_store.application_key_ends_after(last.id if last else NO_ID, most))
+    return await session.all(store.application_key_ends_after(last.id if last else NO_ID, most))
 
 
 async def carry_over_key_ends(session: Session, entries: list[ApplicationKeyRevocation]) -> int:
     """Ends the keys of an earlier state that a later one has revoked. How many changed."""
-    return sum([await session.run(identity_store.end_application_key(end.id, end.revoked_at)) for end in entries])
+    ended = 0
+    for end in entries:
+        if organization_id := await session.one(store.organization_of_application_key(end.id)):
+            ctx = await operator_context(session, organization_id)
+            if not (await get_application_key(ctx, end.id)).revoked_at:
+                await revoke_application_key(ctx, end.id)
+                ended += 1
+    return ended
 
 
 async def ends_after(
     session: Session, last: ApplicationKeyRevocation | None, most: int
 ) -> list[ApplicationKeyRevocation]:
     """Revoked applications of all organizations, behind `last`."""
-    return await session.all(identity_store.application_ends_after(last.id if last else NO_ID, most))
+    return await session.all(store.application_ends_after(last.id if last else NO_ID, most))
 
 
 async def carry_over_ends(session: Session, entries: list[ApplicationKeyRevocation]) -> int:
     """Ends the applications of an earlier state that a later one has revoked. How many changed."""
-    alive = [end.id for end in entries if await session.one(identity_store.live_application(end.id))]
-    for id in alive:
-        await revoke_application(session, id)
-    return len(alive)
+    ended = 0
+    for end in entries:
+        if organization_id := await session.one(store.organization_of_application(end.id)):
+            ctx = await operator_context(session, organization_id)
+            if not (await get_application(ctx, end.id)).revoked_at:
+                await revoke_application(ctx, end.id)
+                ended += 1
+    return ended

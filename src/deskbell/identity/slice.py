@@ -1,10 +1,12 @@
-"""Identity: people, API keys, applications, and who calls by which key."""
+"""Identity: people, groups, grants, API keys, applications, and who calls by which key."""
 
 from typing import Any
 
 from deskbell.core.slice import Setup, Slice
 from deskbell.identity import store
+from deskbell.identity.access import store as access_store
 from deskbell.identity.authentication import ApiKeyAuthenticator, ApplicationAuthenticator
+from deskbell.identity.operations import OPERATIONS
 
 
 def services(setup: Setup) -> list[tuple[type, Any]]:
@@ -22,6 +24,16 @@ def services(setup: Setup) -> list[tuple[type, Any]]:
 
 IDENTITY = Slice(
     "identity",
+    OPERATIONS,
     services=services,
-    other=[store.people, store.api_keys, store.applications, store.application_origins, store.application_keys],
+    other=[
+        store.people,
+        store.api_keys,
+        store.applications,
+        store.application_origins,
+        store.application_keys,
+        access_store.person_groups,
+        access_store.group_members,
+        access_store.grants,
+    ],
 )

@@ -43,6 +43,8 @@ people = Table(
     Column("name", Text, nullable=False),
     Column("email", Text, nullable=False),
     Column("role", Text, nullable=False),
+    Column("phone", Text),
+    Column("notify", JSON, nullable=False),
     Column("created_at", TIMESTAMP, nullable=False),
     Column("removed_at", TIMESTAMP),
     ForeignKeyConstraint(["organization_id"], ["organizations.id"]),
@@ -146,12 +148,19 @@ def person_row(organization_id: str, id: str) -> Select[Any]:
 
 
 @query(Person)
-def people_of(organization_id: str) -> Select[Any]:
+def person_list(organization_id: str) -> Select[Any]:
     return (
         select(*_person)
         .where(people.c.organization_id == organization_id, people.c.removed_at.is_(None))
         .order_by(people.c.id)
     )
+
+
+@query(str)
+def owners_of(organization_id: str) -> Select[Any]:
+    """One, but for organizations from before that was a rule, which may have none or several."""
+    owner = (people.c.organization_id == organization_id, people.c.role == "owner", people.c.removed_at.is_(None))
+    return select(people.c.id).where(*owner).order_by(people.c.id)
 
 
 @query(ApiKeyCredential)
@@ -182,8 +191,28 @@ def credential(key_hash: str) -> Select[Any]:
 
 
 @query(ApiKey)
-def key_row(id: str) -> Select[Any]:
-    return select(*_key).where(api_keys.c.id == id)
+def key_row(organization_id: str, id: str) -> Select[Any]:
+    return select(*_key).where(api_keys.c.organization_id == organization_id, api_keys.c.id == id)
+
+
+@query(ApiKey)
+def key_list(organization_id: str, person_id: str | None = None) -> Select[Any]:
+    found = select(*_key).where(api_keys.c.organization_id == organization_id)
+    if person_id is not None:
+        found = found.where(api_keys.c.person_id == person_id)
+    return found.order_by(api_keys.c.id.desc())
+
+
+@query(ApiKey)
+def live_keys_of_person(organization_id: str, person_id: str) -> Select[Any]:
+    own = (api_keys.c.organization_id == organization_id, api_keys.c.person_id == person_id, api_keys.c.active)
+    return select(*_key).where(*own).order_by(api_keys.c.id)
+
+
+@query(str)
+def organization_of_key(id: str) -> Select[Any]:
+    """For the operator's commands, which are given a key's id alone."""
+    return select(api_keys.c.organization_id).where(api_keys.c.id == id)
 
 
 @query(ApiKey)
@@ -199,15 +228,11 @@ def key_ends_after(id: str, most: int) -> Select[Any]:
     return select(*columns).where(api_keys.c.id > id, ended).order_by(api_keys.c.id).limit(most)
 
 
-@command
-def end_key(id: str) -> Update:
-    return update(api_keys).where(api_keys.c.id == id, api_keys.c.active).values(active=False)
-
-
-@command
-def shorten_key(id: str, expires_at: str) -> Update:
+@query(str)
+def later_expiry(organization_id: str, id: str, expires_at: str) -> Select[Any]:
+    """The key, if it expires later than that moment or never."""
     longer = or_(api_keys.c.expires_at.is_(None), api_keys.c.expires_at > expires_at)
-    return update(api_keys).where(api_keys.c.id == id, longer).values(expires_at=expires_at)
+    return select(api_keys.c.id).where(api_keys.c.organization_id == organization_id, api_keys.c.id == id, longer)
 
 
 @command
@@ -241,9 +266,14 @@ def application_credential(key_hash: str) -> Select[Any]:
 
 
 @query(Application)
-def application_row(id: str) -> Select[Any]:
+def application_row(organization_id: str, id: str) -> Select[Any]:
+    return select(*_application).where(applications.c.organization_id == organization_id, applications.c.id == id)
+
+
+@query(str)
+def organization_of_application(id: str) -> Select[Any]:
     """For the operator's commands, which are given an application's id alone."""
-    return select(*_application).where(applications.c.id == id)
+    return select(applications.c.organization_id).where(applications.c.id == id)
 
 
 @query(Application)
@@ -277,8 +307,15 @@ def drop_origins(organization_id: str, application_id: str) -> Delete:
 
 
 @query(ApplicationKey)
-def application_key_row(id: str) -> Select[Any]:
-    return select(*_application_key).where(application_keys.c.id == id)
+def application_key_row(organization_id: str, id: str) -> Select[Any]:
+    own = (application_keys.c.organization_id == organization_id, application_keys.c.id == id)
+    return select(*_application_key).where(*own)
+
+
+@query(str)
+def organization_of_application_key(id: str) -> Select[Any]:
+    """For the operator's commands, which are given a key's id alone."""
+    return select(application_keys.c.organization_id).where(application_keys.c.id == id)
 
 
 @query(ApplicationKey)
@@ -318,23 +355,9 @@ def application_key_ends_after(id: str, most: int) -> Select[Any]:
     return ended.order_by(application_keys.c.id).limit(most)
 
 
-@command
-def end_application_key(id: str, revoked_at: str) -> Update:
-    return (
-        update(application_keys)
-        .where(application_keys.c.id == id, application_keys.c.revoked_at.is_(None))
-        .values(revoked_at=revoked_at)
-    )
-
-
 @query(ApplicationKeyRevocation)
 def application_ends_after(id: str, most: int) -> Select[Any]:
     """The same of applications."""
     ended = select(applications.c.id, applications.c.revoked_at)
     ended = ended.where(applications.c.id > id, applications.c.revoked_at.is_not(None))
     return ended.order_by(applications.c.id).limit(most)
-
-
-@query(str)
-def live_application(id: str) -> Select[Any]:
-    return select(applications.c.id).where(applications.c.id == id, applications.c.revoked_at.is_(None))

@@ -6,6 +6,7 @@ from deskbell.core.context import Context
 from deskbell.foundation.db import insert
 from deskbell.foundation.ids import PublicId, public_id
 from deskbell.foundation.pagination import Pagination, Window
+from deskbell.identity.access.membership import forget_resource
 from deskbell.knowledge import jobs, rules, store
 from deskbell.knowledge.embedders import store as embedder_store
 from deskbell.knowledge.index import store as chunk_store
@@ -39,6 +40,7 @@ async def delete_base(ctx: Context, id: PublicId) -> KnowledgeBase:
     """Delete a knowledge base with everything in it. Agents that used it go on without it; no answer shows it from now on."""
     base = await get_base(ctx, id)
     await ctx.db.run(store.delete_base(ctx.organization_id, id))
+    await forget_resource(ctx, id)
     await jobs.queue_clean_up(ctx, id)
     return base
 

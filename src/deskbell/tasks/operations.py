@@ -16,7 +16,7 @@ from deskbell.errors import Problem
 from deskbell.foundation.db import insert, update
 from deskbell.foundation.ids import new_id
 from deskbell.foundation.pagination import Page, given
-from deskbell.identity.people import get_person
+from deskbell.identity.lookups import get_person
 from deskbell.leads.operations import get_lead
 from deskbell.tasks import rules, store
 from deskbell.tasks.model import NewTask, Task, TaskChanges, TaskFilter

@@ -7,6 +7,7 @@ from typing import Any, get_args
 import click
 import msgspec
 
+from deskbell.core.context import Context
 from deskbell.foundation.db import Session
 from deskbell.identity import applications
 from deskbell.identity.model import Application, ApplicationKey, ApplicationType
@@ -51,7 +52,7 @@ def create(
 
     async def unit(session: Session) -> dict[str, Any]:
         ctx = await lookups.context(session, organization)
-        return await described(session, await applications.create_application(ctx, name, type_, origins))
+        return await described(ctx, await applications.create_application(ctx, name, type_, origins))
 
     made = write(settings, unit)
     show(made, as_json)
@@ -89,7 +90,8 @@ def update(settings: Settings, application: str, origins: tuple[str, ...], no_or
     id = lookups.id_of("application", application)
 
     async def unit(session: Session) -> dict[str, Any]:
-        return await described(session, await applications.set_origins(session, id, origins))
+        ctx = await lookups.context_of_application(session, id)
+        return await described(ctx, await applications.set_origins(ctx, id, origins))
 
     show(write(settings, unit), as_json)
 
@@ -103,7 +105,8 @@ def revoke(settings: Settings, application: str, as_json: bool) -> None:
     id = lookups.id_of("application", application)
 
     async def unit(session: Session) -> dict[str, Any]:
-        return await described(session, await applications.revoke_application(session, id))
+        ctx = await lookups.context_of_application(session, id)
+        return await described(ctx, await applications.revoke_application(ctx, id))
 
     show(write(settings, unit), as_json)
 
@@ -121,7 +124,11 @@ def key() -> None:
 def create_key(settings: Settings, application: str, name: str, as_json: bool) -> None:
     """Create a key and print it. It cannot be printed again."""
     id = lookups.id_of("application", application)
-    made, plaintext = write(settings, lambda session: applications.create_application_key(session, id, name))
+
+    async def unit(session: Session) -> tuple[ApplicationKey, str]:
+        return await applications.create_application_key(await lookups.context_of_application(session, id), id, name)
+
+    made, plaintext = write(settings, unit)
     if as_json:
         show_json({**msgspec.structs.asdict(made), "key": plaintext})
     else:
@@ -136,7 +143,11 @@ def create_key(settings: Settings, application: str, name: str, as_json: bool) -
 def list_keys(settings: Settings, application: str, as_json: bool) -> None:
     """List an application's keys, including revoked ones. Only the last characters of each key are shown."""
     id = lookups.id_of("application", application)
-    found = read(settings, lambda session: applications.list_application_keys(session, id))
+
+    async def unit(session: Session) -> list[ApplicationKey]:
+        return await applications.list_application_keys(await lookups.context_of_application(session, id), id)
+
+    found = read(settings, unit)
     if as_json:
         show_json(found)
     else:
@@ -150,16 +161,20 @@ def list_keys(settings: Settings, application: str, as_json: bool) -> None:
 def revoke_key(settings: Settings, key_id: str, as_json: bool) -> None:
     """Revoke a key. This cannot be undone; a running server refuses it within a second."""
     id = lookups.id_of("application's key", key_id)
-    ended: ApplicationKey = write(settings, lambda session: applications.revoke_application_key(session, id))
+
+    async def unit(session: Session) -> ApplicationKey:
+        return await applications.revoke_application_key(await lookups.context_of_application_key(session, id), id)
+
+    ended = write(settings, unit)
     if as_json:
         show_json(ended)
     else:
         show_record(ended)
 
 
-async def described(session: Session, application: Application) -> dict[str, Any]:
+async def described(ctx: Context, application: Application) -> dict[str, Any]:
     """An application with its origins."""
-    return {**msgspec.structs.asdict(application), "origins": await applications.origins_of(session, application)}
+    return {**msgspec.structs.asdict(application), "origins": await applications.origins_of(ctx, application.id)}
 
 
 def show(application: dict[str, Any], as_json: bool) -> None:

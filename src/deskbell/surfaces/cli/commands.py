@@ -14,7 +14,9 @@ COMMANDS = {
     "agent": "Create, publish and inspect agents.",
     "kb": "Create, fill and search knowledge bases.",
     "credits": "Add credits, set budgets and show usage.",
-    "person": "Add, list and remove members of a team.",
+    "person": "Add, list, update and remove members of a team.",
+    "group": "Create, list, update and delete groups of people.",
+    "grant": "Give people and groups rights on agents and knowledge bases.",
     "dnc": "Maintain the do-not-call list.",
     "lead": "Erase a person permanently.",
     "mcp": "Connect AI clients (MCP) that start a local program.",
@@ -69,6 +71,14 @@ def load(name: str) -> click.Command:
             from deskbell.surfaces.cli.people import person
 
             return person
+        case "group":
+            from deskbell.surfaces.cli.groups import group
+
+            return group
+        case "grant":
+            from deskbell.surfaces.cli.grants import grant
+
+            return grant
         case "dnc":
             from deskbell.surfaces.cli.dnc import dnc
 

@@ -135,18 +135,13 @@ def update(
     if wanted is None and reads is None and writes is None and expires is None:
         raise click.UsageError("Nothing to change: give at least one option.")
     id = lookups.id_of("API key", key_id)
-    changed = write(
-        settings,
-        lambda session: api_keys.update_key(
-            session,
-            id,
-            scopes=wanted,
-            reads=reads,
-            writes=writes,
-            expires_at=UNSET if expires is None else expires or None,
-        ),
-    )
-    show(changed, as_json)
+    expires_at = UNSET if expires is None else expires or None
+
+    async def unit(session: Session) -> ApiKey:
+        ctx = await lookups.context_of_key(session, id)
+        return await api_keys.update_key(ctx, id, scopes=wanted, reads=reads, writes=writes, expires_at=expires_at)
+
+    show(write(settings, unit), as_json)
 
 
 @key.command()
@@ -155,7 +150,12 @@ def update(
 @click.pass_obj
 def revoke(settings: Settings, key_id: str, as_json: bool) -> None:
     """Revoke a key. A running server refuses it within a second."""
-    show(write(settings, lambda session: api_keys.revoke_key(session, lookups.id_of("API key", key_id))), as_json)
+    id = lookups.id_of("API key", key_id)
+
+    async def unit(session: Session) -> ApiKey:
+        return await api_keys.revoke_key(await lookups.context_of_key(session, id), id)
+
+    show(write(settings, unit), as_json)
 
 
 def show(key: ApiKey, as_json: bool) -> None:

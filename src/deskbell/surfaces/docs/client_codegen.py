@@ -6,6 +6,7 @@ import re
 from collections import defaultdict
 from collections.abc import Sequence
 from functools import cache
+from keyword import iskeyword
 from operator import attrgetter
 from typing import Any
 
@@ -59,10 +60,17 @@ def models() -> list[str]:
         *(f"    {name} = str" for name in names.values()),
     ]
     for record in dict.fromkeys(operation.record for operation in OPERATIONS):
-        fields = [f"    {name}: {annotation(schema)}" for name, schema in properties(record).items()]
+        fields = [field(name, schema) for name, schema in properties(record).items()]
         code += ["", "", f"class {record.__name__}(msgspec.Struct, frozen=True, kw_only=True):"]
         code += [*docstring(described(record.__doc__ or ""), 4), "", *fields]
     return code
+
+
+def field(name: str, schema: Schema) -> str:
+    """A field of a record; one whose name Python keeps for itself gets an underscore."""
+    if iskeyword(name):
+        return f"    {name}_: {annotation(schema)} = msgspec.field(name={quoted(name)})"
+    return f"    {name}: {annotation(schema)}"
 
 
 def operations() -> list[str]:
@@ -94,7 +102,10 @@ def resources(*, awaits: bool) -> list[str]:
         body += ["        self._transport = transport"]
         for operation in members:
             body += method(operation, awaits=awaits)
-            body += iteration(operation, awaits=awaits) if operation.lists else []
+            named = operation.lists and "id" in properties(
+                operation.record
+            )  # pages may shift: rows are told apart by id
+            body += iteration(operation, awaits=awaits) if named else []
     return [*resource_imports("\n".join(body), awaits=awaits), *body]
 
 
@@ -245,7 +256,7 @@ def required(kind: type | None) -> Sequence[str]:
 
 
 def resource(operation: Operation) -> str:
-    return operation.path.split("/")[3]
+    return operation.path.split("/")[3].replace("-", "_")
 
 
 def constant(operation: Operation) -> str:
