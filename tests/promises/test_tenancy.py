@@ -132,4 +132,4 @@ def everything(world: World, operation: Operation) -> list[bytes]:
     if of_team(operation):
         world.ids_for(operation)
     paths += ["/people", "/groups", "/grants", "/api-keys"]
-    return [re.sub(rb'"(status|sent_at)":\w*"?[^,]*', b"", world.api.get(path).content) for path in paths]
+    return [re.sub(rb'"(status|sent_at|last_used_at)":\w*"?[^,]*', b"", world.api.get(path).content) for path in paths]

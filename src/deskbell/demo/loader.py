@@ -23,12 +23,16 @@ from deskbell.credits.store import budgets, reservations, usage_days, wallets
 from deskbell.demo import library
 from deskbell.demo.data import NAME, Demo
 from deskbell.demo.library import Paper
-from deskbell.demo.making import ORGANIZATION
+from deskbell.demo.making import ORGANIZATION, Row
 from deskbell.foundation.databases import Guest
 from deskbell.foundation.db import Session, command, insert, update
-from deskbell.foundation.ids import PublicId, new_id
+from deskbell.foundation.ids import Id, PublicId, new_id
 from deskbell.foundation.jobs import jobs
 from deskbell.foundation.pagination import Window
+from deskbell.identity.access.grants import create_grant
+from deskbell.identity.access.groups import create_group
+from deskbell.identity.access.model import NewGrant, NewGroup, ResourceId
+from deskbell.identity.access.store import grants, group_members, person_groups
 from deskbell.identity.api_keys import create_key
 from deskbell.identity.applications import create_application, create_application_key
 from deskbell.identity.model import ApiKey
@@ -76,6 +80,9 @@ CLEARED = [
     (application_keys, "id"),
     (application_origins, "application_id"),
     (applications, "id"),
+    (grants, "id"),
+    (group_members, "group_id"),
+    (person_groups, "id"),
     (people, "id"),
 ]
 
@@ -118,6 +125,7 @@ def load(guest: Guest, demo: Demo) -> tuple[ApiKey, str]:
     for paper in library.papers():
         guest.write(partial(put_paper, base=base, paper=paper))
     guest.write(partial(make_agent, base=base))
+    guest.write(partial(make_group, people=demo.people))
     return guest.write(make_key)
 
 
@@ -166,6 +174,18 @@ async def make_agent(session: Session, *, base: str) -> None:
     )
     made = await create_agent(ctx, new)
     await publish_agent(ctx, made.id)
+
+
+async def make_group(session: Session, *, people: list[Row]) -> None:
+    """The salespeople, who may change the agent though they are members."""
+    ctx = await operator_context(session, ORGANIZATION)
+    members = [Id(person["id"]) for person in people if person["role"] == "member"]
+    group = await create_group(ctx, NewGroup(name="Sales", person_ids=members))
+    agent = ResourceId(await agent_id(session) or "")
+    new = NewGrant(
+        subject_type="group", subject_id=Id(group.id), resource_type="agent", resource_id=agent, level="edit"
+    )
+    await create_grant(ctx, new)
 
 
 async def agent_id(session: Session) -> str | None:
