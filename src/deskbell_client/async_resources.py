@@ -54,6 +54,279 @@ class AsyncOrg:
         return await self._transport.send(operations.ORG_GET)
 
 
+class AsyncPeople:
+    """What `desk.people` can do."""
+
+    def __init__(self, transport: AsyncTransport) -> None:
+        self._transport = transport
+
+    async def list(self, *, page: int | UnsetType = UNSET, limit: int | UnsetType = UNSET) -> Page[Person]:
+        """List the team, those who joined first at the top. People who were removed are left out.
+
+        page: Page number, from 1; `1` when left out.
+        limit: Rows per page; at most 100; `50` when left out.
+        """
+        return await self._transport.send(operations.PEOPLE_LIST, query={"page": page, "limit": limit})
+
+    def iterate(self, *, limit: int = 100) -> AsyncIterator[Person]:
+        """All rows of `list` on all pages, which are read as they are needed, `limit` rows at a time."""
+        return self._transport.iterate(operations.PEOPLE_LIST, query={"limit": limit})
+
+    async def update(
+        self,
+        id: str,
+        *,
+        name: str | UnsetType = UNSET,
+        role: PersonRole | UnsetType = UNSET,
+        phone: str | UnsetType | None = UNSET,
+        notify: Mapping[str, Any] | UnsetType = UNSET,
+        idempotency_key: str | None = None,
+    ) -> Person:
+        """Change a member of the team: absent fields stay, None clears the phone.
+
+        Only the owner changes roles, and an operator's key with full access. Making somebody the owner makes the
+        former one an admin.
+
+        name: Not blank; at most 200 characters; such as `Rosa Benavides`.
+        phone: A phone number, read as one of the organization's country unless it begins with `+`; stored in E.164;
+            at most 64 characters; such as `+15125550123`.
+        notify: What to notify the person of, each on or off, under names of your own; replaces the whole object;
+            such as `{'needs_human': True}`.
+
+        Refused with `owner_required`: The change would leave the organization without an owner.
+        """
+        return await self._transport.send(
+            operations.PEOPLE_UPDATE,
+            id,
+            body={"name": name, "role": role, "phone": phone, "notify": notify},
+            idempotency_key=idempotency_key,
+        )
+
+    async def remove(self, id: str, *, idempotency_key: str | None = None) -> Person:
+        """Take somebody off the team. Their API keys end with it, and their groups and grants lose them; tasks keep
+        their id.
+
+        Refused with `owner_required`: The change would leave the organization without an owner.
+        """
+        return await self._transport.send(operations.PEOPLE_REMOVE, id, idempotency_key=idempotency_key)
+
+    async def access(self, id: str, *, page: int | UnsetType = UNSET, limit: int | UnsetType = UNSET) -> Page[Access]:
+        """List somebody's rights on each agent and knowledge base, and where they come from: their role, a grant to
+        them or to a group.
+
+        page: Page number, from 1; `1` when left out.
+        limit: Rows per page; at most 100; `50` when left out.
+        """
+        return await self._transport.send(operations.PEOPLE_ACCESS, id, query={"page": page, "limit": limit})
+
+
+class AsyncGroups:
+    """What `desk.groups` can do."""
+
+    def __init__(self, transport: AsyncTransport) -> None:
+        self._transport = transport
+
+    async def list(self, *, page: int | UnsetType = UNSET, limit: int | UnsetType = UNSET) -> Page[Group]:
+        """List the groups with the ids of their members, oldest first.
+
+        page: Page number, from 1; `1` when left out.
+        limit: Rows per page; at most 100; `50` when left out.
+        """
+        return await self._transport.send(operations.GROUPS_LIST, query={"page": page, "limit": limit})
+
+    def iterate(self, *, limit: int = 100) -> AsyncIterator[Group]:
+        """All rows of `list` on all pages, which are read as they are needed, `limit` rows at a time."""
+        return self._transport.iterate(operations.GROUPS_LIST, query={"limit": limit})
+
+    async def create(
+        self,
+        *,
+        name: str,
+        person_ids: Sequence[str] | UnsetType = UNSET,
+        idempotency_key: str | None = None,
+    ) -> Group:
+        """Make a group of people of the team. Each may be in any number of groups.
+
+        name: Not blank; at most 200 characters; such as `Sales`.
+        person_ids: The group's members, by their ids.
+
+        Refused with `not_found`: There is no such record in your organization, or no such route.
+        """
+        return await self._transport.send(
+            operations.GROUPS_CREATE,
+            body={"name": name, "person_ids": person_ids},
+            idempotency_key=idempotency_key,
+        )
+
+    async def update(
+        self,
+        id: str,
+        *,
+        name: str | UnsetType = UNSET,
+        person_ids: Sequence[str] | UnsetType = UNSET,
+        idempotency_key: str | None = None,
+    ) -> Group:
+        """Rename a group or replace its members: absent fields stay.
+
+        name: Not blank; at most 200 characters; such as `Sales`.
+        person_ids: The group's members, by their ids.
+        """
+        return await self._transport.send(
+            operations.GROUPS_UPDATE,
+            id,
+            body={"name": name, "person_ids": person_ids},
+            idempotency_key=idempotency_key,
+        )
+
+    async def delete(self, id: str, *, idempotency_key: str | None = None) -> Group:
+        """Delete a group and what was granted to it. Its members stay on the team."""
+        return await self._transport.send(operations.GROUPS_DELETE, id, idempotency_key=idempotency_key)
+
+
+class AsyncGrants:
+    """What `desk.grants` can do."""
+
+    def __init__(self, transport: AsyncTransport) -> None:
+        self._transport = transport
+
+    async def list(
+        self,
+        *,
+        page: int | UnsetType = UNSET,
+        limit: int | UnsetType = UNSET,
+        subject_id: str | UnsetType = UNSET,
+        resource_id: str | UnsetType = UNSET,
+    ) -> Page[Grant]:
+        """List the grants, oldest first, perhaps those of one person, group, agent or knowledge base.
+
+        page: Page number, from 1; `1` when left out.
+        limit: Rows per page; at most 100; `50` when left out.
+        subject_id: Grants to this person or group; a UUID; such as `01964f3a-9d2c-7c41-8e0b-5f1d2a6b7c88`.
+        resource_id: Grants on this agent or knowledge base; at most 36 characters; such as
+            `01964f3a-9d2c-7c41-8e0b-5f1d2a6b7c88`.
+        """
+        return await self._transport.send(
+            operations.GRANTS_LIST,
+            query={"page": page, "limit": limit, "subject_id": subject_id, "resource_id": resource_id},
+        )
+
+    def iterate(
+        self,
+        *,
+        limit: int = 100,
+        subject_id: str | UnsetType = UNSET,
+        resource_id: str | UnsetType = UNSET,
+    ) -> AsyncIterator[Grant]:
+        """All rows of `list` on all pages, which are read as they are needed, `limit` rows at a time."""
+        return self._transport.iterate(
+            operations.GRANTS_LIST,
+            query={"limit": limit, "subject_id": subject_id, "resource_id": resource_id},
+        )
+
+    async def create(
+        self,
+        *,
+        subject_type: GrantSubjectType,
+        subject_id: str,
+        resource_type: ResourceType,
+        resource_id: str,
+        level: Level,
+        idempotency_key: str | None = None,
+    ) -> Grant:
+        """Give a person or a group more rights on an agent or knowledge base. What somebody may do is the highest of
+        role, own and group grants.
+
+        subject_id: A UUID; such as `01964f3a-9d2c-7c41-8e0b-5f1d2a6b7c88`.
+        resource_id: At most 36 characters; such as `01964f3a-9d2c-7c41-8e0b-5f1d2a6b7c88`.
+
+        Refused with `not_found`: There is no such record in your organization, or no such route.
+
+        Refused with `duplicate`: A record with a value that must be unique exists already, for example another lead
+        with the same phone number. The message says which value.
+        """
+        return await self._transport.send(
+            operations.GRANTS_CREATE,
+            body={
+                "subject_type": subject_type,
+                "subject_id": subject_id,
+                "resource_type": resource_type,
+                "resource_id": resource_id,
+                "level": level,
+            },
+            idempotency_key=idempotency_key,
+        )
+
+    async def revoke(self, id: str, *, idempotency_key: str | None = None) -> Grant:
+        """Take a grant back. What the role or another grant gives stays."""
+        return await self._transport.send(operations.GRANTS_REVOKE, id, idempotency_key=idempotency_key)
+
+
+class AsyncApiKeys:
+    """What `desk.api_keys` can do."""
+
+    def __init__(self, transport: AsyncTransport) -> None:
+        self._transport = transport
+
+    async def list(
+        self,
+        *,
+        page: int | UnsetType = UNSET,
+        limit: int | UnsetType = UNSET,
+        person_id: str | UnsetType = UNSET,
+    ) -> Page[ApiKey]:
+        """List API keys, newest first, revoked ones too. An owner or admin sees all, a member or viewer their own.
+
+        page: Page number, from 1; `1` when left out.
+        limit: Rows per page; at most 100; `50` when left out.
+        person_id: Keys of this person; a UUID; such as `01964f3a-9d2c-7c41-8e0b-5f1d2a6b7c88`.
+        """
+        return await self._transport.send(
+            operations.API_KEYS_LIST,
+            query={"page": page, "limit": limit, "person_id": person_id},
+        )
+
+    def iterate(self, *, limit: int = 100, person_id: str | UnsetType = UNSET) -> AsyncIterator[ApiKey]:
+        """All rows of `list` on all pages, which are read as they are needed, `limit` rows at a time."""
+        return self._transport.iterate(operations.API_KEYS_LIST, query={"limit": limit, "person_id": person_id})
+
+    async def create(
+        self,
+        *,
+        name: str,
+        scopes: Sequence[str],
+        expires_at: datetime | str | UnsetType | None = UNSET,
+        person_id: str | UnsetType | None = UNSET,
+        idempotency_key: str | None = None,
+    ) -> CreatedApiKey:
+        """Make an API key. It is shown this once, and can never do more than yours: what it may do, until when, and
+        how often.
+
+        A key made by a person's key belongs to that person, unless `person_id` names another one, which takes an
+        owner or admin.
+        For the owner only somebody who may change roles makes a key. A member needs no `people:write` for keys of
+        their own.
+
+        name: Not blank; at most 200 characters; such as `Website`.
+        scopes: What the key may do, at most what yours may; an empty list is everything; such as `['leads:read',
+            'leads:write']`.
+        expires_at: Such as `2026-05-10T14:30:00Z`.
+        person_id: A UUID; such as `01964f3a-9d2c-7c41-8e0b-5f1d2a6b7c88`.
+
+        Refused with `not_found`: There is no such record in your organization, or no such route.
+        """
+        return await self._transport.send(
+            operations.API_KEYS_CREATE,
+            body={"name": name, "scopes": scopes, "expires_at": expires_at, "person_id": person_id},
+            idempotency_key=idempotency_key,
+        )
+
+    async def revoke(self, id: str, *, idempotency_key: str | None = None) -> ApiKey:
+        """Revoke an API key, for good. It is refused within a second; revoking it again changes nothing. A member
+        revokes keys of their own.
+        """
+        return await self._transport.send(operations.API_KEYS_REVOKE, id, idempotency_key=idempotency_key)
+
+
 class AsyncLeads:
     """What `desk.leads` can do."""
 
@@ -627,276 +900,3 @@ class AsyncConversations:
             body={"body": body},
             idempotency_key=idempotency_key,
         )
-
-
-class AsyncPeople:
-    """What `desk.people` can do."""
-
-    def __init__(self, transport: AsyncTransport) -> None:
-        self._transport = transport
-
-    async def list(self, *, page: int | UnsetType = UNSET, limit: int | UnsetType = UNSET) -> Page[Person]:
-        """List the team, those who joined first at the top. People who were removed are left out.
-
-        page: Page number, from 1; `1` when left out.
-        limit: Rows per page; at most 100; `50` when left out.
-        """
-        return await self._transport.send(operations.PEOPLE_LIST, query={"page": page, "limit": limit})
-
-    def iterate(self, *, limit: int = 100) -> AsyncIterator[Person]:
-        """All rows of `list` on all pages, which are read as they are needed, `limit` rows at a time."""
-        return self._transport.iterate(operations.PEOPLE_LIST, query={"limit": limit})
-
-    async def update(
-        self,
-        id: str,
-        *,
-        name: str | UnsetType = UNSET,
-        role: PersonRole | UnsetType = UNSET,
-        phone: str | UnsetType | None = UNSET,
-        notify: Mapping[str, Any] | UnsetType = UNSET,
-        idempotency_key: str | None = None,
-    ) -> Person:
-        """Change a member of the team: absent fields stay, None clears the phone.
-
-        Only the owner changes roles, and an operator's key with full access. Making somebody the owner makes the
-        former one an admin.
-
-        name: Not blank; at most 200 characters; such as `Rosa Benavides`.
-        phone: A phone number, read as one of the organization's country unless it begins with `+`; stored in E.164;
-            at most 64 characters; such as `+15125550123`.
-        notify: What to notify the person of, each on or off, under names of your own; replaces the whole object;
-            such as `{'needs_human': True}`.
-
-        Refused with `owner_required`: The change would leave the organization without an owner.
-        """
-        return await self._transport.send(
-            operations.PEOPLE_UPDATE,
-            id,
-            body={"name": name, "role": role, "phone": phone, "notify": notify},
-            idempotency_key=idempotency_key,
-        )
-
-    async def remove(self, id: str, *, idempotency_key: str | None = None) -> Person:
-        """Take somebody off the team. Their API keys end with it, and their groups and grants lose them; tasks keep
-        their id.
-
-        Refused with `owner_required`: The change would leave the organization without an owner.
-        """
-        return await self._transport.send(operations.PEOPLE_REMOVE, id, idempotency_key=idempotency_key)
-
-    async def access(self, id: str, *, page: int | UnsetType = UNSET, limit: int | UnsetType = UNSET) -> Page[Access]:
-        """List somebody's rights on each agent and knowledge base, and where they come from: their role, a grant to
-        them or to a group.
-
-        page: Page number, from 1; `1` when left out.
-        limit: Rows per page; at most 100; `50` when left out.
-        """
-        return await self._transport.send(operations.PEOPLE_ACCESS, id, query={"page": page, "limit": limit})
-
-
-class AsyncGroups:
-    """What `desk.groups` can do."""
-
-    def __init__(self, transport: AsyncTransport) -> None:
-        self._transport = transport
-
-    async def list(self, *, page: int | UnsetType = UNSET, limit: int | UnsetType = UNSET) -> Page[Group]:
-        """List the groups with the ids of their members, oldest first.
-
-        page: Page number, from 1; `1` when left out.
-        limit: Rows per page; at most 100; `50` when left out.
-        """
-        return await self._transport.send(operations.GROUPS_LIST, query={"page": page, "limit": limit})
-
-    def iterate(self, *, limit: int = 100) -> AsyncIterator[Group]:
-        """All rows of `list` on all pages, which are read as they are needed, `limit` rows at a time."""
-        return self._transport.iterate(operations.GROUPS_LIST, query={"limit": limit})
-
-    async def create(
-        self,
-        *,
-        name: str,
-        person_ids: Sequence[str] | UnsetType = UNSET,
-        idempotency_key: str | None = None,
-    ) -> Group:
-        """Make a group of people of the team. Each may be in any number of groups.
-
-        name: Not blank; at most 200 characters; such as `Sales`.
-        person_ids: The group's members, by their ids.
-
-        Refused with `not_found`: There is no such record in your organization, or no such route.
-        """
-        return await self._transport.send(
-            operations.GROUPS_CREATE,
-            body={"name": name, "person_ids": person_ids},
-            idempotency_key=idempotency_key,
-        )
-
-    async def update(
-        self,
-        id: str,
-        *,
-        name: str | UnsetType = UNSET,
-        person_ids: Sequence[str] | UnsetType = UNSET,
-        idempotency_key: str | None = None,
-    ) -> Group:
-        """Rename a group or replace its members: absent fields stay.
-
-        name: Not blank; at most 200 characters; such as `Sales`.
-        person_ids: The group's members, by their ids.
-        """
-        return await self._transport.send(
-            operations.GROUPS_UPDATE,
-            id,
-            body={"name": name, "person_ids": person_ids},
-            idempotency_key=idempotency_key,
-        )
-
-    async def delete(self, id: str, *, idempotency_key: str | None = None) -> Group:
-        """Delete a group and what was granted to it. Its members stay on the team."""
-        return await self._transport.send(operations.GROUPS_DELETE, id, idempotency_key=idempotency_key)
-
-
-class AsyncGrants:
-    """What `desk.grants` can do."""
-
-    def __init__(self, transport: AsyncTransport) -> None:
-        self._transport = transport
-
-    async def list(
-        self,
-        *,
-        page: int | UnsetType = UNSET,
-        limit: int | UnsetType = UNSET,
-        subject_id: str | UnsetType = UNSET,
-        resource_id: str | UnsetType = UNSET,
-    ) -> Page[Grant]:
-        """List the grants, oldest first, perhaps those of one person, group, agent or knowledge base.
-
-        page: Page number, from 1; `1` when left out.
-        limit: Rows per page; at most 100; `50` when left out.
-        subject_id: Grants to this person or group; a UUID; such as `01964f3a-9d2c-7c41-8e0b-5f1d2a6b7c88`.
-        resource_id: Grants on this agent or knowledge base; at most 36 characters; such as
-            `01964f3a-9d2c-7c41-8e0b-5f1d2a6b7c88`.
-        """
-        return await self._transport.send(
-            operations.GRANTS_LIST,
-            query={"page": page, "limit": limit, "subject_id": subject_id, "resource_id": resource_id},
-        )
-
-    def iterate(
-        self,
-        *,
-        limit: int = 100,
-        subject_id: str | UnsetType = UNSET,
-        resource_id: str | UnsetType = UNSET,
-    ) -> AsyncIterator[Grant]:
-        """All rows of `list` on all pages, which are read as they are needed, `limit` rows at a time."""
-        return self._transport.iterate(
-            operations.GRANTS_LIST,
-            query={"limit": limit, "subject_id": subject_id, "resource_id": resource_id},
-        )
-
-    async def create(
-        self,
-        *,
-        subject_type: GrantSubjectType,
-        subject_id: str,
-        resource_type: ResourceType,
-        resource_id: str,
-        level: Level,
-        idempotency_key: str | None = None,
-    ) -> Grant:
-        """Give a person or a group more rights on an agent or knowledge base. What somebody may do is the highest of
-        role, own and group grants.
-
-        subject_id: A UUID; such as `01964f3a-9d2c-7c41-8e0b-5f1d2a6b7c88`.
-        resource_id: At most 36 characters; such as `01964f3a-9d2c-7c41-8e0b-5f1d2a6b7c88`.
-
-        Refused with `not_found`: There is no such record in your organization, or no such route.
-
-        Refused with `duplicate`: A record with a value that must be unique exists already, for example another lead
-        with the same phone number. The message says which value.
-        """
-        return await self._transport.send(
-            operations.GRANTS_CREATE,
-            body={
-                "subject_type": subject_type,
-                "subject_id": subject_id,
-                "resource_type": resource_type,
-                "resource_id": resource_id,
-                "level": level,
-            },
-            idempotency_key=idempotency_key,
-        )
-
-    async def revoke(self, id: str, *, idempotency_key: str | None = None) -> Grant:
-        """Take a grant back. What the role or another grant gives stays."""
-        return await self._transport.send(operations.GRANTS_REVOKE, id, idempotency_key=idempotency_key)
-
-
-class AsyncApiKeys:
-    """What `desk.api_keys` can do."""
-
-    def __init__(self, transport: AsyncTransport) -> None:
-        self._transport = transport
-
-    async def list(
-        self,
-        *,
-        page: int | UnsetType = UNSET,
-        limit: int | UnsetType = UNSET,
-        person_id: str | UnsetType = UNSET,
-    ) -> Page[ApiKey]:
-        """List API keys, newest first, revoked ones too. An owner or admin sees all, a member or viewer their own.
-
-        page: Page number, from 1; `1` when left out.
-        limit: Rows per page; at most 100; `50` when left out.
-        person_id: Keys of this person; a UUID; such as `01964f3a-9d2c-7c41-8e0b-5f1d2a6b7c88`.
-        """
-        return await self._transport.send(
-            operations.API_KEYS_LIST,
-            query={"page": page, "limit": limit, "person_id": person_id},
-        )
-
-    def iterate(self, *, limit: int = 100, person_id: str | UnsetType = UNSET) -> AsyncIterator[ApiKey]:
-        """All rows of `list` on all pages, which are read as they are needed, `limit` rows at a time."""
-        return self._transport.iterate(operations.API_KEYS_LIST, query={"limit": limit, "person_id": person_id})
-
-    async def create(
-        self,
-        *,
-        name: str,
-        scopes: Sequence[str],
-        expires_at: datetime | str | UnsetType | None = UNSET,
-        person_id: str | UnsetType | None = UNSET,
-        idempotency_key: str | None = None,
-    ) -> CreatedApiKey:
-        """Make an API key. It is shown this once, and can never do more than yours: what it may do, until when, and
-        how often.
-
-        A key made by a person's key belongs to that person, unless `person_id` names another one, which takes an
-        owner or admin.
-        For the owner only somebody who may change roles makes a key. A member needs no `people:write` for keys of
-        their own.
-
-        name: Not blank; at most 200 characters; such as `Website`.
-        scopes: What the key may do, at most what yours may; an empty list is everything; such as `['leads:read',
-            'leads:write']`.
-        expires_at: Such as `2026-05-10T14:30:00Z`.
-        person_id: A UUID; such as `01964f3a-9d2c-7c41-8e0b-5f1d2a6b7c88`.
-
-        Refused with `not_found`: There is no such record in your organization, or no such route.
-        """
-        return await self._transport.send(
-            operations.API_KEYS_CREATE,
-            body={"name": name, "scopes": scopes, "expires_at": expires_at, "person_id": person_id},
-            idempotency_key=idempotency_key,
-        )
-
-    async def revoke(self, id: str, *, idempotency_key: str | None = None) -> ApiKey:
-        """Revoke an API key, for good. It is refused within a second; revoking it again changes nothing. A member
-        revokes keys of their own.
-        """
-        return await self._transport.send(operations.API_KEYS_REVOKE, id, idempotency_key=idempotency_key)

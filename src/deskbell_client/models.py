@@ -14,6 +14,11 @@ import msgspec
 if TYPE_CHECKING:
     OrganizationPaymentStatus = Literal["active", "past_due", "cancelled"]
     OrganizationPlanTier = Literal["starter", "growth", "scale"]
+    PersonRole = Literal["owner", "admin", "member", "viewer"]
+    ResourceType = Literal["agent", "knowledge_base"]
+    Level = Literal["view", "use", "edit", "manage"]
+    AccessOrigin = Literal["role", "person", "group"]
+    GrantSubjectType = Literal["person", "group"]
     LeadTemperature = Literal["cold", "warm", "hot"]
     LeadSource = Literal["manual", "api", "website", "referral", "import", "other"]
     LeadSortBy = Literal["created_at", "updated_at", "first_name", "last_name", "lead_score"]
@@ -40,14 +45,14 @@ if TYPE_CHECKING:
         "unknown",
         "received",
     ]
-    PersonRole = Literal["owner", "admin", "member", "viewer"]
-    ResourceType = Literal["agent", "knowledge_base"]
-    Level = Literal["view", "use", "edit", "manage"]
-    AccessOrigin = Literal["role", "person", "group"]
-    GrantSubjectType = Literal["person", "group"]
 else:
     OrganizationPaymentStatus = str
     OrganizationPlanTier = str
+    PersonRole = str
+    ResourceType = str
+    Level = str
+    AccessOrigin = str
+    GrantSubjectType = str
     LeadTemperature = str
     LeadSource = str
     LeadSortBy = str
@@ -64,11 +69,6 @@ else:
     MessageType = str
     MessageDirection = str
     MessageStatus = str
-    PersonRole = str
-    ResourceType = str
-    Level = str
-    AccessOrigin = str
-    GrantSubjectType = str
 
 
 class Organization(msgspec.Struct, frozen=True, kw_only=True):
@@ -88,6 +88,94 @@ class Organization(msgspec.Struct, frozen=True, kw_only=True):
     timezone: str
     created_at: datetime
     updated_at: datetime
+
+
+class Person(msgspec.Struct, frozen=True, kw_only=True):
+    """A member of the business's team. `phone` is in E.164; `notify` says what the person wants to be notified of."""
+
+    id: str
+    name: str
+    email: str
+    role: PersonRole
+    phone: str | None
+    notify: dict[str, Any]
+    created_at: datetime
+
+
+class Access(msgspec.Struct, frozen=True, kw_only=True):
+    """What a person may do with one agent or knowledge base: the highest of their role, their own grants and those of
+    their groups.
+
+    `from` names where it comes from: `role`, a grant to the `person`, or one to a `group`.
+    """
+
+    resource_type: ResourceType
+    resource_id: str
+    level: Level
+    from_: AccessOrigin = msgspec.field(name="from")
+
+
+class Group(msgspec.Struct, frozen=True, kw_only=True):
+    """Some people of the team under one name, so that one grant serves all of them."""
+
+    id: str
+    name: str
+    person_ids: list[str]
+    created_at: datetime
+    updated_at: datetime
+
+
+class Grant(msgspec.Struct, frozen=True, kw_only=True):
+    """A right of a person or a group on one agent or knowledge base. It raises what a role gives, never lowers it."""
+
+    id: str
+    subject_type: GrantSubjectType
+    subject_id: str
+    resource_type: ResourceType
+    resource_id: str
+    level: Level
+    created_at: datetime
+
+
+class ApiKey(msgspec.Struct, frozen=True, kw_only=True):
+    """An API key as it may be shown: never the key itself, of which only a SHA-256 is stored. Empty `scopes` is full
+    access.
+
+    A key with a `person_id` acts within that person's present role, and ends when they leave the team.
+    """
+
+    id: str
+    organization_id: str
+    name: str
+    prefix: str
+    scopes: list[str]
+    person_id: str | None
+    active: bool
+    expires_at: datetime | None
+    reads_per_minute: int
+    writes_per_minute: int
+    last_used_at: datetime | None
+    created_at: datetime
+
+
+class CreatedApiKey(msgspec.Struct, frozen=True, kw_only=True):
+    """A new API key. `key` is the key itself, which is shown this once: a repeated request with the same `Idempotency-
+    Key` has None.
+    """
+
+    id: str
+    organization_id: str
+    name: str
+    prefix: str
+    scopes: list[str]
+    person_id: str | None
+    active: bool
+    expires_at: datetime | None
+    reads_per_minute: int
+    writes_per_minute: int
+    last_used_at: datetime | None
+    created_at: datetime
+    key: str | None
 
 
 class Lead(msgspec.Struct, frozen=True, kw_only=True):
@@ -185,91 +273,3 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     status: MessageStatus
     sent_at: datetime | None
     created_at: datetime
-
-
-class Person(msgspec.Struct, frozen=True, kw_only=True):
-    """A member of the business's team. `phone` is in E.164; `notify` says what the person wants to be notified of."""
-
-    id: str
-    name: str
-    email: str
-    role: PersonRole
-    phone: str | None
-    notify: dict[str, Any]
-    created_at: datetime
-
-
-class Access(msgspec.Struct, frozen=True, kw_only=True):
-    """What a person may do with one agent or knowledge base: the highest of their role, their own grants and those of
-    their groups.
-
-    `from` names where it comes from: `role`, a grant to the `person`, or one to a `group`.
-    """
-
-    resource_type: ResourceType
-    resource_id: str
-    level: Level
-    from_: AccessOrigin = msgspec.field(name="from")
-
-
-class Group(msgspec.Struct, frozen=True, kw_only=True):
-    """Some people of the team under one name, so that one grant serves all of them."""
-
-    id: str
-    name: str
-    person_ids: list[str]
-    created_at: datetime
-    updated_at: datetime
-
-
-class Grant(msgspec.Struct, frozen=True, kw_only=True):
-    """A right of a person or a group on one agent or knowledge base. It raises what a role gives, never lowers it."""
-
-    id: str
-    subject_type: GrantSubjectType
-    subject_id: str
-    resource_type: ResourceType
-    resource_id: str
-    level: Level
-    created_at: datetime
-
-
-class ApiKey(msgspec.Struct, frozen=True, kw_only=True):
-    """An API key as it may be shown: never the key itself, of which only a SHA-256 is stored. Empty `scopes` is full
-    access.
-
-    A key with a `person_id` acts within that person's present role, and ends when they leave the team.
-    """
-
-    id: str
-    organization_id: str
-    name: str
-    prefix: str
-    scopes: list[str]
-    person_id: str | None
-    active: bool
-    expires_at: datetime | None
-    reads_per_minute: int
-    writes_per_minute: int
-    last_used_at: datetime | None
-    created_at: datetime
-
-
-class CreatedApiKey(msgspec.Struct, frozen=True, kw_only=True):
-    """A new API key. `key` is the key itself, which is shown this once: a repeated request with the same `Idempotency-
-    Key` has None.
-    """
-
-    id: str
-    organization_id: str
-    name: str
-    prefix: str
-    scopes: list[str]
-    person_id: str | None
-    active: bool
-    expires_at: datetime | None
-    reads_per_minute: int
-    writes_per_minute: int
-    last_used_at: datetime | None
-    created_at: datetime
-    key: str | None
