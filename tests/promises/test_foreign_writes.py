@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from functools import partial
@@ -16,7 +14,8 @@ import pytest
 
 from deskbell.foundation import sqlite
 from deskbell.foundation.sqlite.database import FileWatch
-from tests.desk import SOON, Api, Server, eventually, running
+from tests import commands
+from tests.desk import PATIENCE, SOON, Api, Server, eventually, running
 
 A_WHILE = 2.0  # seconds
 
@@ -70,8 +69,8 @@ def test_a_command_is_noticed_after_the_log_was_moved_into_the_file(
 ) -> None:
     assert alice.get("/org").status_code == 200
     before(server.path)
-    command = [sys.executable, "-m", "deskbell", "--database", server.database, "key", "revoke", alice.key_id]
-    subprocess.run(command, check=True, capture_output=True)
+    words = ["--database", server.database, "key", "revoke", alice.key_id]
+    assert commands.run(words, cwd=Path.cwd(), env=os.environ, timeout=PATIENCE).returncode == 0
     eventually(lambda: alice.get("/org").status_code == 401, SOON)
 
 
