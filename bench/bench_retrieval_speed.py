@@ -154,7 +154,7 @@ def indexing(figures: common.Figures) -> None:
     size = sum(len(block.text) for each in documents for block in each.blocks)
     rates = []
     for _ in range(5):
-        analysis._memo.cache_clear()
+        analysis._term_cache.cache_clear()
         start = time.process_time()
         entries = []
         for number, document in enumerate(documents):

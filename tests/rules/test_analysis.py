@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deskbell.knowledge.text.analysis import LONGEST, STEMMERS, language, terms
+from deskbell.knowledge.text.analysis import MAX_TERM, STEMMERS, language, terms
 
 LANGUAGES = [*STEMMERS, "zh", "ja", "ko", "th", "uk", "xx"]
 anything = st.text(max_size=300)
@@ -16,7 +16,7 @@ anything = st.text(max_size=300)
 def test_no_text_breaks_the_analysis(text: str, code: str) -> None:
     found = terms(text, code)
     assert found == terms(text, code)
-    assert all(term and " " not in term and len(term) <= 2 * LONGEST for term in found)
+    assert all(term and " " not in term and len(term) <= 2 * MAX_TERM for term in found)
     assert language(text)
 
 
@@ -73,5 +73,5 @@ def test_a_language_is_told_by_its_script_and_its_small_words(text: str, code: s
 
 
 def test_a_long_word_is_cut_and_costs_no_time() -> None:
-    assert [len(term) for term in terms("a" * 1_000_000, "en")] == [LONGEST]
+    assert [len(term) for term in terms("a" * 1_000_000, "en")] == [MAX_TERM]
     assert len(terms("字" * 100_000, "zh")) == 99_999

@@ -9,7 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deskbell.knowledge.answers.extractive import LONGEST, NOT_FOUND, Quote, SourcePassage, answer, split, worded
+from deskbell.knowledge.answers.extractive import (
+    MAX_SENTENCE,
+    NOT_FOUND,
+    Quote,
+    SourcePassage,
+    answer,
+    format_answer,
+    split,
+)
 from deskbell.knowledge.answers.follow_ups import Excerpt, follow_ups
 
 WARRANTY = SourcePassage(
@@ -33,7 +41,7 @@ def told(question: str, sources: Sequence[SourcePassage], most: int = 1) -> list
     ],
 )
 def test_the_sentence_that_answers_is_cited(question: str, sentence: str) -> None:
-    assert worded(told(question, [WARRANTY, PRICES])) == sentence
+    assert format_answer(told(question, [WARRANTY, PRICES])) == sentence
 
 
 def test_neighbours_are_one_citation_and_come_in_the_order_of_the_text() -> None:
@@ -45,16 +53,16 @@ def test_neighbours_are_one_citation_and_come_in_the_order_of_the_text() -> None
 
 def test_a_heading_that_repeats_the_question_is_no_answer() -> None:
     card = SourcePassage("Work guaranteed\nAsk for our card.", "Work", 0.99)
-    answer = worded(told("Is your work guaranteed?", [WARRANTY, card], most=3))
+    answer = format_answer(told("Is your work guaranteed?", [WARRANTY, card], most=3))
     assert "Our work is guaranteed for ten years." in answer
     assert "Work guaranteed" not in answer
     alone = SourcePassage("Work guaranteed", "Work", 0.99)
-    assert worded(told("Is your work guaranteed?", [alone])) == "Work guaranteed [1]"
+    assert format_answer(told("Is your work guaranteed?", [alone])) == "Work guaranteed [1]"
 
 
 def test_nothing_found_is_said() -> None:
     assert told("Who?", []) == told("Who?", [SourcePassage("  \n ")]) == []
-    assert worded([]) == NOT_FOUND
+    assert format_answer([]) == NOT_FOUND
 
 
 def sentences(text: str) -> list[str]:
@@ -83,11 +91,11 @@ def test_every_citation_is_in_its_source(question: str, sources: list[str]) -> N
 def test_sentences_are_the_whole_text_and_none_is_endless(text: str) -> None:
     found = list(split(text))
     assert "".join("".join(each.text.split()) for each in found) == "".join(text.split())
-    assert all(len(each.text) <= LONGEST for each in found)
+    assert all(len(each.text) <= MAX_SENTENCE for each in found)
 
 
 def test_a_long_text_without_an_end_takes_no_long_time() -> None:
-    assert len(sentences("a" * 200_000)) == 200_000 // LONGEST + 1
+    assert len(sentences("a" * 200_000)) == 200_000 // MAX_SENTENCE + 1
     assert len(sentences("A. " * 50_000)) < 1_000
 
 

@@ -1,4 +1,4 @@
-"""Agents: their versions, the models behind them, and the conversations that people hold with them."""
+"""Agents: their versions, their models, and conversations with them."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -22,7 +22,7 @@ SUMMARIES = Queue(QUEUE, at_once=2, drain=1.0)
 
 
 def endpoint(settings: Settings) -> Endpoint:
-    """Where language models are asked."""
+    """The endpoint of the language models."""
     return Endpoint(
         base_url=settings.llm_base_url,
         api_key=settings.llm_api_key,
@@ -53,7 +53,7 @@ AGENTS = Slice(
     [*operations.OPERATIONS, *chat.OPERATIONS, *conversations.OPERATIONS],
     services=services,
     jobs=[Jobs((SUMMARIZE,), handlers, SUMMARIES)],
-    # Chats are held by visitors, not by leads: whoever holds one may delete it.
+    # Conversations with agents are those of visitors, not of leads: erasing a lead does not touch them, `DELETE /v1/conversations` does.
     other=[
         store.agents,
         store.agent_versions,

@@ -1,4 +1,4 @@
-"""Knowledge: documents, their passages, and the search that finds them."""
+"""Knowledge bases: documents, their chunks, and search."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -34,7 +34,7 @@ DISK_INDEXES = Queue(BUILD_QUEUE, at_once=1, drain=1.0)
 
 
 def embedder_of(settings: Settings) -> Embedder | None:
-    """What documents are embedded by; None for keyword search only."""
+    """What embeds documents; None for keyword search only."""
     endpoint = (settings.embedder_base_url, settings.embedder_api_key, settings.embedder_model)
     price = prices(settings.llm_prices).get(settings.embedder_model)
     return embedders.configured(
@@ -55,14 +55,14 @@ def services(setup: Setup) -> list[tuple[type, Any]]:
 
 
 def indexing_handlers(setup: Setup) -> Mapping[str, JobHandler]:
-    """What makes documents findable, in a server or in a command that has no server beside it."""
+    """The jobs that make documents searchable, in a server or in a command without one."""
     search, settings = setup.service(SearchService), setup.settings
     reader = SourceReader(settings.upload_mib * MIB, settings.feed_hours)
     return handlers_of(setup.database, reader, search.embedder) | {CALIBRATE: Calibrator(search).calibrate}
 
 
 def disk_index_handlers(setup: Setup) -> Mapping[str, JobHandler]:
-    """What stores the indexes of large knowledge bases; nothing where the database cannot have them."""
+    """The jobs that store the indexes of large knowledge bases; none where the database cannot store them."""
     graphs = setup.database.graphs
     if graphs is None:
         return {}
@@ -70,13 +70,13 @@ def disk_index_handlers(setup: Setup) -> Mapping[str, JobHandler]:
 
 
 async def start(setup: Setup) -> None:
-    """Queues what a change of settings or of the program has left undone."""
+    """Queues what has to be done after a change of settings or of the program."""
     await catch_up(setup.database, setup.service(SearchService).embedder)
     await build_missing(setup.database, setup.settings.large_base_chunks)
 
 
 async def purge_uploads(work: Work) -> None:
-    """Deletes parts of uploads that no document took up within an hour."""
+    """Deletes parts of uploads that have belonged to no document for an hour."""
     await work.complete(lambda session: delete_abandoned(session, clock.seconds_from_now(-HOUR)))
 
 

@@ -1,4 +1,4 @@
-"""What somebody might ask next: by the headings around what was found, in the documents' own words."""
+"""What could be asked next: by the headings around what was found, in the documents' own words."""
 
 from __future__ import annotations
 
@@ -9,50 +9,49 @@ import msgspec
 from deskbell.knowledge.answers.extractive import split
 from deskbell.knowledge.text import analysis
 
-LONGEST = 90  # characters of a suggestion
-SHORTEST = 3
-FULL = 0.8  # the share of a suggestion's words that the question has already, from which it says nothing new
+MIN_LENGTH, MAX_LENGTH = 3, 90  # characters of a suggestion
+SAME = 0.8  # the share of a suggestion's words in a question, from which it asks nothing new
 
 
 class Excerpt(msgspec.Struct):
-    """A passage that was found or stands beside one: its headings, outermost first, and its text."""
+    """A passage that was found, or a neighbour of one: its headings, outermost first, and its text."""
 
     headings: Sequence[str] = ()
     text: str = ""
 
 
-def follow_ups(question: str, found: Sequence[Excerpt], beside: Sequence[Excerpt] = (), most: int = 3) -> list[str]:
+def follow_ups(question: str, found: Sequence[Excerpt], neighbours: Sequence[Excerpt] = (), most: int = 3) -> list[str]:
     """At most `most` suggestions, none twice and none that the question asks already.
 
-    `found` are the passages of the answer, the best first; `beside` the ones before and after them in their documents. What stands beside
-    comes first, as it is new; then other headings that were found; then questions that the passages themselves ask.
+    `found` are the passages of the answer, best first; `neighbours` the ones before and after them in their documents. Headings of
+    neighbours come first, as they are new; then other headings of passages; then questions that the passages themselves ask.
     """
-    named = [heading for place in (*beside, *found[1:], *found[:1]) for heading in reversed(place.headings)]
-    asks = [place.text for place in (*beside, *found) if any(sign in place.text for sign in "?？؟")]
-    asking = [each.text for text in asks for each in split(text) if each.text[-1] in "?？؟"]
-    code = analysis.language(" ".join([*named, *(place.text for place in found[:1])]))
-    told = [set(analysis.terms(question, code))]
+    headings = [heading for each in (*neighbours, *found[1:], *found[:1]) for heading in reversed(each.headings)]
+    with_questions = [each.text for each in (*neighbours, *found) if any(mark in each.text for mark in "?？؟")]
+    questions = [each.text for text in with_questions for each in split(text) if each.text[-1] in "?？؟"]
+    code = analysis.language(" ".join([*headings, *(each.text for each in found[:1])]))
+    asked = [set(analysis.terms(question, code))]
     chosen: list[str] = []
-    for text in (*named, *asking):
+    for text in (*headings, *questions):
         text = " ".join(text.split()).strip("#*-–—:. ")
         words = set(analysis.terms(text, code))
-        if not words or not SHORTEST <= len(text) <= LONGEST or any(same(words, other) for other in told):
+        if not words or not MIN_LENGTH <= len(text) <= MAX_LENGTH or any(same(words, other) for other in asked):
             continue
-        told.append(words)
-        chosen.append(text if text[-1] in "?？؟" else asked(text, code))
+        asked.append(words)
+        chosen.append(text if text[-1] in "?？؟" else as_question(text, code))
         if len(chosen) == most:
             break
     return chosen
 
 
 def same(words: set[str], other: set[str]) -> bool:
-    return len(words & other) >= FULL * len(words)
+    return len(words & other) >= SAME * len(words)
 
 
-def asked(heading: str, language: str) -> str:
-    """A heading as something to ask; in languages whose grammar we do not have, the heading itself."""
-    begin = {
+def as_question(heading: str, language: str) -> str:
+    """A heading as a question; in a language without a phrase for that, the heading itself."""
+    phrase = {
         "en": "What about", "de": "Was ist mit", "es": "¿Y qué hay de", "fr": "Qu'en est-il de", "it": "E per quanto riguarda",
         "pt": "E quanto a", "nl": "Hoe zit het met",
     }.get(language)  # fmt: skip
-    return f"{begin} “{heading}”?" if begin else heading
+    return f"{phrase} “{heading}”?" if phrase else heading

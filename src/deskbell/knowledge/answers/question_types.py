@@ -1,4 +1,4 @@
-"""What kind of answer a question asks for, by its question word, and whether a sentence has one."""
+"""What kind of answer a question asks for (a number, date, name or place), by its question word, and whether a sentence has one."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def _any(words: str) -> str:
 
 _date = re.compile(rf"\d|{_any(_MONTHS)}", re.IGNORECASE).search
 _number = re.compile(rf"\d|[一二三四五六七八九十百千万]|{_any(_NUMBERS)}", re.IGNORECASE).search
-# A capital letter that does not begin the sentence; scripts without capitals have no names to tell.
+# A capital letter that does not begin the sentence; in scripts without capitals, names are not recognized.
 _name = re.compile(r"(?<=[\w,;:)] )[\"'(«„]?[A-ZÀ-ÞА-ЯΑ-Ω]\w").search
 _place = re.compile(
     r"\b(?:in|at|near|from|of|to|on|through|across|en|à|au|de|desde|bei|aus|nach|im|am|в|на|из)\s(?:\w+\s)?[A-ZÀ-ÞА-Я]\w|\w'[dt][ae]n?\b"
@@ -65,8 +65,8 @@ _KINDS: tuple[tuple[re.Pattern[str], Callable[[str], object]], ...] = (
 )
 
 
-def kind(question: str) -> Callable[[str], object] | None:
-    """What a sentence must pass to be of the kind asked for; None when any sentence is."""
+def answer_test(question: str) -> Callable[[str], object] | None:
+    """The test that a sentence passes if it has the kind of answer asked for; None if the question asks for no such kind."""
     for words, test in _KINDS:
         if words.search(question):
             return test

@@ -1,6 +1,6 @@
-"""What of a text is searched: its words, lower case, stemmed by the text's language, without stop words; pairs of signs where words are not spaced.
+"""The terms of a text that are searched: its words in lower case, stemmed, without stop words; in languages without spaces, pairs of characters.
 
-The database keeps these terms, so a search means the same on SQLite and on PostgreSQL.
+Chunks are stored with these terms, so a search gives the same results on SQLite and on PostgreSQL.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from typing import Any
 
 from deskbell.knowledge.text.stop_words import ENGLISH_TOO, STOP_WORDS
 
-LONGEST = 64  # characters of a term
-KEPT = 200_000  # analysed words that are remembered per language
-SAMPLE = 4_000  # characters that tell a language
+MAX_TERM = 64  # characters of a term
+MAX_CACHED = 200_000  # analysed words per language
+SAMPLE = 4_000  # characters by which a language is detected
 
-UNSPACED = ("zh", "ja", "ko", "th")  # written without blanks, or searched as if they were: by pairs of signs
+UNSPACED = ("zh", "ja", "ko", "th")  # written without spaces, or searched as if they were: by pairs of characters
 
 STEMMERS = {
     "en": "english", "de": "german", "es": "spanish", "fr": "french", "it": "italian", "pt": "portuguese", "nl": "dutch", "sv": "swedish",
@@ -32,11 +32,11 @@ _UNSPACED = (
 )
 _unspaced = re.compile(f"[{_UNSPACED}]")
 _parts = re.compile(f"[{_UNSPACED}]+|[^{_UNSPACED}]+").findall
-# Marks belong to their word: Hindi's vowels and Arabic's short ones are no letters to Python.
+# Marks belong to their word: to Python, Hindi's vowel signs and Arabic's short vowels are not letters.
 _MARKS = "\u0300-\u036f\u0591-\u05c7\u0610-\u061a\u064b-\u065f\u0670\u06d6-\u06ed\u0900-\u0903\u093a-\u094f\u0951-\u0957\u0962-\u0963\u200c\u200d"
 _words = re.compile(rf"[^\W_][\w{_MARKS}]*(?:'[^\W_][\w{_MARKS}]*)*").findall
 _ascii_words = re.compile(r"[a-z0-9]+(?:'[a-z0-9]+)*").findall
-# A part number: pieces of letters and digits with a sign between them. Decimals and dates are pieces of digits alone.
+# Part numbers: groups of letters and digits with a separator between them. Decimals and dates have digits only.
 _compounds = re.compile(r"[^\W_]+(?:[-./_][^\W_]+)+").findall
 _lettered = re.compile(r"[^\W\d_]").search
 _digit = re.compile(r"\d").search
@@ -63,16 +63,18 @@ _latin = re.compile("[A-Za-z\u00c0-\u024f]")
 
 
 def language(text: str, default: str = "en") -> str:
-    """The ISO 639-1 code of a text's language, by its script and its stop words; `default` where neither tells."""
+    """The ISO 639-1 code of a text's language, by its script and its stop words; `default` if neither decides."""
     sample = normalized(text[:SAMPLE])
-    if sample.isascii():  # most texts are, and then other scripts need no look
+    if sample.isascii():  # most texts are, which saves counting other scripts
         return _by_words(sample, _LATIN, default) if _latin.search(sample) else default
-    signs = {code: len(sign.findall(sample)) for code, sign in _SCRIPTS}
+    characters = {code: len(script.findall(sample)) for code, script in _SCRIPTS}
     letters: dict[Sequence[str], int] = {codes: len(letter.findall(sample)) for codes, letter in _ALPHABETS}
     latin = len(_latin.findall(sample))
     most = max(latin, *letters.values())
-    if 3 * sum(signs.values()) > most:
-        return "ja" if 20 * signs["ja"] > signs["zh"] > 0 or signs["ja"] > most else max(signs, key=lambda c: signs[c])
+    if 3 * sum(characters.values()) > most:
+        # Japanese mixes kana with the characters that Chinese uses alone.
+        japanese = 20 * characters["ja"] > characters["zh"] > 0 or characters["ja"] > most
+        return "ja" if japanese else max(characters, key=lambda code: characters[code])
     if most == 0:
         return default
     codes = _LATIN if most == latin else max(letters, key=lambda each: letters[each])
@@ -80,16 +82,16 @@ def language(text: str, default: str = "en") -> str:
 
 
 def _by_words(sample: str, codes: Sequence[str], default: str) -> str:
-    """Which of these languages has most of its small words in a text. A word with one of its letters speaks for it half as much."""
+    """Which of these languages has most of its stop words in a text. A word with a letter that English lacks counts half as much."""
     words = Counter(_words(sample))
-    found = {code: 2 * sum(words[word] for word in _telling(code) & words.keys()) for code in codes}
+    score = {code: 2 * sum(words[word] for word in _evidence(code) & words.keys()) for code in codes}
     if not sample.isascii():
-        for code in _LETTERS.keys() & found.keys():
-            found[code] += sum(times for word, times in words.items() if not _letters(code).isdisjoint(word))
-    if default in found:
-        found[default] += 1
-    best = max(found, key=lambda code: (found[code], code == default))
-    return best if found[best] else codes[0]
+        for code in _LETTERS.keys() & score.keys():
+            score[code] += sum(times for word, times in words.items() if not _letters(code).isdisjoint(word))
+    if default in score:
+        score[default] += 1
+    best = max(score, key=lambda code: (score[code], code == default))
+    return best if score[best] else codes[0]
 
 
 @cache
@@ -98,28 +100,27 @@ def _letters(code: str) -> frozenset[str]:
 
 
 @cache
-def _telling(code: str) -> frozenset[str]:
-    """The words that speak for a language."""
+def _evidence(code: str) -> frozenset[str]:
+    """The words that are evidence for a language."""
     return STOP_WORDS[code] | ENGLISH_TOO if code == "en" else STOP_WORDS[code]
 
 
 def terms(text: str, language: str) -> list[str]:
-    """The terms of a text in the order of the text, repeated ones kept. A query needs the language of what it searches.
+    """The terms of a text in its order, with repetitions. A query is analysed in the language of what it searches.
 
-    Words of another script than the language's are stemmed by their own.
+    Words in another script than the language's are stemmed by a language of that script.
     """
     if text.isascii():
-        found = _ascii_words(text.lower())
-        return _known(found, text, language)
+        return _stemmed(_ascii_words(text.lower()), text, language)
     text = normalized(text, language)
     if not _unspaced.search(text):
-        return _known(_words(text), text, language)
+        return _stemmed(_words(text), text, language)
     found = []
     for part in _parts(text):
         if _unspaced.match(part):
             found += [part[at : at + 2] for at in range(max(1, len(part) - 1))]
         else:
-            found += _known(_words(part), part, language)
+            found += _stemmed(_words(part), part, language)
     return found
 
 
@@ -131,20 +132,20 @@ def normalized(text: str, language: str = "") -> str:
     return text.lower().replace("i\u0307", "i").replace("’", "'").replace("\u00ad", "")
 
 
-def _known(words: list[str], text: str, language: str) -> list[str]:
-    memo = _memo(language)
-    found = [term for word in words if (term := memo[word])]
+def _stemmed(words: list[str], text: str, language: str) -> list[str]:
+    cached = _term_cache(language)
+    found = [term for word in words if (term := cached[word])]
     if _digit(text):
         found += [
-            "".join(filter(str.isalnum, each))[:LONGEST].lower()
+            "".join(filter(str.isalnum, each))[:MAX_TERM].lower()
             for each in _compounds(text)
             if _digit(each) and _lettered(each)
         ]
     return found
 
 
-class _Memo(dict[str, str]):
-    """A word's term, remembered; the empty string for a stop word. Safe among threads: the stemmer runs under the interpreter's lock."""
+class _TermCache(dict[str, str]):
+    """Caches the term of each word; the empty string for a stop word. Thread-safe: the stemmer runs under the interpreter's lock."""
 
     def __init__(self, language: str) -> None:
         self.language = language
@@ -152,7 +153,7 @@ class _Memo(dict[str, str]):
         self.stem = _stemmer(language)
 
     def __missing__(self, word: str) -> str:
-        if len(self) >= KEPT:
+        if len(self) >= MAX_CACHED:
             self.clear()
         self[word] = term = self.term(word)
         return term
@@ -161,11 +162,11 @@ class _Memo(dict[str, str]):
         if word in self.stops:
             return ""
         if "'" in word and self.language != "en":
-            # An elided article stands before the word (l'eau), a Turkish name's suffix behind it (Ankara'da).
+            # An elided article comes before the word (l'eau), a Turkish name's suffix after it (Ankara'da).
             word = word.split("'")[0] if self.language == "tr" else max(word.split("'"), key=len)
             if word in self.stops:
                 return ""
-        word = word[:LONGEST]
+        word = word[:MAX_TERM]
         return plain(self.stem_for(word)(word))
 
     def stem_for(self, word: str) -> Any:
@@ -178,8 +179,8 @@ class _Memo(dict[str, str]):
 
 
 @cache
-def _memo(language: str) -> _Memo:
-    return _Memo(language)
+def _term_cache(language: str) -> _TermCache:
+    return _TermCache(language)
 
 
 @cache
@@ -190,7 +191,7 @@ def _stemmer(language: str) -> Any:
 
 
 def plain(word: str) -> str:
-    """Latin and Greek letters without their accents, which people leave out when they type."""
+    """Latin and Greek letters without accents, which people often do not type."""
     return word if word.isascii() else word.translate(_accents())
 
 

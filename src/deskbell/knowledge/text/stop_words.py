@@ -1,4 +1,4 @@
-"""Words that carry no topic, by language: articles, pronouns, prepositions, conjunctions, auxiliaries. They also tell a language by its text."""
+"""Stop words by language: articles, pronouns, prepositions, conjunctions, auxiliaries. The language of a text is detected by them too."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ _LISTS = {
         साथ से हम ही हुआ हुई हुए है हैं हो होता""",
 }  # fmt: skip
 
-# Small words of other languages that are everyday words of English too, as in "12 dollars per square foot". They tell nothing against it.
+# Stop words of other languages that are common English words too, as in "12 dollars per square foot". They are no evidence against English.
 _SHARED = """alt bin ca care co come comment den die door due era go hit man men met min mint non op pa per plus pro sale sea ser sin
     son ten van via war"""
 
