@@ -63,7 +63,7 @@ WHOLE = {
     "erase_recipient",
     "drop_jobs",
     "drop_reservations",
-    "cancel_pending",
+    "pending_texts",
 }
 WHOLE |= {"release_claims", "counts"}
 WHOLE |= {"live_jobs", "unknown_jobs", "failing_recurring_jobs", "job_counts"}  # asked by operators

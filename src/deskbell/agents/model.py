@@ -100,6 +100,12 @@ class Agent(msgspec.Struct, rename="camel"):
     updated_at: Precise
 
 
+class AgentSnapshot(Agent, rename="camel"):
+    """An agent as the event log keeps it: with the number of its newest version, which drafts do not have."""
+
+    last_version: int | None
+
+
 class NewAgent(msgspec.Struct, kw_only=True):
     """A new agent. It is a draft until it is published, and needs only a name."""
 

@@ -9,8 +9,9 @@ from msgspec import UNSET
 
 from deskbell.agents import rules, store, versions
 from deskbell.agents.model import Agent, AgentChanges, Bots, NewAgent, PublicAgent
-from deskbell.agents.records import agent_row, edited, knowledge_bases, set_columns
+from deskbell.agents.records import agent_row, edited, knowledge_bases, set_columns, snapshot
 from deskbell.core.context import Context
+from deskbell.core.events import record
 from deskbell.core.operation import Operation
 from deskbell.core.scopes import MANAGE, USE
 from deskbell.credits import operations as credits
@@ -80,12 +81,15 @@ async def create_agent(ctx: Context, new: NewAgent) -> Agent:
     }
     await ctx.db.run(insert(store.agents, row))
     await link(ctx, row["id"], bases)
+    await record(ctx, "agent.created", row["id"], after=await snapshot(ctx, row["id"]))
     return await edited(ctx, row["id"])
 
 
 async def link(ctx: Context, id: str, base_ids: list[str]) -> None:
     """Replaces the knowledge bases that an agent answers from."""
     wanted = list(dict.fromkeys(base_ids))
+    if wanted == await ctx.db.all(store.linked_bases(ctx.organization_id, id)):
+        return
     names = await names_of_bases(ctx, wanted) if wanted else {}
     if len(names) < len(wanted):
         raise Problem("not_found", "Knowledge base not found")
@@ -101,6 +105,7 @@ async def update_agent(ctx: Context, id: str, changes: AgentChanges) -> Agent:
     Name, description, welcome message and knowledge bases apply at once. Absent fields stay, null clears a nullable one.
     """
     row = await agent_row(ctx, id, lock=True)
+    before = await snapshot(ctx, id)
     given: dict[str, Any] = {
         name: value for name, value in msgspec.structs.asdict(changes).items() if value is not UNSET
     }
@@ -114,6 +119,7 @@ async def update_agent(ctx: Context, id: str, changes: AgentChanges) -> Agent:
         await versions.save(ctx, await agent_row(ctx, id))
     elif row.awaiting_approval:
         await set_columns(ctx, id, awaiting_approval=False)
+    await record(ctx, "agent.saved", id, before=before, after=await snapshot(ctx, id))
     return await edited(ctx, id)
 
 
@@ -122,7 +128,11 @@ async def publish_agent(ctx: Context, id: str) -> Agent:
 
     Where the organization wants approval, a new model or prompt of a member or an application waits for an owner or admin.
     """
-    await versions.publish(ctx, await agent_row(ctx, id, lock=True))
+    row = await agent_row(ctx, id, lock=True)
+    before = await snapshot(ctx, id)
+    await versions.publish(ctx, row)
+    after = await snapshot(ctx, id)
+    await record(ctx, "agent.saved" if after.awaiting_approval else "agent.published", id, before=before, after=after)
     return await edited(ctx, id)
 
 

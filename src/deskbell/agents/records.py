@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
+
 from deskbell.agents import store
-from deskbell.agents.model import Agent, AgentRow, LinkedBase
+from deskbell.agents.model import Agent, AgentRow, AgentSnapshot, LinkedBase
 from deskbell.core.context import Context
 from deskbell.errors import Problem
 from deskbell.foundation.db import update
@@ -41,6 +43,12 @@ async def edited(ctx: Context, id: str) -> Agent:
         created_at=row.created_at,
         updated_at=row.updated_at,
     )
+
+
+async def snapshot(ctx: Context, id: str) -> AgentSnapshot:
+    """An agent as events keep it."""
+    agent, row = await edited(ctx, id), await agent_row(ctx, id)
+    return AgentSnapshot(**msgspec.structs.asdict(agent), last_version=row.last_version or None)
 
 
 async def knowledge_bases(ctx: Context, id: str) -> list[LinkedBase]:

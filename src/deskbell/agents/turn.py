@@ -9,9 +9,10 @@ import msgspec
 from deskbell.agents import history, operations
 from deskbell.agents.conversations import store
 from deskbell.agents.conversations.model import ChatMessage, Source, Usage
-from deskbell.agents.conversations.operations import NANO, conversation_row
+from deskbell.agents.conversations.operations import NANO, conversation_of, conversation_row
 from deskbell.agents.models.base import Turn
 from deskbell.core.context import Context
+from deskbell.core.events import record
 from deskbell.errors import Problem
 from deskbell.foundation.db import insert
 from deskbell.foundation.ids import canonical, new_id, public_id
@@ -85,6 +86,8 @@ async def add_conversation(ctx: Context, start: TurnStart, turn: CompletedTurn) 
         "updated_at": ctx.now,
     }
     await ctx.db.run(insert(store.agent_conversations, row))
+    conversation = conversation_of(await conversation_row(ctx, start.conversation_id))
+    await record(ctx, "chat.started", start.conversation_id, after=conversation)
     if welcome:
         await add_message(ctx, start, 0, "assistant", welcome, start.started_at)
     return position

@@ -6,8 +6,9 @@ import msgspec
 
 from deskbell.agents import jobs, rules, store
 from deskbell.agents.model import AgentRow, Configuration, Version, VersionRow, Versions, VersionSummary
-from deskbell.agents.records import agent_row, set_columns
+from deskbell.agents.records import agent_row, set_columns, snapshot
 from deskbell.core.context import Context
+from deskbell.core.events import record
 from deskbell.errors import Problem
 from deskbell.foundation.db import insert
 from deskbell.foundation.pagination import Pagination, Window
@@ -100,6 +101,7 @@ async def waits_for_approval(ctx: Context, row: AgentRow, after: Configuration) 
 async def revert(ctx: Context, id: str, number: int) -> Version:
     """Restore an earlier version: it is added again as the newest one, and live at once unless it has to be approved."""
     row = await agent_row(ctx, id, lock=True)
+    agent = await snapshot(ctx, id)
     restored = await version_row(ctx, id, number)
     configured = configuration(restored)
     before = configuration(await version_row(ctx, id, row.last_version))
@@ -114,6 +116,7 @@ async def revert(ctx: Context, id: str, number: int) -> Version:
         await set_columns(ctx, id, awaiting_approval=True)
     else:
         await go_live(ctx, id, newest, configured)
+    await record(ctx, "agent.reverted", id, before=agent, after=await snapshot(ctx, id))
     return await get_version(ctx, id, newest)
 
 

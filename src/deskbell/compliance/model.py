@@ -27,7 +27,10 @@ class SuppressionStatus(msgspec.Struct, frozen=True):
 
 
 class SuppressionChange(msgspec.Struct):
-    """What an event says of a number: that it opted out, was put on the do-not-call list, or that one of these was taken back."""
+    """What an event says of a number: that it opted out, was put on the do-not-call list, or that one of these was taken back.
 
-    phone: str
+    `phone` is null if the person was erased.
+    """
+
+    phone: str | None
     kind: SuppressionKind

@@ -8,7 +8,7 @@ import msgspec
 
 from deskbell.compliance import store
 from deskbell.compliance.model import Suppression, SuppressionChange, SuppressionKind, SuppressionStatus
-from deskbell.core.context import Context
+from deskbell.core.context import Context, operator_context
 from deskbell.core.events import empty_events_of_object, record
 from deskbell.foundation.contact import number_hash
 from deskbell.foundation.db import Session, insert, update
@@ -59,10 +59,16 @@ async def change(
     if (present is None) == (moment is None):
         return False
     await store_status(ctx, phone, **{column: moment})
-    type = "suppression.lifted" if moment is None else "suppression.added"
     number = number_hash(ctx.organization_id, phone)
-    await record(ctx, type, number, lead_id=lead_id, after=SuppressionChange(phone, kind))
+    await record_change(ctx, number, SuppressionChange(phone, kind), lead_id, added=moment is not None)
     return True
+
+
+async def record_change(
+    ctx: Context, number: str, change: SuppressionChange, lead_id: str | None = None, *, added: bool
+) -> None:
+    """Records that a number, given by its hash, got or lost one kind of suppression."""
+    await record(ctx, "suppression.added" if added else "suppression.lifted", number, lead_id=lead_id, after=change)
 
 
 async def noted_after(session: Session, last: Suppression | None, most: int) -> list[Suppression]:
@@ -79,10 +85,21 @@ async def carry_over(session: Session, entries: list[Suppression]) -> int:
             continue
         row = msgspec.structs.asdict(entry)
         key = {name: row.pop(name) for name in ("organization_id", "number_hash")}
+        before = await session.one(store.suppression_status(*key.values())) or SuppressionStatus(None, None)
         if not await session.run(update(store.suppressions, key, row)):
             await session.run(insert(store.suppressions, key | row))
+        await record_differences(await operator_context(session, entry.organization_id), before, entry)
         carried += 1
     return carried
+
+
+async def record_differences(ctx: Context, before: SuppressionStatus, after: Suppression) -> None:
+    """Records each kind of suppression that a number has got or lost by a restore."""
+    kinds: dict[SuppressionKind, str] = {"opt_out": "opted_out_at", "dnc": "on_dnc_at"}
+    for kind, column in kinds.items():
+        added = getattr(after, column) is not None
+        if added != (getattr(before, column) is not None):
+            await record_change(ctx, after.number_hash, SuppressionChange(after.phone, kind), added=added)
 
 
 async def erase_number(ctx: Context, phone: str) -> None:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from deskbell.conversations import store
 from deskbell.conversations.carriers import simulator
 from deskbell.conversations.model import Message, MessageFilter, NewMessage, Thread, ThreadFilter
-from deskbell.conversations.sending import SEND, queue_text
-from deskbell.core.context import Context
+from deskbell.conversations.sending import SEND, queue_text, set_status
+from deskbell.core.context import Context, operator_context
 from deskbell.core.operation import Operation
 from deskbell.core.slice import Person
 from deskbell.core.tools.declaration import Tool
 from deskbell.errors import Problem
-from deskbell.foundation import clock, jobs
+from deskbell.foundation import jobs
 from deskbell.foundation.db import Session
 from deskbell.foundation.pagination import Page
 from deskbell.leads.operations import get_lead
@@ -63,9 +63,12 @@ async def erase_lead(ctx: Context, person: Person) -> None:
 
 async def cancel_pending(session: Session) -> int:
     """In a restored database: texts that were waiting may have left since the backup, so none is sent again. How many it were."""
-    ended = await session.run(store.cancel_pending(clock.now()))
+    pending = await session.all(store.pending_texts())
+    for message in pending:
+        ctx = await operator_context(session, message.organization_id)
+        await set_status(ctx, message, "unknown", failure="restored")
     await jobs.drop(session, SEND)
-    return ended
+    return len(pending)
 
 
 GET_CONVERSATION = Tool(

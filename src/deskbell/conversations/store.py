@@ -123,11 +123,11 @@ def queued_texts(organization_id: str, phone: str) -> Select[Any]:
     return queued.order_by(messages.c.id).with_for_update()
 
 
-@command
-def cancel_pending(moment: str) -> Update:
-    """Of all organizations: for a database that is not the latest, where nobody knows what was sent since."""
+@query(OutgoingText)
+def pending_texts() -> Select[Any]:
+    """Of all organizations: texts that wait to be sent, or may have been."""
     unsent = or_(messages.c.status == "queued", messages.c.status == "sending")
-    return update(messages).where(unsent).values(status="unknown", failure="restored", updated_at=moment)
+    return select(*_outgoing).where(unsent).order_by(messages.c.organization_id, messages.c.id)
 
 
 @command

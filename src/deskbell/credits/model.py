@@ -79,6 +79,20 @@ class ActivityUsage(msgspec.Struct):
     charge: int
 
 
+class WalletChange(msgspec.Struct):
+    """What an event says of credits that were put into a wallet, or with a minus taken out."""
+
+    amount: Credits
+    balance: Credits
+
+
+class MonthlyBudget(msgspec.Struct):
+    """What an event says of a budget; null is no limit, and a budget without an agent is for all together."""
+
+    agent_id: str | None
+    monthly_budget: Credits | None
+
+
 class Budget(msgspec.Struct):
     """What may be used in a calendar month, in billionths of a US dollar: by an agent, or with no id by all together."""
 

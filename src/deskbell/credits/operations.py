@@ -6,11 +6,21 @@ from datetime import date, timedelta
 
 from msgspec import UNSET
 
+from deskbell.core import events
 from deskbell.core.context import Context
 from deskbell.core.operation import Operation
 from deskbell.core.scopes import MANAGE
 from deskbell.credits import rules, store
-from deskbell.credits.model import Activity, UsageDay, UsageFilter, UsageReport, UsageRow, UsageTotals
+from deskbell.credits.model import (
+    Activity,
+    MonthlyBudget,
+    UsageDay,
+    UsageFilter,
+    UsageReport,
+    UsageRow,
+    UsageTotals,
+    WalletChange,
+)
 from deskbell.errors import Problem, invalid
 from deskbell.foundation.db import Session, insert
 from deskbell.foundation.ids import NO_ID
@@ -72,7 +82,7 @@ async def record(
         names = [column.name for column in store.usage_days.columns]
         await ctx.db.run(insert(store.usage_days, dict(zip(names, (*key, *amounts), strict=True))))
     if charge and await is_metered(ctx.db):
-        await add(ctx, -charge)
+        await change_balance(ctx, -charge)
 
 
 async def balance(ctx: Context) -> int:
@@ -81,6 +91,16 @@ async def balance(ctx: Context) -> int:
 
 
 async def add(ctx: Context, amount: int) -> int:
+    """Grants an amount to the organization, or takes a negative one away; returns the new balance."""
+    if not amount:
+        return await balance(ctx)
+    left = await change_balance(ctx, amount)
+    change = WalletChange(rules.credits_of(amount), rules.credits_of(left))
+    await events.record(ctx, "credits.added", ctx.organization_id, after=change)
+    return left
+
+
+async def change_balance(ctx: Context, amount: int) -> int:
     """Adds an amount to the wallet, or takes a negative one out; returns the new balance."""
     if not await ctx.db.run(store.add_to_wallet(ctx.organization_id, amount, ctx.now)):
         row = {"organization_id": ctx.organization_id, "balance": amount, "updated_at": ctx.now}
@@ -91,6 +111,12 @@ async def add(ctx: Context, amount: int) -> int:
 async def set_budget(ctx: Context, agent_id: str | None, amount: int | None) -> None:
     """Limits what an agent, or with None the organization, may use in a calendar month (UTC). The amount None removes the limit."""
     budget_id = agent_id or NO_ID
+    existing = await ctx.db.all(store.budgets_for(ctx.organization_id, budget_id, budget_id))
+    before = MonthlyBudget(agent_id, rules.credits_of(existing[0].amount) if existing else None)
+    after = MonthlyBudget(agent_id, None if amount is None else rules.credits_of(amount))
+    if before == after:
+        return
+    await events.record(ctx, "credits.added", ctx.organization_id, before=before, after=after)
     await ctx.db.run(store.drop_budget(ctx.organization_id, budget_id))
     if amount is not None:
         row = {"organization_id": ctx.organization_id, "agent_id": budget_id, "amount": amount}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from deskbell.core.context import Context
+from deskbell.core.events import record
 from deskbell.foundation.db import insert
 from deskbell.foundation.ids import PublicId, public_id
 from deskbell.foundation.pagination import Pagination, Window
@@ -25,7 +26,9 @@ async def create_base(ctx: Context, new: NewKnowledgeBase) -> KnowledgeBase:
     row = {"organization_id": ctx.organization_id, "id": public_id("kb"), "name": new.name.strip(), "version": 0}
     row |= {"description": new.description, "created_at": now, "updated_at": now}
     await ctx.db.run(insert(store.knowledge_bases, row))
-    return await get_base(ctx, PublicId(row["id"]))
+    base = await get_base(ctx, PublicId(row["id"]))
+    await record(ctx, "knowledge_base.created", base.id, after=base)
+    return base
 
 
 async def get_base(ctx: Context, id: PublicId) -> KnowledgeBase:
@@ -41,6 +44,7 @@ async def delete_base(ctx: Context, id: PublicId) -> KnowledgeBase:
     base = await get_base(ctx, id)
     await ctx.db.run(store.delete_base(ctx.organization_id, id))
     await forget_resource(ctx, id)
+    await record(ctx, "knowledge_base.deleted", id, after=base)
     await jobs.queue_clean_up(ctx, id)
     return base
 

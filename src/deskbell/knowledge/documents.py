@@ -7,11 +7,12 @@ from typing import Any
 import msgspec
 
 from deskbell.core.context import Context
+from deskbell.core.events import record
 from deskbell.foundation.db import insert, update
 from deskbell.foundation.ids import PublicId, public_id
 from deskbell.foundation.pagination import Pagination, given
 from deskbell.knowledge import bases, jobs, rules, store
-from deskbell.knowledge.model import Document, DocumentDraft, Documents, DocumentState, DocumentWindow
+from deskbell.knowledge.model import Document, DocumentDraft, Documents, DocumentState, DocumentWindow, Status
 
 
 async def list_documents(ctx: Context, id: PublicId, window: DocumentWindow) -> Documents:
@@ -50,16 +51,22 @@ async def put_document(ctx: Context, base_id: str, draft: DocumentDraft) -> Docu
         await ctx.db.run(store.forget_deleted_entries(ctx.organization_id, id))
         if existing.upload_id is not None:
             await ctx.db.run(store.delete_upload(ctx.organization_id, existing.upload_id))
-    await jobs.queue_indexing(ctx, base_id, id)
-    return await get_document(ctx, PublicId(id))
+    return await queued(ctx, base_id, id)
 
 
 async def reindex_document(ctx: Context, id: PublicId) -> Document:
     """Read a document again: a web page or feed is fetched again, a file is split and embedded again."""
     document = await lock_document(ctx, id)
     await set_columns(ctx, id, revision=document.revision + 1, status="queued", progress=0, error=None)
-    await jobs.queue_indexing(ctx, document.knowledge_base_id, id)
-    return await get_document(ctx, id)
+    return await queued(ctx, document.knowledge_base_id, id)
+
+
+async def queued(ctx: Context, base_id: str, id: str) -> Document:
+    """Queues the indexing of a document that has new content."""
+    await jobs.queue_indexing(ctx, base_id, id)
+    document = await get_document(ctx, PublicId(id))
+    await record(ctx, "document.added", id, after=document)
+    return document
 
 
 async def delete_document(ctx: Context, id: PublicId) -> Document:
@@ -68,27 +75,30 @@ async def delete_document(ctx: Context, id: PublicId) -> Document:
     A feed's entry stays deleted while its feed is followed, even if the feed changes it. It comes back if you add its address, or the feed again.
     """
     locked = await lock_document(ctx, id)
-    document = await get_document(ctx, id)
     if locked.feed_id is not None:
         row = {"organization_id": ctx.organization_id, "feed_id": locked.feed_id, "name": locked.file_name}
         await ctx.db.run(insert(store.dropped_entries, row | {"created_at": ctx.now}))
     for entry_id in await ctx.db.all(store.documents_of_feed(ctx.organization_id, id)):
         await remove(ctx, entry_id)
-    await remove(ctx, id)
+    document = await remove(ctx, id)
+    assert document is not None
     await ctx.db.run(store.increment_version(ctx.organization_id, document.knowledge_base_id))
     return document
 
 
-async def remove(ctx: Context, id: str) -> None:
+async def remove(ctx: Context, id: str) -> Document | None:
     """Takes a document out of every answer, unless it has just been deleted; a job deletes its chunks."""
-    document = await ctx.db.one(store.lock_document(ctx.organization_id, id))
-    if document is None:
-        return
+    locked = await ctx.db.one(store.lock_document(ctx.organization_id, id))
+    if locked is None:
+        return None
+    document = await get_document(ctx, PublicId(id))
     await ctx.db.run(store.delete_document(ctx.organization_id, id))
     await ctx.db.run(store.forget_deleted_entries(ctx.organization_id, id))
-    if document.upload_id is not None:
-        await ctx.db.run(store.delete_upload(ctx.organization_id, document.upload_id))
-    await jobs.queue_clean_up(ctx, document.knowledge_base_id, id)
+    if locked.upload_id is not None:
+        await ctx.db.run(store.delete_upload(ctx.organization_id, locked.upload_id))
+    await jobs.queue_clean_up(ctx, locked.knowledge_base_id, id)
+    await record(ctx, "document.deleted", id, after=document)
+    return document
 
 
 async def lock_document(ctx: Context, id: str) -> DocumentState:
@@ -97,6 +107,13 @@ async def lock_document(ctx: Context, id: str) -> DocumentState:
     if document is None:
         raise rules.no_document()
     return document
+
+
+async def end_indexing(ctx: Context, id: str, status: Status, **columns: Any) -> None:
+    """Stores that a document is ready or has failed."""
+    before = await get_document(ctx, PublicId(id))
+    await set_columns(ctx, id, status=status, **columns)
+    await record(ctx, f"document.{status}", id, before=before, after=await get_document(ctx, PublicId(id)))
 
 
 async def set_columns(ctx: Context, id: str, **columns: Any) -> None:

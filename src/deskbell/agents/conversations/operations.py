@@ -15,6 +15,7 @@ from deskbell.agents.conversations.model import (
     WholeConversation,
 )
 from deskbell.core.context import Context
+from deskbell.core.events import empty_events_of_object, record
 from deskbell.core.operation import Operation
 from deskbell.core.scopes import MANAGE
 from deskbell.errors import Problem
@@ -73,6 +74,8 @@ async def delete_conversation(ctx: Context, id: PublicId) -> WholeConversation:
     whole = await get_conversation(ctx, id)
     await ctx.db.run(store.delete_messages(ctx.organization_id, id))
     await ctx.db.run(store.delete_conversation(ctx.organization_id, id))
+    await ctx.db.run(empty_events_of_object(ctx.organization_id, "chat", id))
+    await record(ctx, "chat.deleted", id)
     return whole
 
 

@@ -47,7 +47,7 @@ async def store_entry(ctx: Context, *, feed: DocumentState, draft: DocumentDraft
 async def finish(ctx: Context, *, feed: DocumentState, hours: float) -> None:
     """All entries are stored. The feed is fetched again after so many hours, or never if 0."""
     await require_newest(ctx, feed)
-    await documents.set_columns(ctx, feed.id, status="ready", progress=100, error=None)
+    await documents.end_indexing(ctx, feed.id, "ready", progress=100, error=None)
     if hours:
         await jobs.queue_refresh(ctx, feed.knowledge_base_id, feed.id, hours * 3600)
 

@@ -19,7 +19,7 @@ from deskbell.foundation.db import DatabaseFailure, insert
 from deskbell.foundation.ids import public_id
 from deskbell.foundation.jobs import ClaimLost, Retry
 from deskbell.knowledge import jobs, store
-from deskbell.knowledge.documents import set_columns
+from deskbell.knowledge.documents import end_indexing, set_columns
 from deskbell.knowledge.embedders import store as embedder_store
 from deskbell.knowledge.embedders.base import EmbedderUnavailable
 from deskbell.knowledge.extraction import AnalyzedDocument, Unreadable
@@ -145,9 +145,9 @@ async def publish_revision(
     await require_newest(ctx, document)
     base_id, revision = document.knowledge_base_id, document.newest
     chunks = await count_chunks(ctx, revision=revision)
-    columns = {"status": "ready", "progress": 100, "error": None, "chunk_count": chunks}
+    columns = {"progress": 100, "error": None, "chunk_count": chunks}
     title = await ctx.db.one(chunk_store.title_of_revision(ctx.organization_id, *revision))
-    await set_columns(ctx, document.id, **columns, live_revision=document.revision, title=title)
+    await end_indexing(ctx, document.id, "ready", **columns, live_revision=document.revision, title=title)
     await ctx.db.run(store.increment_version(ctx.organization_id, base_id))
     if embedder is not None:
         await ctx.db.run(embedder_store.set_embedder(ctx.organization_id, base_id, embedder, replace=False))
@@ -176,4 +176,4 @@ async def mark_failed(ctx: Context, *, document: DocumentState, reason: str) -> 
         return
     if newest.live_revision:
         reason += " Searches go on with its earlier content."
-    await set_columns(ctx, document.id, status="failed", error=reason)
+    await end_indexing(ctx, document.id, "failed", error=reason)
