@@ -252,3 +252,17 @@ def within(each: Import, *packages: str) -> bool:
 
 def modules(prefix: str) -> set[str]:
     return {each.module for each in ALL if each.module.startswith(prefix)}
+
+
+def test_a_function_that_has_a_context_asks_it_for_the_time() -> None:
+    """`ctx.now` is the organization's clock. The process's clock is for what organizations do not share: leases, limits, keys."""
+    for name, tree in trees():
+        if name.split(".")[0] in SLICES:
+            for node in ast.walk(tree):
+                if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and any(
+                    each.annotation is not None and ast.unparse(each.annotation) == "Context" for each in node.args.args
+                ):
+                    used = {ast.unparse(each) for each in ast.walk(node) if isinstance(each, ast.Attribute)}
+                    assert not used & {"clock.now", "clock.seconds_from_now", "time.time", "datetime.now"}, (
+                        f"{name}.{node.name}"
+                    )

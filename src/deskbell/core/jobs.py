@@ -9,7 +9,8 @@ from typing import Any, TypeVar, get_type_hints
 import msgspec
 
 from deskbell.core.context import Context, job_context
-from deskbell.foundation import jobs
+from deskbell.foundation import clock, jobs
+from deskbell.foundation.clock import Instant
 from deskbell.foundation.db import Session
 from deskbell.foundation.jobs import PARTITION
 from deskbell.foundation.worker import Handler, Work
@@ -91,11 +92,14 @@ async def enqueue(
     payload: msgspec.Struct | Mapping[str, Any],
     *,
     delay: float = 0,
+    at: Instant | None = None,
     unique_key: str | None = None,
     queue: str = "",
     partition: str = PARTITION,
 ) -> None:
-    """Queues a job of this organization in the present transaction, due after `delay` seconds."""
+    """Queues a job of this organization in the present transaction, due after `delay` seconds or `at` a moment of its clock."""
+    if at is not None:
+        delay = (clock.moment(at) - clock.moment(ctx.now)).total_seconds()
     given = msgspec.structs.asdict(payload) if isinstance(payload, msgspec.Struct) else payload
     await jobs.enqueue(
         ctx.db,

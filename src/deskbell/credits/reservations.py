@@ -15,7 +15,6 @@ from deskbell.credits import operations, store
 from deskbell.credits.model import Activity
 from deskbell.credits.rules import CREDIT, NANO
 from deskbell.errors import Problem
-from deskbell.foundation import clock
 from deskbell.foundation.db import DatabaseFailure, Session, insert
 from deskbell.foundation.ids import NO_ID, new_id
 
@@ -60,7 +59,7 @@ async def reserve(ctx: Context, id: str, activity: Activity, agent_id: str, cost
             ctx, budgeted_agent, budget.amount - used, amount, f"what is left of the monthly budget of this {name}"
         )
     row = {"organization_id": ctx.organization_id, "id": id, "agent_id": agent_id, "amount": amount}
-    await ctx.db.run(insert(store.reservations, row | {"expires_at": clock.seconds_from_now(LEASE)}))
+    await ctx.db.run(insert(store.reservations, row | {"expires_at": ctx.seconds_from_now(LEASE)}))
 
 
 async def require_funds(ctx: Context, agent_id: str | None, left: int, amount: int, what: str) -> None:

@@ -15,9 +15,9 @@ def services(setup: Setup) -> list[tuple[type, Any]]:
     full_access = frozenset(name.strip() for name in settings.full_access_types.split(","))
     keys = ApiKeyAuthenticator(database)
     application_keys = ApplicationAuthenticator(database, settings.agent_requests_per_minute, full_access)
-    for table in ("api_keys", "people"):
+    for table in ("api_keys", "people", "organizations"):
         database.on_change(table, keys.forget)
-    for table in ("application_keys", "application_origins"):
+    for table in ("application_keys", "application_origins", "organizations"):
         database.on_change(table, application_keys.forget)
     return [(ApiKeyAuthenticator, keys), (ApplicationAuthenticator, application_keys)]
 

@@ -64,3 +64,9 @@ class AgentApproval(msgspec.Struct):
     """Whether a member's change of an agent's model or prompt must be approved."""
 
     agent_approval: bool
+
+
+class ClockOffset(msgspec.Struct):
+    """How many seconds the organization's clock is ahead of the system's."""
+
+    clock_offset: int

@@ -10,12 +10,12 @@ from deskbell.core.events import record
 from deskbell.core.operation import Operation
 from deskbell.core.tools.declaration import Tool
 from deskbell.errors import Problem
-from deskbell.foundation import clock
+from deskbell.foundation import clock, jobs
 from deskbell.foundation.contact import Email, e164, parsed
 from deskbell.foundation.db import Session, insert, update
 from deskbell.foundation.ids import new_id
 from deskbell.organizations import rules, store
-from deskbell.organizations.model import AgentApproval, Organization, OrganizationChanges
+from deskbell.organizations.model import AgentApproval, ClockOffset, Organization, OrganizationChanges
 
 DEFAULT_HOURS = {
     day: {"start": "08:00", "end": "17:00"} for day in ("monday", "tuesday", "wednesday", "thursday", "friday")
@@ -33,6 +33,15 @@ async def get_organization(ctx: Context) -> Organization:
 async def exists(session: Session, organization_id: str) -> bool:
     """Whether there is such an organization."""
     return await session.one(store.organization_country(organization_id)) is not None
+
+
+async def set_clock(ctx: Context, offset: int) -> None:
+    """Sets how many seconds an organization's business time is ahead of the system's clock; its waiting jobs move with it."""
+    ahead = offset - ctx.principal.tenant.clock_offset
+    await ctx.db.run(update(store.organizations, {"id": ctx.organization_id}, {"clock_offset": offset}))
+    await jobs.bring_forward(ctx.db, ctx.organization_id, ahead)
+    before = ClockOffset(ctx.principal.tenant.clock_offset)
+    await record(ctx, "settings.updated", ctx.organization_id, before=before, after=ClockOffset(offset))
 
 
 async def approves_agents(ctx: Context) -> bool:

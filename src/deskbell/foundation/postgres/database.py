@@ -22,7 +22,15 @@ from deskbell.foundation.postgres.session import Conflicted, Lost, PostgresSessi
 POOL = 16  # connections of one worker
 ATTEMPTS = 4  # of a transaction that collides with others
 CHANNEL = "deskbell"  # its messages name a table that was written, and the worker that tells it
-ANNOUNCED = {"jobs", "knowledge_bases", "api_keys", "people", "application_keys", "application_origins"}
+ANNOUNCED = {
+    "jobs",
+    "knowledge_bases",
+    "api_keys",
+    "people",
+    "organizations",
+    "application_keys",
+    "application_origins",
+}
 NEWS = "deskbell_news"  # whose messages are what `broadcast` was given
 UNKNOWN = (OSError, asyncio.CancelledError, asyncpg.InterfaceError)  # TimeoutError is an OSError
 TOGETHER = 0.01  # seconds in which what was written is gathered
