@@ -34,8 +34,8 @@ def bench(figures: common.Figures, data: Data) -> None:
     bare = common.Server("bare ASGI", bare_command, DESKBELL_FILE=str(data.deskbell))
     load = Load(requests(tenant), 200, whole)
     deskbell, fastapi, asgi = common.alternate([(ours, load), (orm, load), (bare, load)])
-    figures.faster("get one lead of 100k", deskbell, "FastAPI", fastapi, 12)
-    figures.faster("get one lead of 100k", deskbell, "bare ASGI", asgi, 0.70)
+    figures.faster("get one lead of 100k", deskbell, "FastAPI", fastapi, 16)
+    figures.faster("get one lead of 100k", deskbell, "bare ASGI", asgi, 0.72)
 
 
 if __name__ == "__main__":
