@@ -88,7 +88,7 @@ def bench(figures: common.Figures, data: seed.Data) -> None:
         batched, fastapi, single, slow, slow_single = common.alternate(loads)
         for server in servers:
             server.stop()
-    figures.faster("create a lead", batched, "FastAPI", fastapi, 10)
+    figures.faster("create a lead", batched, "FastAPI", fastapi, 11)
     figures.faster("create a lead", batched, "a commit each", single, 2)
     figures.faster(f"create a lead, fsync {SLOW:g} ms", slow, "a commit each", slow_single, 5)
 

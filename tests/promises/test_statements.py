@@ -67,6 +67,7 @@ WHOLE = {
 }
 WHOLE |= {"release_claims", "counts"}
 WHOLE |= {"live_jobs", "unknown_jobs", "failing_recurring_jobs", "job_counts"}  # asked by operators
+WHOLE |= {"waiting_jobs"}  # when a sandbox sets its clock
 WHOLE |= {"large_bases"}  # at a start and for the doctor
 WHOLE |= {"nearest"}  # on SQLite it has no rows
 WHOLE |= {"open_sessions", "open_ids", "end_without_key"}  # of a table whose rows have a cap
