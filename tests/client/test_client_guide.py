@@ -23,5 +23,5 @@ def test_the_examples_of_the_guide_run(
     printed = capsys.readouterr().out
     assert "1 of 1" in printed
     assert "outbound" in printed
-    assert "duplicate Search for the existing lead" in printed
+    assert "duplicate Find the existing record" in printed
     assert printed.endswith("Acme Roofing 2\nMaria\n")

@@ -190,8 +190,8 @@ def test_a_restore_texts_nobody_twice_and_nobody_who_opted_out_since(desk: Desk)
     desk.run("simulate", "text", "--org", organization, "--from", "+15125550123", "stop")
     desk.run("dnc", "add", "--org", organization, "+15125550199")
     said = desk.run("restore", "copy.db")
-    assert "Waiting texts marked as unknown, which will not be sent: 1." in said
-    assert "Opt-outs and do-not-call entries carried over: 2." in said
+    assert "Waiting texts marked as `unknown`, which will not be sent: 1." in said
+    assert "Opt-outs and do-not-call entries carried over from the replaced file: 2." in said
     with serving(desk) as server:
         server.http.headers["Authorization"] = f"Bearer {key}"
         (lead,) = server.http.get("/leads").json()["data"]
@@ -210,7 +210,7 @@ def test_a_restore_revives_no_key(desk: Desk) -> None:
     desk.run("key", "revoke", made[0]["id"])
     desk.run("key", "update", made[1]["id"], "--expires", "2026-01-01")
     desk.run("key", "update", made[2]["id"], "--expires", "2199-01-01")
-    assert "Revoked or expiring API keys carried over: 2." in desk.run("restore", "copy.db")
+    assert "Revoked or expiring API keys carried over from the replaced file: 2." in desk.run("restore", "copy.db")
     with serving(desk) as server:
         used = [each["key"] for each in made] + [key]
         answers = [server.http.get("/org", headers={"Authorization": f"Bearer {each}"}).status_code for each in used]
@@ -228,8 +228,8 @@ def test_a_restore_revives_no_application(desk: Desk) -> None:
     desk.run("app", "revoke", apps[0])
     desk.run("app", "key", "revoke", keys[1]["id"])
     said = desk.run("restore", "copy.db")
-    assert "Revoked keys of applications carried over: 2." in said
-    assert "Revoked applications carried over: 1." in said
+    assert "Revoked keys of applications carried over from the replaced file: 2." in said
+    assert "Revoked applications carried over from the replaced file: 1." in said
     with serving(desk) as server:
         path = server.url + "/v1/agents"
         used = [{"Authorization": f"Bearer {each['key']}"} for each in keys]
@@ -245,7 +245,7 @@ def test_a_restore_brings_no_erased_person_back(desk: Desk, tmp_path: Path) -> N
         erased, other = (server.http.post("/leads", json=person).json()["data"]["id"] for person in people)
         desk.run("backup", "copy.db")
         desk.run("lead", "erase", erased, "--yes")
-    assert "Erasures carried over: 1." in desk.run("restore", "copy.db")
+    assert "Erasures carried over from the replaced file: 1." in desk.run("restore", "copy.db")
     left = (tmp_path / "deskbell.db").read_bytes()
     assert [secret for secret in (b"ebulonia", b"5550177", b"walnut") if secret in left] == []
     with serving(desk) as server:
