@@ -218,8 +218,8 @@ def die_after_the_carrier(mark: str) -> None:
 
 
 def main(url: str, port: str, count: str) -> None:
-    usual = serve.configured
-    serve.configured = lambda settings, application, **more: usual(settings, "tests.faults.workers:create", **more)
+    usual = serve.uvicorn_config
+    serve.uvicorn_config = lambda settings, application, **more: usual(settings, "tests.faults.workers:create", **more)
     serve.serve.main(["--database", url, "--port", port, "--workers", count], obj=Settings(access_log=False))
 
 
