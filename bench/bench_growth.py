@@ -73,7 +73,7 @@ def grown_file(file: Path, grown: Path, own: seed.Tenant, size: int) -> Path:
     with connection:
         for text in spread(own, size):
             connection.execute(text)
-            search.settle(connection)
+            search.sync_search_index(connection)
     connection.close()
     return grown
 

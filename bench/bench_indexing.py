@@ -59,8 +59,8 @@ def made(url: str) -> tuple[str, str]:
         return base.id, (await applications.create_application_key(ctx, application.id, ""))[1]
 
     databases.prepare(url, migrate=True)
-    with contextlib.closing(databases.guest(url)) as guest:
-        return guest.write(unit)
+    with contextlib.closing(databases.command_connection(url)) as connection:
+        return connection.write(unit)
 
 
 async def small(client: httpx2.AsyncClient, base: str, took: list[float], over: asyncio.Event) -> None:

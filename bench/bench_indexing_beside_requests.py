@@ -55,8 +55,8 @@ def made(url: str) -> Place:
         return Place(base.id, agent, crm)
 
     databases.prepare(url, migrate=True)
-    with contextlib.closing(databases.guest(url)) as guest:
-        return guest.write(unit)
+    with contextlib.closing(databases.command_connection(url)) as connection:
+        return connection.write(unit)
 
 
 class Visit:

@@ -94,11 +94,11 @@ class InMemory(IndexCache):
 
 
 def organization(url: str) -> str:
-    guest = databases.guest(url)
+    connection = databases.command_connection(url)
     try:
-        return guest.write(lambda session: operations.create_organization(session, "Large")).id
+        return connection.write(lambda session: operations.create_organization(session, "Large")).id
     finally:
-        guest.close()
+        connection.close()
 
 
 class Base:

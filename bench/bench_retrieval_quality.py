@@ -62,8 +62,8 @@ def owner(url: str) -> str:
         return (await applications.create_application_key(ctx, application.id, ""))[1]
 
     databases.prepare(url, migrate=True)
-    with contextlib.closing(databases.guest(url)) as guest:
-        return guest.write(unit)
+    with contextlib.closing(databases.command_connection(url)) as connection:
+        return connection.write(unit)
 
 
 async def loaded(desk: Desk, name: str) -> Base:

@@ -191,7 +191,7 @@ def fill_deskbell(path: Path, tenants: list[Tenant]) -> None:
                 for row in suppressions(owner)
             )
             add(connection, "suppressions", hashed)
-        search.settle(connection)
+        search.sync_search_index(connection)
     connection.close()
 
 

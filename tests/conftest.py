@@ -15,7 +15,7 @@ from deskbell.core.context import operator_context
 from deskbell.demo import loader
 from deskbell.demo.data import generate
 from deskbell.foundation import databases
-from deskbell.foundation.postgres import connection, guest
+from deskbell.foundation.postgres import command_database, connection
 from deskbell.foundation.postgres.copying import copy
 from deskbell.identity import people
 from deskbell.surfaces.http.http_server import ClientConnection
@@ -27,7 +27,7 @@ from tests.postgres import fresh_database, postgres
 
 def pytest_configure() -> None:
     """Servers are as patient as the tests: what takes long here is the machine."""
-    connection.CONNECT = connection.ANSWER = guest.CONNECT = PATIENCE
+    connection.CONNECT = connection.ANSWER = command_database.CONNECT = PATIENCE
     ClientConnection.LATE_TIME = PATIENCE
     declared_errors.watch()
 
@@ -79,7 +79,7 @@ def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 def moved(file: Path, url: str) -> str:
     """The URL of a database to which an installation with the demo's business was copied."""
     databases.prepare(f"sqlite:///{file}", migrate=True)
-    outside = databases.guest(f"sqlite:///{file}")
+    outside = databases.command_connection(f"sqlite:///{file}")
     loader.load(outside, generate(date(2026, 11, 21)))
     outside.close()
     asyncio.run(copy(str(file), url, lambda table, done, total: None))

@@ -119,11 +119,11 @@ class Server:
 
     def do(self, work: Callable[[Session], Coroutine[Any, Any, Any]]) -> Any:
         """A transaction as a command of the CLI would run it, beside the server."""
-        guest = databases.guest(self.database)
+        connection = databases.command_connection(self.database)
         try:
-            return guest.write(work)
+            return connection.write(work)
         finally:
-            guest.close()
+            connection.close()
 
     def acting(self, organization_id: str, act: Callable[[Context], Coroutine[Any, Any, Any]]) -> Any:
         """Something that only the operator can do, in one organization."""

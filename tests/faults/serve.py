@@ -32,7 +32,7 @@ def answer_early() -> None:
     def run_and_answer(self: Writer, session: Any, batch: Any) -> None:
         run(self, session, batch)
         told = threading.Event()
-        self.loop.call_soon_threadsafe(lambda: ([unit.settle() for unit in batch], told.set()))
+        self.loop.call_soon_threadsafe(lambda: ([unit.resolve() for unit in batch], told.set()))
         told.wait()
         time.sleep(0.02)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import apsw
 import pytest
 
-from deskbell.foundation.sqlite.search import PIECE, grams, unsettled, wanted
+from deskbell.foundation.sqlite.search import PIECE, grams, pending_rows, wanted
 from tests.desk import Api, Server, eventually
 from tests.promises.searching import Life
 
@@ -27,7 +27,7 @@ def found(api: Api, term: str) -> list[str]:
 
 def settled(api: Api) -> None:
     connection = apsw.Connection(api.server.path)
-    eventually(lambda: unsettled(connection) == 0)
+    eventually(lambda: pending_rows(connection) == 0)
     connection.close()
 
 

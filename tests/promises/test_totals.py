@@ -80,10 +80,10 @@ def test_a_thread_that_reads_for_the_first_time_believes_no_old_total(
         await database.write(add, made.id)
         page = lambda session: session.page(listed(made.id), 1, 50)  # noqa: E731
         first = await database.read(page, made.id)
-        other = sqlite.Guest(path)
-        other.write(add)
-        other.close()
-        rows, total = await asyncio.to_thread(database.read_apart, page, made.id)
+        other = sqlite.SqliteCommandDatabase(path)
+        await other.write(add)
+        await other.stop()
+        rows, total = await asyncio.to_thread(database.read_on_thread, page, made.id)
         database.close()
         return [first[1], len(rows), total]
 

@@ -14,7 +14,7 @@ import httpx2
 import pytest
 
 from deskbell.core.context import operator_context
-from deskbell.foundation import sqlite
+from deskbell.foundation import databases, sqlite
 from deskbell.foundation.db import Session
 from deskbell.identity import api_keys
 from deskbell.organizations import operations
@@ -33,15 +33,15 @@ class Desk:
         """An organization and its key, made without the program, which takes its time."""
         path = str(self.folder / "deskbell.db")
         sqlite.prepare(path, migrate=True)
-        guest = sqlite.Guest(path)
-        organization = guest.write(lambda session: operations.create_organization(session, name)).id
+        connection = databases.command_connection(f"sqlite:///{path}")
+        organization = connection.write(lambda session: operations.create_organization(session, name)).id
 
         async def unit(session: Session) -> str:
             ctx = await operator_context(session, organization)
             return (await api_keys.create_key(ctx, "k", scopes=[], reads=10_000, writes=10_000))[1]
 
-        key = guest.write(unit)
-        guest.close()
+        key = connection.write(unit)
+        connection.close()
         return organization, key
 
     def done(self, *words: str, status: int = 0, input: str = "") -> subprocess.CompletedProcess[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from deskbell.foundation import clock, jobs, sqlite
+from deskbell.foundation import clock, databases, jobs
 from deskbell.foundation.db import Session, insert
 from deskbell.foundation.ids import new_id
 from tests.surfaces.test_cli import Desk
@@ -18,9 +18,9 @@ def test_a_healthy_desk_passes_and_a_failed_job_is_told(tmp_path: Path) -> None:
     told = desk.run("doctor")
     assert "WRONG" not in told
     assert "never used: brk_" in told
-    guest = sqlite.Guest(str(tmp_path / "deskbell.db"))
-    guest.write(fail_a_job)
-    guest.close()
+    connection = databases.command_connection(f"sqlite:///{tmp_path / 'deskbell.db'}")
+    connection.write(fail_a_job)
+    connection.close()
     (wrong,) = [each for each in desk.json("doctor", status=1) if each["state"] == "wrong"]
     assert (wrong["subject"], wrong["found"]) == ("jobs", "1 failed")
     assert "ZeroDivisionError: division by zero" in wrong["fix"]

@@ -10,7 +10,7 @@ import apsw
 import pytest
 
 from deskbell.app import JOB_KINDS, RECURRING
-from deskbell.foundation import clock, jobs, sqlite
+from deskbell.foundation import clock, databases, jobs
 from deskbell.foundation.db import insert
 from deskbell.foundation.ids import new_id
 from deskbell.foundation.worker import Worker
@@ -38,9 +38,9 @@ def add(desk: Desk, kind: str, **columns: Any) -> str:
     now = clock.now()
     row = {"id": new_id(), "kind": kind, "payload": "{}", "attempts": 0, "queue": "", "partition": "any"}
     row |= {"due_at": now, "created_at": now, **columns}
-    guest = sqlite.Guest(str(desk.folder / "deskbell.db"))
-    guest.write(lambda session: session.run(insert(jobs.jobs, row)))
-    guest.close()
+    connection = databases.command_connection(f"sqlite:///{desk.folder / 'deskbell.db'}")
+    connection.write(lambda session: session.run(insert(jobs.jobs, row)))
+    connection.close()
     return str(row["id"])
 
 

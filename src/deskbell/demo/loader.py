@@ -24,7 +24,7 @@ from deskbell.demo import library
 from deskbell.demo.data import NAME, Demo
 from deskbell.demo.library import Paper
 from deskbell.demo.making import ORGANIZATION, Row
-from deskbell.foundation.databases import Guest
+from deskbell.foundation.command_connection import CommandConnection
 from deskbell.foundation.db import Session, command, insert, update
 from deskbell.foundation.ids import Id, PublicId, new_id
 from deskbell.foundation.jobs import jobs
@@ -99,17 +99,17 @@ async def is_whole(session: Session) -> bool:
     return await session.one(keys_of(ORGANIZATION)) is not None
 
 
-def clear(guest: Guest) -> None:
+def clear(connection: CommandConnection) -> None:
     """Takes everything of the demo organization away but its own row."""
     for table, column in CLEARED:
         statement = clear_some(table=table, column=column)
-        while guest.write(lambda session: session.run(statement)):  # noqa: B023  used at once
+        while connection.write(lambda session: session.run(statement)):  # noqa: B023  used at once
             pass
 
 
-def load(guest: Guest, demo: Demo) -> tuple[ApiKey, str]:
+def load(connection: CommandConnection, demo: Demo) -> tuple[ApiKey, str]:
     """Stores all rows and then makes a key, whose plaintext is known this once."""
-    guest.write(lambda session: put_organization(session, demo.organization))
+    connection.write(lambda session: put_organization(session, demo.organization))
     parts: list[tuple[Table, list[dict[str, Any]]]] = [
         (people, demo.people),
         (suppressions, demo.suppressions),
@@ -120,13 +120,13 @@ def load(guest: Guest, demo: Demo) -> tuple[ApiKey, str]:
         (messages, demo.messages),
     ]
     for chunk in batches((table, row) for table, rows in parts for row in rows):
-        guest.write(partial(put_rows, chunk=chunk))
-    base = guest.write(make_base)
+        connection.write(partial(put_rows, chunk=chunk))
+    base = connection.write(make_base)
     for paper in library.papers():
-        guest.write(partial(put_paper, base=base, paper=paper))
-    guest.write(partial(make_agent, base=base))
-    guest.write(partial(make_group, people=demo.people))
-    return guest.write(make_key)
+        connection.write(partial(put_paper, base=base, paper=paper))
+    connection.write(partial(make_agent, base=base))
+    connection.write(partial(make_group, people=demo.people))
+    return connection.write(make_key)
 
 
 def batches(rows: Iterable[tuple[Table, dict[str, Any]]]) -> Iterator[list[tuple[Table, dict[str, Any]]]]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import re
 from importlib.util import find_spec
-from typing import Protocol
 
-from deskbell.foundation.db import Database, T, Work
+from deskbell.foundation.command_connection import CommandConnection
+from deskbell.foundation.db import Database
 
 SUPPORTED = "sqlite:///FILE (relative), sqlite:////FILE (absolute) or postgresql://USER@HOST/NAME"
 
@@ -61,29 +61,16 @@ def without_graphs(url: str) -> str | None:
     return asyncio.run(PostgresGraphs(url).refusal(0))
 
 
-class Guest(Protocol):
-    """A command's hold on a database that a server may be using: short transactions of the system, from ordinary code."""
-
-    def read(self, work: Work[T]) -> T: ...
-
-    def write(self, work: Work[T]) -> T: ...
-
-    def scrub(self, *, whole: bool) -> None:
-        """Overwrites what was deleted, as far as nobody else holds it; `whole` rewrites all data, so that nothing old is left."""
-
-    def close(self) -> None: ...
-
-
-def guest(url: str) -> Guest:
+def command_connection(url: str) -> CommandConnection:
     """Opens a database for a command; its schema must be ready."""
     if (path := sqlite_path(url)) is not None:
-        from deskbell.foundation.sqlite import Guest as SqliteGuest
+        from deskbell.foundation.sqlite import SqliteCommandDatabase
 
-        return SqliteGuest(path)
+        return CommandConnection(SqliteCommandDatabase(path))
     require_postgres(url)
-    from deskbell.foundation.postgres.guest import Guest as PostgresGuest
+    from deskbell.foundation.postgres.command_database import PostgresCommandDatabase
 
-    return PostgresGuest(url)
+    return CommandConnection(PostgresCommandDatabase(url))
 
 
 def prepare(url: str, *, migrate: bool) -> None:

@@ -1,4 +1,4 @@
-"""The server's hold on a PostgreSQL: a pool, one transaction per operation, every wait bounded."""
+"""A server's use of PostgreSQL: a pool, one transaction per operation, every wait bounded."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from deskbell.foundation.postgres.session import Conflicted, Lost, PostgresSessi
 
 POOL = 16  # connections of one worker
 ATTEMPTS = 4  # of a transaction that collides with others
-CHANNEL = "deskbell"  # its messages name a table that was written, and the worker that tells it
+CHANNEL = "deskbell"  # its messages name a table that was written, and the worker that has written it
 ANNOUNCED = {
     "jobs",
     "knowledge_bases",
@@ -34,11 +34,11 @@ ANNOUNCED = {
 NEWS = "deskbell_news"  # whose messages are what `broadcast` was given
 UNKNOWN = (OSError, asyncio.CancelledError, asyncpg.InterfaceError)  # TimeoutError is an OSError
 TOGETHER = 0.01  # seconds in which what was written is gathered
-TELL = "SELECT pg_notify($1, name) FROM unnest($2::text[]) AS name"
+NOTIFY = "SELECT pg_notify($1, name) FROM unnest($2::text[]) AS name"
 
 
 class PostgresDatabase:
-    """One worker's pool. `on_change` tells of tables that any worker has written."""
+    """One worker's pool. `on_change` is for tables that any worker writes."""
 
     single_process = False
 
@@ -48,17 +48,17 @@ class PostgresDatabase:
         shared = SharedLimits(self)
         self.limits: Limits = shared
         self.graphs: Graphs | None = PostgresGraphs(url)
-        self.chores = (self.listen, self.spread, self.pool.tend, shared.purge)
+        self.background_work = (self.listen, self.spread, self.pool.tend, shared.purge)
         self.name = uuid4().hex  # among the workers
-        self.untold: set[str] = set()
-        self.to_tell = asyncio.Event()
+        self.unsent: set[str] = set()
+        self.has_unsent = asyncio.Event()
         self.listeners: dict[str, list[Callable[[], None]]] = {}
         self.broadcast_listeners: list[Callable[[str], None]] = []
         self.background: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
         """Begins to listen. Connections are made at first use: a worker may start while the database is away."""
-        self.background = [asyncio.create_task(task()) for task in self.chores]
+        self.background = [asyncio.create_task(task()) for task in self.background_work]
 
     async def stop(self) -> None:
         for task in self.background:
@@ -66,15 +66,14 @@ class PostgresDatabase:
         await asyncio.gather(*self.background, return_exceptions=True)
         await self.pool.close()
 
-    def on_change(self, table: str, told: Callable[[], None]) -> None:
-        """Calls back, in the event loop, when some worker has written a table of `ANNOUNCED`."""
-        self.listeners.setdefault(table, []).append(told)
+    def on_change(self, table: str, callback: Callable[[], None]) -> None:
+        self.listeners.setdefault(table, []).append(callback)
 
     async def broadcast(self, news: str) -> None:
         await self.system_fetch("SELECT pg_notify($1, $2)", NEWS, news)
 
-    def on_broadcast(self, told: Callable[[str], None]) -> None:
-        self.broadcast_listeners.append(told)
+    def on_broadcast(self, callback: Callable[[str], None]) -> None:
+        self.broadcast_listeners.append(callback)
 
     async def read(self, work: Work[T], organization_id: str | None = None) -> T:
         return await self.transact(work, becoming(identity(organization_id)), writes=False)
@@ -107,7 +106,7 @@ class PostgresDatabase:
             await self.abandon(session, error)
             if isinstance(
                 error, ConstraintViolation
-            ):  # one that no handler explains: somebody else was faster with the same row
+            ):  # one that no handler explains: another transaction was faster with the same row
                 raise Conflicted(error.index) from error
             reraise(error)
         self.pool.give(session.connection)
@@ -149,28 +148,28 @@ class PostgresDatabase:
         )
 
     def written(self, tables: set[str]) -> None:
-        """Tells this worker at once and the others soon; whoever misses it looks by itself a moment later.
+        """Notifies this worker at once and the others soon; a worker that misses it looks by itself a minute later.
 
         Not in the writer's transaction: a NOTIFY there makes all that notify commit one after another.
         """
-        self.untold |= tables
-        self.to_tell.set()
+        self.unsent |= tables
+        self.has_unsent.set()
         for table in tables:
             self.notify(table)
 
     async def spread(self) -> None:
-        """Tells the other workers, once for all that was written within a moment."""
+        """Notifies the other workers, once for all that was written within `TOGETHER`."""
         while True:
-            await self.to_tell.wait()
+            await self.has_unsent.wait()
             await asyncio.sleep(TOGETHER)
             with contextlib.suppress(DatabaseFailure):
                 await self.spread_now()
 
     async def spread_now(self) -> None:
-        tables, self.untold = self.untold, set()
-        self.to_tell.clear()
+        tables, self.unsent = self.unsent, set()
+        self.has_unsent.clear()
         if tables:
-            await self.system_fetch(TELL, CHANNEL, [f"{table} {self.name}" for table in sorted(tables)])
+            await self.system_fetch(NOTIFY, CHANNEL, [f"{table} {self.name}" for table in sorted(tables)])
 
     async def listen(self) -> None:
         """Hears what the other workers write, and what all of them broadcast."""
@@ -182,13 +181,13 @@ class PostgresDatabase:
             self.notify(table)
 
     def pass_on(self, news: str) -> None:
-        for told in self.broadcast_listeners:
-            told(news)
+        for callback in self.broadcast_listeners:
+            callback(news)
 
     def notify_all(self) -> None:
         for table in self.listeners:
             self.notify(table)
 
     def notify(self, table: str) -> None:
-        for told in self.listeners.get(table, []):
-            told()
+        for callback in self.listeners.get(table, []):
+            callback()

@@ -6,7 +6,8 @@ guests: they write in small transactions and raise the epoch, which tells this p
 """
 
 from deskbell.foundation.migrations import MigrationNeeded
-from deskbell.foundation.sqlite.database import Guest, SqliteDatabase
+from deskbell.foundation.sqlite.command_database import SqliteCommandDatabase
+from deskbell.foundation.sqlite.database import SqliteDatabase
 from deskbell.foundation.sqlite.files import (
     FAILURES,
     AlreadyServed,
@@ -30,9 +31,9 @@ __all__ = [
     "DIALECT",
     "FAILURES",
     "AlreadyServed",
-    "Guest",
     "MigrationFailed",
     "MigrationNeeded",
+    "SqliteCommandDatabase",
     "SqliteDatabase",
     "SqliteSession",
     "Totals",

@@ -1,4 +1,4 @@
-"""The two ways to hold a file: as the server that owns it, and as a command that is its guest."""
+"""The server's hold on a file."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import os
 import threading
-import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -16,7 +15,6 @@ import apsw
 from deskbell.foundation.db import DatabaseFailure, Graphs, NeedsThread, T, Work
 from deskbell.foundation.limits import Limits, MemoryLimits
 from deskbell.foundation.sqlite.files import connect
-from deskbell.foundation.sqlite.search import settle
 from deskbell.foundation.sqlite.session import SqliteSession, Totals, drive, translated
 from deskbell.foundation.sqlite.writer import BATCH, Writer
 
@@ -41,8 +39,8 @@ class SqliteDatabase:
         self.listeners: dict[str, list[Callable[[], None]]] = {}
         self.broadcast_listeners: list[Callable[[str], None]] = []
         self.writer = Writer(path, self.totals, batch, self.notify)
-        self.long = ThreadPoolExecutor(2, "long-read")
-        self.own = threading.local()
+        self.readers = ThreadPoolExecutor(2, "long-read")
+        self.thread_sessions = threading.local()
         self.stopping = threading.Event()
         self.checkpointer = threading.Thread(target=self.checkpoint, name="checkpoint", daemon=True)
         self.checkpointer.start()
@@ -57,23 +55,23 @@ class SqliteDatabase:
             raise translated(error) from error
 
     async def read_long(self, work: Work[T], organization_id: str | None) -> T:
-        """Reads on a thread; again where the search index was damaged."""
-        apart = asyncio.get_running_loop().run_in_executor
+        """Reads on a thread; again if the search index had to be rebuilt."""
+        loop = asyncio.get_running_loop()
         try:
-            return await apart(self.long, self.read_apart, work, organization_id)
+            return await loop.run_in_executor(self.readers, self.read_on_thread, work, organization_id)
         except DatabaseFailure as failure:
             if not isinstance(failure.__cause__, apsw.CorruptError):
                 raise
-            await self.writer.mend()
-        return await apart(self.long, self.read_apart, work, organization_id)
+            await self.writer.rebuild_search_index()
+        return await loop.run_in_executor(self.readers, self.read_on_thread, work, organization_id)
 
-    def read_apart(self, work: Work[T], organization_id: str | None) -> T:
-        session = getattr(self.own, "session", None)
+    def read_on_thread(self, work: Work[T], organization_id: str | None) -> T:
+        session = getattr(self.thread_sessions, "session", None)
         if session is None:
             connection = connect(self.path)
             # A search touches hundreds of pages here and there: mapped into memory they are neither read nor copied.
             connection.execute(f"PRAGMA mmap_size={MAPPED}")
-            session = self.own.session = SqliteSession(connection, self.totals)
+            session = self.thread_sessions.session = SqliteSession(connection, self.totals)
         session.organization_id = organization_id
         try:
             return drive(work(session))
@@ -83,20 +81,20 @@ class SqliteDatabase:
     async def write(self, work: Work[T], organization_id: str | None = None) -> T:
         return await self.writer.submit(work, organization_id)
 
-    def on_change(self, table: str, told: Callable[[], None]) -> None:
-        self.listeners.setdefault(table, []).append(told)
+    def on_change(self, table: str, callback: Callable[[], None]) -> None:
+        self.listeners.setdefault(table, []).append(callback)
 
     def notify(self, tables: Iterable[str]) -> None:
         for table in tables:
-            for told in self.listeners.get(table, ()):
-                told()
+            for callback in self.listeners.get(table, ()):
+                callback()
 
     async def broadcast(self, news: str) -> None:
-        for told in self.broadcast_listeners:
-            told(news)
+        for callback in self.broadcast_listeners:
+            callback(news)
 
-    def on_broadcast(self, told: Callable[[str], None]) -> None:
-        self.broadcast_listeners.append(told)
+    def on_broadcast(self, callback: Callable[[str], None]) -> None:
+        self.broadcast_listeners.append(callback)
 
     async def start(self) -> None:
         self.watching = asyncio.create_task(self.watch())
@@ -147,7 +145,7 @@ class SqliteDatabase:
         self.stopping.set()
         self.writer.committed.set()
         self.checkpointer.join()
-        self.long.shutdown()
+        self.readers.shutdown()
         self.reader.connection.close()
 
 
@@ -174,40 +172,3 @@ class FileWatch:
         changed = self.seen != (version, version)
         self.seen = (*self.seen, version)[-2:]
         return changed
-
-
-class Guest:
-    """A command's hold on a file that a server may be using: short transactions, each announced by the epoch."""
-
-    def __init__(self, path: str) -> None:
-        self.session = SqliteSession(connect(path), Totals())
-
-    def read(self, work: Work[T]) -> T:
-        with self.session.snapshot():
-            return drive(work(self.session))
-
-    def write(self, work: Work[T]) -> T:
-        connection = self.session.connection
-        connection.execute("BEGIN IMMEDIATE")
-        try:
-            value = drive(work(self.session))
-            settle(connection)
-            connection.execute("UPDATE epoch SET value = value + 1")
-            connection.execute("COMMIT")
-        except BaseException:
-            if connection.in_transaction:
-                connection.execute("ROLLBACK")
-            raise
-        time.sleep(0.002)  # lets the server's writer in between two transactions
-        return value
-
-    def scrub(self, *, whole: bool) -> None:
-        connection = self.session.connection
-        if whole:
-            connection.execute("VACUUM")
-        # The log still holds the old pages until it is moved into the file and cut.
-        with contextlib.suppress(apsw.BusyError):
-            connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
-
-    def close(self) -> None:
-        self.session.connection.close()

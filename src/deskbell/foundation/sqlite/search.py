@@ -1,7 +1,7 @@
 """Search in text: an FTS5 index of pieces of five characters beside a table (`leads_search` for `leads`), and how it keeps up.
 
 The index finds candidates by pieces that a term is made of, and the table's own text decides. Triggers note in `leads_unindexed`
-which rows have changed; those are candidates too until `settle` has brought them into the index.
+which rows have changed; those are candidates too until `sync_search_index` has brought them into the index.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ _control = re.compile(
     "[\x00-\x1e\x7f]"
 ).sub  # these would end a token too; in the index another character stands for them
 
-SETTLE = (
+SYNC = (
     "INSERT INTO {table}_search ({table}_search, rowid, grams) "
     "SELECT 'delete', number, deskbell_grams(was) FROM {table}_unindexed WHERE was IS NOT NULL",
     "INSERT INTO {table}_search (rowid, grams) "
     "SELECT number, deskbell_grams(search_text) FROM {table}_unindexed JOIN {table} USING (number)",
     "DELETE FROM {table}_unindexed",
 )
-RENEW = (
+REBUILD = (
     "INSERT INTO {table}_search ({table}_search) VALUES ('delete-all')",
     "INSERT INTO {table}_search (rowid, grams) SELECT number, deskbell_grams(search_text) FROM {table}",
     "DELETE FROM {table}_unindexed",
@@ -60,28 +60,28 @@ def quoted(piece: str) -> str:
 
 
 def add_functions(connection: apsw.Connection) -> None:
-    """Makes the index's two functions known to a connection. Migrations use the first."""
+    """Registers the index's two functions on a connection. Migrations use the first."""
     for name, function in (("deskbell_grams", grams), ("deskbell_wanted", wanted)):
         connection.create_scalar_function(name, lambda *given, of=function: of(str(given[0])), 1, deterministic=True)
 
 
-def unsettled(connection: apsw.Connection) -> int:
-    """How many rows wait for the index."""
+def pending_rows(connection: apsw.Connection) -> int:
+    """How many rows the index does not have yet, or has in an older form."""
     return sum(connection.execute(f"SELECT count(*) FROM {table}_unindexed").get for table in SEARCHED)
 
 
-def settle(connection: apsw.Connection) -> None:
-    """Brings the index up to date, inside the caller's transaction. One that is damaged must not stop those who write."""
+def sync_search_index(connection: apsw.Connection) -> None:
+    """Brings the index up to date, inside the caller's transaction. A damaged one is rebuilt: it must not stop writes."""
     try:
-        run(connection, SETTLE)
+        run(connection, SYNC)
     except apsw.CorruptError:
-        renew(connection)
+        rebuild(connection)
 
 
-def renew(connection: apsw.Connection) -> None:
-    """Makes the index anew from the rows, inside the caller's transaction."""
-    log.warning("the search index is damaged; it is made anew")
-    run(connection, RENEW)
+def rebuild(connection: apsw.Connection) -> None:
+    """Rebuilds the index from the rows, inside the caller's transaction."""
+    log.warning("the search index is damaged and is rebuilt")
+    run(connection, REBUILD)
 
 
 def run(connection: apsw.Connection, statements: tuple[str, ...]) -> None:

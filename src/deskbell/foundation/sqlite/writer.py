@@ -13,16 +13,16 @@ import apsw
 
 from deskbell.foundation.db import DatabaseFailure, Session, T, Work
 from deskbell.foundation.sqlite.files import connect
-from deskbell.foundation.sqlite.search import SEARCHED, renew, settle, unsettled
+from deskbell.foundation.sqlite.search import SEARCHED, pending_rows, rebuild, sync_search_index
 from deskbell.foundation.sqlite.session import SqliteSession, Totals, drive
 
 BATCH = 256
-UNSETTLED = 256  # rows that a search may have to look at beside the index
-IDLE = 0.1  # seconds without a write, after which the index catches up
+MAX_PENDING = 256  # rows that a search may have to look at beside the index
+IDLE = 0.1  # seconds without a write, after which the search index is synced
 
 
 class Unit:
-    """One write that waits for the writer: what to do, for whom, and where the answer goes."""
+    """One write that waits for the writer: the work, its organization, and the caller's future."""
 
     __slots__ = ("error", "future", "organization_id", "value", "work")
 
@@ -33,7 +33,7 @@ class Unit:
         self.value: Any = None
         self.error: BaseException | None = None
 
-    def settle(self) -> None:
+    def resolve(self) -> None:
         """Gives the waiting caller its value or its error."""
         if self.future.done():
             return
@@ -58,12 +58,12 @@ class Writer:
 
     def __init__(self, path: str, totals: Totals, batch: int, notify: Callable[[set[str]], None]) -> None:
         self.path = path
-        self.committed = threading.Event()  # set at each commit; whoever waits for one clears it
+        self.committed = threading.Event()  # set at each commit, cleared by the checkpointer
         self.notify = notify
         self.totals = totals
         self.batch = batch
-        self.unsettled = True  # a process before us may have left rows
-        self.damaged = False
+        self.index_is_behind = True  # a process before us may have left rows
+        self.index_is_damaged = False
         self.queue: queue.SimpleQueue[Unit | None] = queue.SimpleQueue()
         self.loop = asyncio.get_running_loop()
         self.thread = threading.Thread(target=self.main, name="writer", daemon=True)
@@ -74,9 +74,9 @@ class Writer:
         self.queue.put(unit)
         return unit.future
 
-    async def mend(self) -> None:
-        """Makes the search index anew, which a search has found damaged."""
-        self.damaged = True
+    async def rebuild_search_index(self) -> None:
+        """For one that a search has found damaged."""
+        self.index_is_damaged = True
         await self.submit(nothing, None)
 
     def stop(self) -> None:
@@ -102,18 +102,18 @@ class Writer:
         session.connection.close()
 
     def next(self, session: SqliteSession) -> Unit | None:
-        """The next unit, or None at the end. While none comes, the search index catches up."""
+        """The next unit, or None at the end. While none comes, the search index is synced."""
         with contextlib.suppress(queue.Empty):
-            return self.queue.get(timeout=IDLE if self.unsettled else None)
+            return self.queue.get(timeout=IDLE if self.index_is_behind else None)
         with contextlib.suppress(apsw.Error), session.connection:
-            settle(session.connection)
-        self.unsettled = False
+            sync_search_index(session.connection)
+        self.index_is_behind = False
         return self.queue.get()
 
     def answer(self, batch: list[Unit], changed: set[str]) -> None:
-        """In the event loop: settles the futures and notifies the listeners of tables."""
+        """In the event loop: resolves the futures and notifies the listeners of tables."""
         for unit in batch:
-            unit.settle()
+            unit.resolve()
         self.notify(changed)
 
     def commit(self, session: SqliteSession, batch: list[Unit]) -> None:
@@ -125,19 +125,19 @@ class Writer:
             except PartialWrite:
                 session.connection.execute("ROLLBACK")
                 session.connection.execute("BEGIN IMMEDIATE")
-                self.run(session, batch, apart=True)
+                self.run(session, batch, with_savepoints=True)
             if any(table in SEARCHED for table, _ in session.touched):
-                self.unsettled = True
-                if unsettled(session.connection) >= UNSETTLED:
-                    settle(session.connection)
-            if self.damaged:
-                self.damaged = False
-                renew(session.connection)
+                self.index_is_behind = True
+                if pending_rows(session.connection) >= MAX_PENDING:
+                    sync_search_index(session.connection)
+            if self.index_is_damaged:
+                self.index_is_damaged = False
+                rebuild(session.connection)
             self.totals.in_flight = session.touched
             session.connection.execute("COMMIT")
             self.totals.committed(session.touched)
             self.committed.set()
-        except BaseException as error:  # BEGIN or COMMIT failed: nobody is told yes
+        except BaseException as error:  # BEGIN or COMMIT failed: no caller is told that it is stored
             with contextlib.suppress(apsw.Error):
                 if session.connection.in_transaction:
                     session.connection.execute("ROLLBACK")
@@ -146,11 +146,11 @@ class Writer:
         finally:
             self.totals.in_flight = set()
 
-    def run(self, session: SqliteSession, batch: list[Unit], *, apart: bool = False) -> None:
-        """Runs the units one after the other. `apart` puts each into a savepoint, which can be undone alone.
+    def run(self, session: SqliteSession, batch: list[Unit], *, with_savepoints: bool = False) -> None:
+        """Runs the units one after the other. `with_savepoints` gives each a savepoint, which can be undone alone.
 
         A savepoint costs a write some percent, and only a unit that fails after it has written needs one. That is rare: then
-        the batch is undone and run again, apart.
+        the batch is undone and run again with savepoints.
         """
         connection = session.connection
         for place, unit in enumerate(batch):
@@ -159,22 +159,22 @@ class Writer:
                 continue
             session.organization_id = unit.organization_id
             written = connection.total_changes()
-            if apart:
+            if with_savepoints:
                 connection.execute("SAVEPOINT unit")
             try:
                 unit.value = drive(unit.work(session))
                 if not connection.in_transaction:
                     raise DatabaseFailure("SQLite has ended the transaction")
-                if apart:
+                if with_savepoints:
                     connection.execute("RELEASE unit")
-            except BaseException as error:  # a refusal, a bug, a foreign await: this unit alone is undone
+            except BaseException as error:  # a refusal, a bug, an await in a transaction: this unit alone is undone
                 unit.error = error
                 if not connection.in_transaction:  # disk full, I/O error: SQLite has undone the whole batch
                     for earlier in batch[:place]:
                         earlier.error = earlier.error or DatabaseFailure("undone with its batch")
                     session.touched.clear()
                     connection.execute("BEGIN IMMEDIATE")
-                elif apart:
+                elif with_savepoints:
                     connection.execute("ROLLBACK TO unit")
                     connection.execute("RELEASE unit")
                 elif connection.total_changes() != written:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import re
 import sys
@@ -19,11 +18,10 @@ from deskbell.agents.slice import endpoint
 from deskbell.core.context import ExternalContext, find_tenant
 from deskbell.core.principal import operator
 from deskbell.errors import Problem
-from deskbell.foundation.databases import Guest
+from deskbell.foundation.db import Database
 from deskbell.knowledge.slice import embedder_of, search_service
 from deskbell.settings import Settings
-from deskbell.surfaces.cli.command_database import Beside
-from deskbell.surfaces.cli.database import guest
+from deskbell.surfaces.cli.database import connected
 
 PROMPT = "> "
 
@@ -32,13 +30,13 @@ _control = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 def converse(settings: Settings, id: str) -> None:
     """Answers every line until the input ends. An error ends a piped conversation, but only the turn in a terminal."""
-    with guest(settings) as held, asyncio.Runner() as runner:
-        talk = TerminalChat(settings, held, id)
-        runner.run(talk.begin())
+    with connected(settings) as connection:
+        talk = TerminalChat(settings, connection.database, id)
+        connection.run(talk.begin())
         try:
             for message in messages():
                 try:
-                    runner.run(talk.turn(message))
+                    connection.run(talk.turn(message))
                 except KeyboardInterrupt:
                     click.echo("\n(stopped, not saved)", err=True)
                 except Problem as problem:
@@ -46,7 +44,7 @@ def converse(settings: Settings, id: str) -> None:
                         raise
                     click.echo(f"Error: {problem.message}", err=True)
         finally:
-            runner.run(talk.end())
+            connection.run(talk.end())
 
 
 def messages() -> Iterator[str]:
@@ -72,15 +70,15 @@ def typed() -> Iterator[str]:
 class TerminalChat:
     """One conversation, on the database of a server that may be running, with models of this process."""
 
-    def __init__(self, settings: Settings, held: Guest, agent_id: str) -> None:
+    def __init__(self, settings: Settings, database: Database, agent_id: str) -> None:
         self.settings = settings
-        self.held = held
+        self.database = database
         self.agent_id = agent_id
         self.conversation_id: str | None = None
 
     async def begin(self) -> None:
         """Finds the agent, and prints its welcome message."""
-        database = Beside(self.held)
+        database = self.database
         organization_id = await database.read(lambda session: operations.organization_of(session, self.agent_id))
         embedder = embedder_of(self.settings)
         self.models = Models(endpoint(self.settings), Extractive(embedder))

@@ -17,6 +17,7 @@ from deskbell.app import SLICES
 from deskbell.compliance import suppressions
 from deskbell.conversations import operations as conversations
 from deskbell.foundation import clock, databases, sqlite
+from deskbell.foundation.command_connection import CommandConnection
 from deskbell.foundation.db import DatabaseFailure
 from deskbell.foundation.migrations import SchemaTooNew, latest
 from deskbell.identity import api_keys, applications
@@ -90,14 +91,14 @@ def remove(staged: str) -> None:
 def carry_over_endings(path: str, kept: str | None) -> None:
     """Keeps what has ended since the backup: opted-out people are not texted, erased people stay erased, revoked keys stay revoked,
     and no text is sent a second time."""
-    restored = sqlite.Guest(path)
+    restored = databases.command_connection(f"sqlite:///{path}")
     try:
         if ended := restored.write(conversations.cancel_pending):
             click.echo(f"Waiting texts marked as `unknown`, which will not be sent: {ended}.")
         if kept:
             carry(kept, restored, suppressions.noted_after, suppressions.carry_over, "Opt-outs and do-not-call entries")
             if carry(kept, restored, leads.erasures_after, partial(privacy.carry_over, slices=SLICES), "Erasures"):
-                restored.scrub(whole=False)
+                restored.erase_free_pages(whole=False)
             carry(kept, restored, api_keys.key_ends_after, api_keys.carry_over_ends, "Revoked or expiring API keys")
             of_keys = (applications.key_ends_after, applications.carry_over_key_ends)
             carry(kept, restored, *of_keys, "Revoked keys of applications")
@@ -108,7 +109,7 @@ def carry_over_endings(path: str, kept: str | None) -> None:
 
 def carry(
     kept: str,
-    restored: sqlite.Guest,
+    restored: CommandConnection,
     read_after: Callable[..., Coroutine[Any, Any, list[Any]]],
     put: Callable[..., Coroutine[Any, Any, int]],
     what: str,
@@ -116,7 +117,7 @@ def carry(
     """Copies entries of the replaced file into the restored one, as far as they can be read. Returns how many changed it."""
     carried, last = 0, None
     try:
-        with contextlib.closing(sqlite.Guest(kept)) as replaced:
+        with contextlib.closing(databases.command_connection(f"sqlite:///{kept}")) as replaced:
             while entries := replaced.read(partial(read_after, last=last, most=CHUNK)):
                 carried += restored.write(partial(put, entries=entries))
                 last = entries[-1]

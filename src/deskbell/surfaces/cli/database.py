@@ -15,6 +15,7 @@ import click
 
 from deskbell.errors import Problem
 from deskbell.foundation import databases, sqlite
+from deskbell.foundation.command_connection import CommandConnection
 from deskbell.foundation.db import DatabaseFailure, Session
 from deskbell.foundation.migrations import SchemaTooNew
 from deskbell.settings import Settings
@@ -92,26 +93,26 @@ def make_ready(url: str) -> None:
 
 
 @contextlib.contextmanager
-def guest(settings: Settings) -> Iterator[databases.Guest]:
+def connected(settings: Settings) -> Iterator[CommandConnection]:
     """The database of these settings, next to a server that may be running on it."""
     make_ready(settings.database)
-    held = databases.guest(settings.database)
+    connection = databases.command_connection(settings.database)
     try:
-        yield held
+        yield connection
     finally:
-        held.close()
+        connection.close()
 
 
 def read(settings: Settings, work: Callable[[Session], Coroutine[Any, Any, T]]) -> T:
     """One reading transaction."""
-    with guest(settings) as held:
-        return held.read(work)
+    with connected(settings) as connection:
+        return connection.read(work)
 
 
 def write(settings: Settings, work: Callable[[Session], Coroutine[Any, Any, T]]) -> T:
     """One writing transaction."""
-    with guest(settings) as held:
-        return held.write(work)
+    with connected(settings) as connection:
+        return connection.write(work)
 
 
 def program(settings: Settings) -> str:

@@ -12,12 +12,12 @@ from deskbell.core.context import operator_context
 from deskbell.demo import loader
 from deskbell.demo.data import NAME, generate, today
 from deskbell.demo.making import ORGANIZATION
-from deskbell.foundation.databases import Guest
+from deskbell.foundation.command_connection import CommandConnection
 from deskbell.foundation.db import Session
 from deskbell.leads.model import Lead, LeadFilter
 from deskbell.leads.operations import list_leads
 from deskbell.settings import Settings
-from deskbell.surfaces.cli.database import guest, program
+from deskbell.surfaces.cli.database import connected, program
 from deskbell.surfaces.cli.loopback import address_of
 
 
@@ -32,9 +32,11 @@ def demo(settings: Settings, reset: bool) -> None:
     If it exists already, only the commands are printed.
     """
     address = address_of(settings.host, settings.port)
-    with guest(settings) as held:
-        key, application_key = (None, None) if not reset and held.read(loader.is_whole) else fill(settings, held)
-        lead, agent = held.read(somebody), held.read(loader.agent_id)
+    with connected(settings) as connection:
+        key, application_key = (
+            (None, None) if not reset and connection.read(loader.is_whole) else fill(settings, connection)
+        )
+        lead, agent = connection.read(somebody), connection.read(loader.agent_id)
     if key:
         click.echo(f"Created the demo organization {NAME} ({ORGANIZATION}).\n")
         click.echo(f"Address: {address}\nAPI key: {key}   (save it: it cannot be shown again)")
@@ -67,14 +69,14 @@ def chatting(address: str, key: str, agent: str) -> tuple[str, str]:
     )
 
 
-def fill(settings: Settings, held: Guest) -> tuple[str, str]:
+def fill(settings: Settings, connection: CommandConnection) -> tuple[str, str]:
     """Creates the demo organization, also after an interrupted attempt. Returns its new keys for both APIs."""
     from deskbell.surfaces.cli.indexing import wait
 
-    loader.clear(held)
-    key = loader.load(held, generate(today()))[1]
-    wait(settings, held, ORGANIZATION, held.read(loader.paper_ids), lambda found: None)
-    return key, held.write(loader.make_application)
+    loader.clear(connection)
+    key = loader.load(connection, generate(today()))[1]
+    wait(settings, connection, ORGANIZATION, connection.read(loader.paper_ids), lambda found: None)
+    return key, connection.write(loader.make_application)
 
 
 async def somebody(session: Session) -> Lead | None:

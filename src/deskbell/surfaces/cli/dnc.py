@@ -16,7 +16,7 @@ from deskbell.foundation.contact import e164
 from deskbell.foundation.db import Session
 from deskbell.settings import Settings
 from deskbell.surfaces.cli import lookups
-from deskbell.surfaces.cli.database import guest
+from deskbell.surfaces.cli.database import connected
 from deskbell.surfaces.cli.output import as_json, show_json
 
 CHUNK = 100  # numbers per transaction, so that a running server never waits long
@@ -61,10 +61,12 @@ def change(
     """Changes what it can, reports the lines without a phone number, and then ends with status 1."""
     lines = lines_of(given)
     changed, bad = 0, list[str]()
-    with guest(settings) as held:
+    with connected(settings) as connection:
         for start in range(0, len(lines), CHUNK):
             chunk = lines[start : start + CHUNK]
-            done, refused = held.write(partial(work, organization=organization, chunk=chunk, act=act, listed=listed))
+            done, refused = connection.write(
+                partial(work, organization=organization, chunk=chunk, act=act, listed=listed)
+            )
             changed += done
             bad += refused
     unchanged = len(lines) - changed - len(bad)

@@ -14,6 +14,7 @@ import click
 import msgspec
 
 from deskbell.foundation import clock, databases, job_control, sqlite
+from deskbell.foundation.command_connection import CommandConnection
 from deskbell.foundation.job_control import StoredJob
 from deskbell.foundation.migrations import latest
 from deskbell.knowledge.embedders import minilm
@@ -133,11 +134,11 @@ def look_at_embedder() -> Finding:
 def look_at_large_bases(settings: Settings) -> Finding:
     """Whether knowledge bases that should be searched on disk can be."""
     most = settings.large_base_chunks
-    guest = databases.guest(settings.database)
+    connection = databases.command_connection(settings.database)
     try:
-        large = guest.read(partial(large_bases, most=most))
+        large = connection.read(partial(large_bases, most=most))
     finally:
-        guest.close()
+        connection.close()
     if not large:
         return Finding("knowledge bases", "ok", f"none has more than {most:,} chunks")
     refusal = databases.without_graphs(settings.database)
@@ -209,13 +210,15 @@ def look_at_integrity(connection: Any) -> Finding:
 
 
 def look_inside(url: str) -> Iterator[Finding]:
-    guest = databases.guest(url)
+    connection = databases.command_connection(url)
     try:
-        yield from look_at_jobs(guest)
-        organizations = guest.read(lookups.list_organizations)
-        keys = [key for one in organizations for key in guest.read(partial(lookups.list_keys, organization_id=one.id))]
+        yield from look_at_jobs(connection)
+        organizations = connection.read(lookups.list_organizations)
+        keys = [
+            key for one in organizations for key in connection.read(partial(lookups.list_keys, organization_id=one.id))
+        ]
     finally:
-        guest.close()
+        connection.close()
     now = clock.now()
     live = [key for key in keys if key.active]
     expired = [key.prefix for key in live if key.expires_at is not None and key.expires_at <= now]
@@ -241,20 +244,20 @@ def look_inside(url: str) -> Iterator[Finding]:
         )
 
 
-def look_at_jobs(guest: databases.Guest) -> Iterator[Finding]:
+def look_at_jobs(connection: CommandConnection) -> Iterator[Finding]:
     """Jobs that failed for good, recurring ones whose last run failed, and those that this version cannot do."""
-    counts = guest.read(count_jobs)
+    counts = connection.read(count_jobs)
     if counts.failed:
-        failed = guest.read(lambda session: session.all(job_control.failed_jobs(NAMED)))
+        failed = connection.read(lambda session: session.all(job_control.failed_jobs(NAMED)))
         fix = (
             "Remove the cause, then `deskbell jobs retry ID` or `jobs retry --all-failed`; `jobs drop ID` gives one up."
         )
         yield Finding("jobs", "wrong", f"{counts.failed} failed", f"{fix} {listed(failed, counts.failed)}")
-    for job in guest.read(lambda session: session.all(job_control.failing_recurring_jobs())):
+    for job in connection.read(lambda session: session.all(job_control.failing_recurring_jobs())):
         fix = f"Remove the cause. It runs again at {job.due_at[:19]}Z, or at once by `deskbell jobs retry {job.id}`."
         yield Finding("jobs", "wrong", f"the last run of {job.kind} failed: {job.last_line()}", fix)
     if counts.unknown:
-        unknown = guest.read(jobs_of_unknown_kinds)[:NAMED]
+        unknown = connection.read(jobs_of_unknown_kinds)[:NAMED]
         fix = "They are kept for a version that can. If none will, `deskbell jobs drop ID` deletes one."
         found = f"{counts.unknown} of a kind that this version of Deskbell cannot do"
         yield Finding("jobs", "wrong", found, f"{fix} {listed(unknown, counts.unknown)}")

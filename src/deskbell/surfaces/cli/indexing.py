@@ -14,7 +14,8 @@ from deskbell.core.jobs import handled
 from deskbell.core.slice import Setup
 from deskbell.core.workers import worker_of
 from deskbell.foundation import databases, jobs, sqlite
-from deskbell.foundation.db import Database, Session, T, Work
+from deskbell.foundation.command_connection import CommandConnection
+from deskbell.foundation.db import Database, Session
 from deskbell.knowledge.documents import get_document
 from deskbell.knowledge.model import Document
 from deskbell.knowledge.slice import INDEXING, indexing_handlers
@@ -28,12 +29,12 @@ Watcher = Callable[[Sequence[Document]], None]
 
 
 def wait(
-    settings: Settings, held: databases.Guest, organization_id: str, ids: Sequence[str], watch: Watcher
+    settings: Settings, connection: CommandConnection, organization_id: str, ids: Sequence[str], watch: Watcher
 ) -> list[Document]:
     """The documents, once each is ready or has failed. Calls `watch` with their progress."""
 
     def look() -> list[Document]:
-        return held.read(partial(states, organization_id=organization_id, ids=ids))
+        return connection.read(partial(states, organization_id=organization_id, ids=ids))
 
     with working(settings) as alone:
         if alone:
@@ -70,7 +71,7 @@ def working(settings: Settings) -> Iterator[bool]:
 
 async def index(settings: Settings, organization_id: str, ids: Sequence[str], watch: Watcher) -> None:
     """Works on the queue until these documents are indexed or have failed."""
-    async with opened(settings) as database:
+    async with server_database(settings) as database:
         setup = Setup(settings, database)
         setup.services |= dict(knowledge_services(setup))
         handlers = {kind: handled(handler) for kind, handler in indexing_handlers(setup).items()}
@@ -91,26 +92,11 @@ async def index(settings: Settings, organization_id: str, ids: Sequence[str], wa
 
 
 @contextlib.asynccontextmanager
-async def opened(settings: Settings) -> AsyncIterator[Database]:
-    """The database as a server has it."""
+async def server_database(settings: Settings) -> AsyncIterator[Database]:
+    """The database as a server uses it."""
     database = databases.open_database(settings.database)
     await database.start()
     try:
         yield database
     finally:
         await database.stop()
-
-
-class Borrowed:
-    """A database that a command only reads, as what searches wants it."""
-
-    single_process = False
-
-    def __init__(self, held: databases.Guest) -> None:
-        self.held = held
-
-    async def read(self, work: Work[T], organization_id: str | None = None) -> T:
-        return self.held.read(work)
-
-    def on_change(self, table: str, told: Callable[[], None]) -> None:
-        """A command ends before anything that it has read grows old."""

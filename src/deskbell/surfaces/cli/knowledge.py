@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import mimetypes
 import re
@@ -16,8 +15,8 @@ import click
 import msgspec
 
 from deskbell.core.context import operator_context
-from deskbell.foundation import databases
-from deskbell.foundation.db import Session
+from deskbell.foundation.command_connection import CommandConnection
+from deskbell.foundation.db import Database, Session
 from deskbell.foundation.ids import PublicId, new_id
 from deskbell.foundation.pagination import Window
 from deskbell.knowledge import bases, documents, rules, uploads
@@ -25,7 +24,7 @@ from deskbell.knowledge.model import BaseState, Document, DocumentDraft, Documen
 from deskbell.knowledge.retrieval.score_calibration import FittedCalibration
 from deskbell.settings import Settings
 from deskbell.surfaces.cli import lookups
-from deskbell.surfaces.cli.database import guest, program, read, write
+from deskbell.surfaces.cli.database import connected, program, read, write
 from deskbell.surfaces.cli.output import as_json, show_json, show_record, show_table
 from deskbell.surfaces.cli.progress import progress_bar
 
@@ -72,11 +71,11 @@ def add(settings: Settings, base: str, sources: tuple[str, ...], feed: bool, as_
     """Add files and web pages, and wait until they are indexed. Exits with status 1 if one of them fails."""
     from deskbell.surfaces.cli.indexing import wait
 
-    with guest(settings) as held:
-        owner = held.read(partial(lookups.organization_of_base, id=base))
-        added = [put(held, settings, owner, base, source, feed=feed) for source in sources]
+    with connected(settings) as connection:
+        owner = connection.read(partial(lookups.organization_of_base, id=base))
+        added = [put(connection, settings, owner, base, source, feed=feed) for source in sources]
         with progress(added, shown=not as_json) as watch:
-            done = wait(settings, held, owner, [document.id for document in added], watch)
+            done = wait(settings, connection, owner, [document.id for document in added], watch)
     if as_json:
         show_json(done[0] if len(done) == 1 else {"id": base, "documents": done})
     else:
@@ -87,21 +86,23 @@ def add(settings: Settings, base: str, sources: tuple[str, ...], feed: bool, as_
         sys.exit(1)
 
 
-def put(held: databases.Guest, settings: Settings, owner: str, base: str, source: str, *, feed: bool) -> Document:
+def put(
+    connection: CommandConnection, settings: Settings, owner: str, base: str, source: str, *, feed: bool
+) -> Document:
     """Stores a file or an address and queues its indexing."""
     if re.match(r"https?://", source, re.IGNORECASE):
         url = rules.validate_url("url", source)
         draft = DocumentDraft("feed" if feed else "url", url, url=url)
     else:
-        draft = upload(held, owner, Path(source), settings.upload_mib)
+        draft = upload(connection, owner, Path(source), settings.upload_mib)
 
     async def unit(session: Session) -> Document:
         return await documents.put_document(await operator_context(session, owner), base, draft)
 
-    return held.write(unit)
+    return connection.write(unit)
 
 
-def upload(held: databases.Guest, owner: str, file: Path, most: int) -> DocumentDraft:
+def upload(connection: CommandConnection, owner: str, file: Path, most: int) -> DocumentDraft:
     """A file's bytes, stored in parts that keep a running server waiting for none of them."""
     if not file.is_file():
         raise click.ClickException(f"There is no file {file}.")
@@ -114,7 +115,7 @@ def upload(held: databases.Guest, owner: str, file: Path, most: int) -> Document
     kind = mimetypes.guess_type(file.name)[0]
     with file.open("rb") as content:
         for number, part in enumerate(iter(partial(content.read, PART), b"")):
-            held.write(partial(store, owner=owner, upload_id=id, number=number, part=part))
+            connection.write(partial(store, owner=owner, upload_id=id, number=number, part=part))
     return DocumentDraft("file", rules.file_name(file.name), media_type=kind, upload_id=id, bytes=size)
 
 
@@ -146,7 +147,7 @@ def search(settings: Settings, base: str, query: str, top_k: int, explain: bool,
     """Search a knowledge base by meaning and by keywords, like POST /v1/kb/search."""
     if not query.strip():
         raise click.BadParameter("must not be blank", param_hint="QUERY")
-    found, next_ones = asyncio_search(settings, base, query, top_k)
+    found, next_ones = search_base(settings, base, query, top_k)
     if as_json:
         from deskbell.knowledge.retrieval.results import result_of
 
@@ -166,28 +167,20 @@ def search(settings: Settings, base: str, query: str, top_k: int, explain: bool,
         click.echo("Nothing found.")
 
 
-def asyncio_search(settings: Settings, base: str, query: str, top_k: int) -> tuple[list[Any], list[str]]:
+def search_base(settings: Settings, base: str, query: str, top_k: int) -> tuple[list[Any], list[str]]:
     """The passages, and what could be asked next."""
     from deskbell.knowledge.retrieval.search import next_questions
     from deskbell.knowledge.retrieval.search import search as searched
     from deskbell.knowledge.slice import embedder_of, search_service
-    from deskbell.surfaces.cli.indexing import Borrowed, opened
 
-    owner = read(settings, partial(lookups.organization_of_base, id=base))
-
-    async def run(database: Any) -> tuple[list[Any], list[str]]:
+    async def run(database: Database, owner: str) -> tuple[list[Any], list[str]]:
         knowledge = search_service(settings, database, embedder_of(settings))
         found = await searched(knowledge, owner, [base], query, top_k)
         return found, await next_questions(knowledge, owner, query, found)
 
-    async def on_server() -> tuple[list[Any], list[str]]:
-        async with opened(settings) as database:
-            return await run(database)
-
-    if databases.is_postgres(settings.database):
-        return asyncio.run(on_server())
-    with guest(settings) as held:
-        return asyncio.run(run(Borrowed(held)))
+    with connected(settings) as connection:
+        owner = connection.read(partial(lookups.organization_of_base, id=base))
+        return connection.run(run(connection.database, owner))
 
 
 @kb.command()

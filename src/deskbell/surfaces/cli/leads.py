@@ -9,7 +9,7 @@ from deskbell.foundation.db import Session
 from deskbell.privacy.operations import Kept, erase_lead
 from deskbell.settings import Settings
 from deskbell.surfaces.cli import lookups
-from deskbell.surfaces.cli.database import guest
+from deskbell.surfaces.cli.database import connected
 
 
 @click.group()
@@ -28,16 +28,16 @@ def erase(settings: Settings, lead_id: str, yes: bool, compact: bool) -> None:
     If its number has opted out or is on the do-not-call list, that stays in force: it is kept by a hash of the number.
     """
     id = lookups.id_of("lead", lead_id)
-    with guest(settings) as held:
-        held.read(lambda session: lookups.context_of_lead(session, id))
+    with connected(settings) as connection:
+        connection.read(lambda session: lookups.context_of_lead(session, id))
         if not yes:
             click.confirm(f"Erase lead {id} permanently?", abort=True)
 
         async def unit(session: Session) -> Kept:
             return await erase_lead(await lookups.context_of_lead(session, id), id, SLICES)
 
-        kept = held.write(unit)
-        held.scrub(whole=compact)
+        kept = connection.write(unit)
+        connection.erase_free_pages(whole=compact)
     click.echo(f"Erased lead {id}.")
     if kept.opt_out:
         click.echo("Its number has opted out of texts. The opt-out stays in force.")

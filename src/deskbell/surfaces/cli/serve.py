@@ -191,8 +191,8 @@ def run(settings: Settings, listener: socket.socket) -> None:
 
 def greeting(settings: Settings, port: int) -> str:
     """What is served and where, and what to do next."""
-    with contextlib.closing(databases.guest(settings.database)) as guest:
-        found = guest.read(lookups.list_organizations)
+    with contextlib.closing(databases.command_connection(settings.database)) as connection:
+        found = connection.read(lookups.list_organizations)
     address = address_of(settings.host, port)
     count = "1 organization" if len(found) == 1 else f"{len(found)} organizations"
     call = program(settings)
