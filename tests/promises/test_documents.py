@@ -23,7 +23,7 @@ ADDRESS = "http://127.0.0.1:8000"
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 PASTED = [
     "README.md",
-    *(f"docs/guides/{name}.md" for name in ("quick-start", "errors-and-retries", "texting", "agents")),
+    *(f"docs/guides/{name}.md" for name in ("quick-start", "errors-and-retries", "texting", "agents", "team")),
 ]
 PLACES = (
     "src",
@@ -210,6 +210,11 @@ class Reader:
         assert result.exit_code == 0, f"{words}: {result.output}"
         if words[:2] == ["key", "create"]:
             self.place["KEY_ID"] = re.findall(r"[0-9a-f-]{36}", result.output)[0]
+        for command, name in {"person add": "PERSON", "group create": "GROUP", "grant create": "GRANT"}.items():
+            if words[:2] == command.split():
+                self.place[name] = re.findall(r"[0-9a-f-]{36}", result.output)[0]
+        if words[:2] == ["agent", "list"]:
+            self.place["AGENT"] = re.findall(r"[0-9a-f-]{36}", result.output)[0]
         if words[:2] == ["app", "create"]:
             self.place["APP"] = re.findall(r"[0-9a-f-]{36}", result.output)[0]
         if words[:3] == ["app", "key", "create"]:
