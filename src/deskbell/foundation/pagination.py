@@ -22,8 +22,8 @@ class Paging(msgspec.Struct, kw_only=True):
 class Window(msgspec.Struct, kw_only=True):
     """The query parameters that every list of the agent API has."""
 
-    limit: Annotated[int, msgspec.Meta(ge=1, le=100, description="At most so many rows")] = 50
-    offset: Annotated[int, msgspec.Meta(ge=0, description="So many rows are left out first")] = 0
+    limit: Annotated[int, msgspec.Meta(ge=1, le=100, description="The most rows to return")] = 50
+    offset: Annotated[int, msgspec.Meta(ge=0, description="How many rows to skip")] = 0
 
 
 class Pagination(msgspec.Struct):

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 
 class Tool(NamedTuple):
-    """An operation as a model sees it: a name, text that says when to use it, and hints for whoever asks people for approval.
+    """An operation as a model sees it: a name, text that says when to use it, and hints for clients that ask people for approval.
 
     `arguments` are the parts of the operation's input that are offered, the ids of its path included, each with a few words on
     its meaning, form or default. `defaults` are the tool's own. `handler` replaces the operation's, with the same signature.

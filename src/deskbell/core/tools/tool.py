@@ -1,4 +1,4 @@
-"""An operation as a tool for models: whoever offers it (a protocol's server, an agent of ours) calls it in the same way."""
+"""An operation as a tool for models. A protocol's server and our own agents call it in the same way."""
 
 from __future__ import annotations
 

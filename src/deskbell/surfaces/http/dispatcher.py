@@ -11,7 +11,7 @@ import re
 import time
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
 from functools import partial
-from typing import Any, Protocol
+from typing import Any
 
 from deskbell.core import idempotency
 from deskbell.core.api import Api
@@ -23,6 +23,7 @@ from deskbell.foundation.db import Database, DatabaseFailure
 from deskbell.foundation.ids import short_id
 from deskbell.foundation.json import MAX_BODY
 from deskbell.foundation.limits import Allowance, Bucket, Limits
+from deskbell.identity.authentication import Authenticator
 from deskbell.surfaces.http import cors, sse
 from deskbell.surfaces.ops.access_log import AccessLog
 
@@ -51,13 +52,6 @@ READ = frozenset(
 
 # Keys of the route tree that no part of a path can be.
 PARAMETER, METHODS = "/", "//"
-
-
-class Authenticator(Protocol):
-    async def authenticate(self, authorization: bytes) -> Principal | None: ...
-
-    async def allows_origin(self, origin: str) -> bool:
-        """Whether somebody's web pages of this origin may call."""
 
 
 def well_formed(request_id: bytes) -> str:

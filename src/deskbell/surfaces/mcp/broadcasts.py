@@ -94,7 +94,7 @@ class Broadcasts:
         return await self.database.read(lambda transaction: transaction.one(query))
 
     async def deliver_reply(self, session: McpSession, request: str, raw: dict[str, Any]) -> None:
-        """Hands a client's reply to whoever waits for it: here, or through the database in another worker."""
+        """Delivers a client's reply to the request that waits for it: here, or through the database in another worker."""
         body = _encode(raw)
         waiter = self.waiting.get((session.id_hash, request))
         if waiter is not None and not waiter.done():

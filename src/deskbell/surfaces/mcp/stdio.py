@@ -32,7 +32,7 @@ from deskbell.surfaces.mcp.streams import Outbox
 log = logging.getLogger(__name__)
 
 MAX_MESSAGE = 1024 * 1024  # bytes, as at /mcp
-MAX_RUNNING = 64  # requests; while there are so many, no more is read
+MAX_RUNNING = 64  # requests; while this many are running, no more are read
 GRACE = 35.0  # seconds for requests to end after the end of input, which is more than one takes
 
 ENVELOPE = "io.modelcontextprotocol/protocolVersion"

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from deskbell.core.principal import Principal
 from deskbell.foundation.db import Database
-from deskbell.surfaces.http.dispatcher import Authenticator
+from deskbell.identity.authentication import Authenticator
 from deskbell.surfaces.mcp.broadcasts import Broadcasts, ChangeNotification
 from deskbell.surfaces.mcp.sessions import ENDED, McpSessions
 from deskbell.surfaces.mcp.store import McpSession

@@ -32,7 +32,7 @@ FORWARDED = ("forwarded", "x-forwarded-for", "x-real-ip", "via")
 _migrations = table("migrations", column("number", Integer()))
 
 
-class Counts(msgspec.Struct):
+class DatabaseCounts(msgspec.Struct):
     """Jobs by state, and the size of the database in bytes."""
 
     waiting: int
@@ -45,7 +45,7 @@ def schema_number() -> Select[Any]:
     return select(func.max(_migrations.c.number))
 
 
-@query(Counts)
+@query(DatabaseCounts)
 def counts() -> Select[Any]:
     last_run_failed = and_(jobs.c.interval_seconds.is_not(None), jobs.c.error.is_not(None))
     failed = func.count().filter(or_(jobs.c.failed_at.is_not(None), last_run_failed))
@@ -153,7 +153,7 @@ async def schema(session: Session) -> int | None:
     return await session.one(schema_number())
 
 
-async def count(session: Session) -> Counts:
+async def count(session: Session) -> DatabaseCounts:
     found = await session.one(counts())
     assert found is not None
     return found
