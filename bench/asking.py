@@ -47,7 +47,7 @@ class Desk:
         self.key = key
 
     @asynccontextmanager
-    async def talking(self) -> AsyncIterator[httpx2.AsyncClient]:
+    async def client(self) -> AsyncIterator[httpx2.AsyncClient]:
         address = f"http://127.0.0.1:{self.server.port}/v1"
         headers = {"Authorization": f"Bearer {self.key}"}
         async with httpx2.AsyncClient(
@@ -58,7 +58,7 @@ class Desk:
     async def filled(self, collection: Collection, keep: Callable[[str], bool] = lambda _: True) -> str:
         """A knowledge base with those documents of a collection whose ids are to be kept. Gives its id."""
         documents = [each for each in collection.documents if each["text"].strip() and keep(each["id"])]
-        async with self.talking() as client:
+        async with self.client() as client:
             made = await client.post("/knowledge-bases", json={"name": collection.name})
             base = str(made.raise_for_status().json()["id"])
             place = f"/knowledge-bases/{base}"
@@ -76,7 +76,7 @@ class Desk:
 
     async def searched(self, base: str, questions: Iterable[str], most: int) -> list[list[Found]]:
         """The results of each question."""
-        async with self.talking() as client:
+        async with self.client() as client:
 
             async def search(question: str) -> list[Found]:
                 body = {"kb_id": base, "query": question, "top_k": most, "explain": True}
@@ -87,7 +87,7 @@ class Desk:
 
     async def asked(self, base: str, questions: Iterable[str]) -> list[dict[str, Any]]:
         """The replies of an agent without a language model, each in a conversation of its own."""
-        async with self.talking() as client:
+        async with self.client() as client:
             new = {"name": "Desk", "model": "deskbell/extractive", "system_prompt": "Answer.", "kb_ids": [base]}
             agent = (await client.post("/agents", json=new)).raise_for_status().json()["id"]
             (await client.post(f"/agents/{agent}/publish")).raise_for_status()

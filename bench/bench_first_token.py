@@ -49,13 +49,13 @@ class Chat:
 async def crowd(port: int, mark: bytes, bodies: list[list[bytes]]) -> list[list[float]]:
     """All chats at once, each with its turns one after the other; the times to the first word by chat."""
 
-    async def talk(chat: Chat, turns: list[bytes]) -> None:
+    async def converse(chat: Chat, turns: list[bytes]) -> None:
         await asyncio.sleep(random.random() * 0.5)  # people do not begin together
         for data in turns:
             await chat.turn(data)
 
     chats = [Chat(port, mark) for _ in bodies]
-    await asyncio.gather(*(talk(chat, turns) for chat, turns in zip(chats, bodies, strict=True)))
+    await asyncio.gather(*(converse(chat, turns) for chat, turns in zip(chats, bodies, strict=True)))
     return [chat.firsts for chat in chats]
 
 

@@ -22,8 +22,8 @@ from deskbell.knowledge.extraction.document import Block, ParsedDocument
 ROOT = Path(__file__).parent.parent
 KINDS = ("shingle", "metal", "slate", "tile", "cedar", "flat")
 DOCUMENTS = 120
-TALKS = 400
-EARLIER = 2  # turns that each talk has had before it is measured
+CONVERSATIONS = 400
+EARLIER = 2  # turns that each conversation has had before it is measured
 RESULT = "Shingle roofs carry a ten-year warranty"
 
 
@@ -89,35 +89,35 @@ def question(number: int) -> str:
 
 
 class Talker:
-    """A server that chats: its address and key, the agent, and the ids of talks that have been begun."""
+    """A server that chats: its address and key, the agent, and the ids of its conversations."""
 
     def __init__(self, server: common.Server, key: str, agent: str | None = None) -> None:
         self.server, self.key, self.agent = server, key, agent
-        self.talks: list[str] = []
+        self.conversations: list[str] = []
 
-    def body(self, number: int, talk: str | None, **more: Any) -> dict[str, Any]:
-        return {"agent_id": self.agent, "message": question(number), "conversation_id": talk, **more}
+    def body(self, number: int, conversation: str | None, **more: Any) -> dict[str, Any]:
+        return {"agent_id": self.agent, "message": question(number), "conversation_id": conversation, **more}
 
     def begin(self) -> None:
-        """Holds the talks up to where the measuring goes on."""
+        """Begins the conversations that are measured later."""
         with httpx2.Client(timeout=60, trust_env=False) as http:
-            for number in range(TALKS):
-                talk = None
+            for number in range(CONVERSATIONS):
+                conversation = None
                 for turn in range(EARLIER):
                     answer = http.post(
                         f"http://127.0.0.1:{self.server.port}/v1/chat",
-                        json=self.body(number + turn, talk),
+                        json=self.body(number + turn, conversation),
                         headers={"authorization": f"Bearer {self.key}"},
                     )
-                    talk = answer.raise_for_status().json()["conversationId"]
-                self.talks.append(str(talk))
+                    conversation = answer.raise_for_status().json()["conversationId"]
+                self.conversations.append(str(conversation))
 
     def load(self) -> Load:
         def requests() -> Any:
             number = 0
             while True:
                 number += 1
-                body = self.body(number, self.talks[number % TALKS])
+                body = self.body(number, self.conversations[number % CONVERSATIONS])
                 yield Request(request("POST", "/v1/chat", self.key, body), number)
 
         return Load(requests(), 200, right)

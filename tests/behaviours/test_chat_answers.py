@@ -1,4 +1,4 @@
-"""Talking with an agent: what is answered, what it knows of the earlier exchange, and what is refused."""
+"""Chatting with an agent: what is answered, what it knows of the earlier exchange, and what is refused."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import Any
 import pytest
 
 from tests.agents import application, denied
+from tests.chats import agent, desk, expert
 from tests.desk import Api
 from tests.models import ANSWER, Models
-from tests.talking import agent, desk, expert
 
 
 def test_an_answer_has_these_fields(alice: Api, models: Models) -> None:
-    talk, _ = expert(alice, "scripted/cost")
-    answer = talk.post("How long is the warranty on a metal roof?")
+    chat, _ = expert(alice, "scripted/cost")
+    answer = chat.post("How long is the warranty on a metal roof?")
     assert answer.status_code == 200
     reply = answer.json()
     [source] = reply["sources"]
@@ -36,8 +36,8 @@ def test_an_answer_has_these_fields(alice: Api, models: Models) -> None:
 
 
 def test_without_a_model_the_documents_answer(alice: Api) -> None:
-    talk, _ = expert(alice)
-    reply = talk.ask("How long is the warranty on a metal roof?")
+    chat, _ = expert(alice)
+    reply = chat.ask("How long is the warranty on a metal roof?")
     assert reply["model"] == "deskbell/extractive"
     assert reply["response"].startswith("Metal roofs carry a thirty-year warranty on labor.")
     assert reply["response"].endswith("[1]")
@@ -46,11 +46,11 @@ def test_without_a_model_the_documents_answer(alice: Api) -> None:
 
 
 def test_what_the_documents_do_not_tell_has_no_sources(alice: Api, models: Models) -> None:
-    talk, known = expert(alice)
-    reply = talk.ask("Who won the chess championship in Reykjavik?")
+    chat, known = expert(alice)
+    reply = chat.ask("Who won the chess championship in Reykjavik?")
     assert reply["response"] == "I could not find that in the documents."
     assert "sources" not in reply
-    chatty = agent(talk.api, "scripted/answer", kb_ids=[known.id])
+    chatty = agent(chat.api, "scripted/answer", kb_ids=[known.id])
     reply = chatty.ask("Who won the chess championship in Reykjavik?")
     assert "[" not in reply["response"]
     assert "sources" not in reply
@@ -64,36 +64,36 @@ def test_an_agent_without_documents_has_no_sources(alice: Api, models: Models) -
 
 
 def test_a_conversation_goes_on_and_a_new_one_knows_nothing_of_it(alice: Api, models: Models) -> None:
-    talk = desk(alice, "scripted/echo", welcome_message="Hi! How can we help?")
-    talk.ask("My name is Ada")
+    chat = desk(alice, "scripted/echo", welcome_message="Hi! How can we help?")
+    chat.ask("My name is Ada")
     models.look()
-    talk.ask("What is my name?")
+    chat.ask("What is my name?")
     [asked] = models.look()["requests"]
     system, welcome, first, echoed, second = asked["body"]["messages"]
     assert (system["role"], welcome["content"]) == ("system", "Hi! How can we help?")
     assert (first["content"], second["content"]) == ("My name is Ada", "What is my name?")
     assert echoed["role"] == "assistant"
-    talk.conversation = None
-    talk.ask("What is my name?")
+    chat.conversation = None
+    chat.ask("What is my name?")
     [asked] = models.look()["requests"]
     assert "Ada" not in str(asked)
 
 
 def test_history_stays_within_its_budget(alice: Api, models: Models) -> None:
-    talk = desk(alice, "scripted/answer")
+    chat = desk(alice, "scripted/answer")
     for number in range(6):
-        talk.ask(f"Message {number} " + "word " * 1000)
+        chat.ask(f"Message {number} " + "word " * 1000)
     models.look()
-    talk.ask("And now?")
+    chat.ask("And now?")
     [asked] = models.look()["requests"]
     told = [message["content"][:9] for message in asked["body"]["messages"] if message["role"] == "user"]
     assert told == ["Message 3", "Message 4", "Message 5", "And now?"]
 
 
 def test_a_question_that_leans_on_the_one_before_is_searched_with_it(alice: Api) -> None:
-    talk, _ = expert(alice)
-    talk.ask("How long is the warranty on a metal roof?")
-    assert "five years" in talk.ask("and its paint?")["response"]
+    chat, _ = expert(alice)
+    chat.ask("How long is the warranty on a metal roof?")
+    assert "five years" in chat.ask("and its paint?")["response"]
 
 
 def test_variables_fill_the_prompt(alice: Api, models: Models) -> None:
@@ -133,45 +133,45 @@ def test_a_wrong_body_is_named(alice: Api, body: dict[str, Any], message: str) -
 
 
 def test_unknown_agents_and_conversations_are_not_found(alice: Api, charlie: Api, models: Models) -> None:
-    talk, other, foreign = desk(alice, "scripted/answer"), desk(alice, "scripted/answer"), desk(charlie)
-    mine = talk.ask("Hello")["conversationId"]
+    chat, other, foreign = desk(alice, "scripted/answer"), desk(alice, "scripted/answer"), desk(charlie)
+    mine = chat.ask("Hello")["conversationId"]
     for agent_id in ("x", "01964f3a-9d2c-7c41-8e0b-5f1d2a6b7c88", foreign.agent_id):
-        denied(talk.api.post("/chat", {"agent_id": agent_id, "message": "Hello"}), 404, "Agent not found")
+        denied(chat.api.post("/chat", {"agent_id": agent_id, "message": "Hello"}), 404, "Agent not found")
     for conversation in ("", "x", "conv_AAAAAAAAAAAAAAAA"):
-        denied(talk.post("Hello", conversation_id=conversation), 404, "Conversation not found")
+        denied(chat.post("Hello", conversation_id=conversation), 404, "Conversation not found")
     denied(other.post("Hello", conversation_id=mine), 404, "Conversation not found")
     denied(foreign.post("Hello", conversation_id=mine), 404, "Conversation not found")
 
 
 def test_messages_have_an_end(alice: Api) -> None:
-    talk = desk(alice)
-    denied(talk.post("a" * 100_001), 413, "`message` may have at most 100000 characters")
-    denied(talk.post("a" * 1024 * 1024), 413, "The body is larger than 1 MiB")
-    assert talk.api.get("/conversations").json()["pagination"]["total"] == 0
+    chat = desk(alice)
+    denied(chat.post("a" * 100_001), 413, "`message` may have at most 100000 characters")
+    denied(chat.post("a" * 1024 * 1024), 413, "The body is larger than 1 MiB")
+    assert chat.api.get("/conversations").json()["pagination"]["total"] == 0
 
 
 def test_any_key_may_chat_and_only_full_ones_see_conversations(alice: Api) -> None:
-    talk = desk(alice)
+    chat = desk(alice)
     page = application(alice.server, alice.organization_id, "web-integration")
-    assert page.post("/chat", {"agent_id": talk.agent_id, "message": "Hello"}).status_code == 200
+    assert page.post("/chat", {"agent_id": chat.agent_id, "message": "Hello"}).status_code == 200
     denied(page.get("/conversations"), 403, "You do not have access to this resource")
 
 
 def test_checks_come_in_their_order(alice: Api) -> None:
-    talk = desk(alice)
+    chat = desk(alice)
     denied(
-        talk.api.http.post("/chat", headers={"Authorization": "Bearer brs_live_x"}), 401, "Invalid or revoked API key"
+        chat.api.http.post("/chat", headers={"Authorization": "Bearer brs_live_x"}), 401, "Invalid or revoked API key"
     )
-    assert talk.api.get("/chat").status_code == 405
-    kind = talk.api.http.post("/chat", content=b"{}", headers={"content-type": "text/plain"})
+    assert chat.api.get("/chat").status_code == 405
+    kind = chat.api.http.post("/chat", content=b"{}", headers={"content-type": "text/plain"})
     denied(kind, 415, "`Content-Type` must be application/json")
-    assert talk.api.http.post("/chat", content=b"{").status_code == 400
+    assert chat.api.http.post("/chat", content=b"{").status_code == 400
 
 
 def test_a_reply_of_a_citation_alone_is_no_empty_message_later(alice: Api, models: Models) -> None:
-    talk, _ = expert(alice, "scripted/terse")
-    assert talk.ask("How long is the warranty on a metal roof?")["response"] == "[1]"
+    chat, _ = expert(alice, "scripted/terse")
+    assert chat.ask("How long is the warranty on a metal roof?")["response"] == "[1]"
     models.look()
-    talk.ask("How long is the warranty on a metal roof?")
+    chat.ask("How long is the warranty on a metal roof?")
     [asked] = models.look()["requests"]
     assert asked["body"]["messages"][2] == {"role": "assistant", "content": "[1]"}

@@ -1,20 +1,20 @@
-"""Talks that were held: list, read, continue, delete; each with what it took."""
+"""Conversations: list, read, continue, delete; each with its usage."""
 
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 
 from tests.agents import MOMENT, denied
+from tests.chats import AgentChat, agent, desk, expert
 from tests.desk import Api, eventually
 from tests.models import Models
-from tests.talking import Talk, agent, desk, expert
 
 
 def test_a_conversation_keeps_its_messages(alice: Api) -> None:
-    talk, _ = expert(alice, welcome_message="Hi!")
-    reply = talk.ask("How long is the warranty\non a metal roof?")
-    talk.ask("And on shingles?")
-    found = talk.api.get(f"/conversations/{talk.conversation}").json()
+    chat, _ = expert(alice, welcome_message="Hi!")
+    reply = chat.ask("How long is the warranty\non a metal roof?")
+    chat.ask("And on shingles?")
+    found = chat.api.get(f"/conversations/{chat.conversation}").json()
     welcome, asked, answered, *rest = found["messages"]
     assert [welcome["role"], welcome["content"], welcome["usage"]] == ["assistant", "Hi!", None]
     assert (asked["role"], asked["content"]) == ("user", "How long is the warranty\non a metal roof?")
@@ -30,7 +30,7 @@ def test_a_conversation_keeps_its_messages(alice: Api) -> None:
     assert len(rest) == 2
     assert found["title"] == "How long is the warranty on a metal roof?"
     assert found["messageCount"] == 5
-    assert found["agentId"] == talk.agent_id
+    assert found["agentId"] == chat.agent_id
     assert found["usage"]["totalTokens"] == sum(m["usage"]["totalTokens"] for m in found["messages"] if m["usage"])
     assert all(MOMENT.fullmatch(found[name]) for name in ("createdAt", "updatedAt"))
 
@@ -42,10 +42,10 @@ def test_conversations_are_listed_by_agent_the_latest_first(alice: Api) -> None:
     other = second.ask("Hello")["conversationId"]
     api = first.api
     own = api.get("/conversations", agent_id=first.agent_id).json()
-    assert [talk["id"] for talk in own["conversations"]] == [ids[0], ids[2], ids[1]]
+    assert [chat["id"] for chat in own["conversations"]] == [ids[0], ids[2], ids[1]]
     assert own["pagination"] == {"limit": 50, "offset": 0, "total": 3}
     everything = api.get("/conversations", limit=2, offset=1).json()
-    assert [talk["id"] for talk in everything["conversations"]] == [ids[0], ids[2]]
+    assert [chat["id"] for chat in everything["conversations"]] == [ids[0], ids[2]]
     assert everything["pagination"] == {"limit": 2, "offset": 1, "total": 4}
     assert api.get("/conversations").json()["conversations"][0]["id"] == other
     assert api.get("/conversations", agent_id="x").json()["conversations"] == []
@@ -54,14 +54,14 @@ def test_conversations_are_listed_by_agent_the_latest_first(alice: Api) -> None:
 
 
 def test_a_deleted_conversation_is_gone(alice: Api) -> None:
-    talk = desk(alice)
-    talk.ask("Hello")
-    gone = talk.api.delete(f"/conversations/{talk.conversation}")
+    chat = desk(alice)
+    chat.ask("Hello")
+    gone = chat.api.delete(f"/conversations/{chat.conversation}")
     assert gone.status_code == 200
     assert gone.json()["messages"][0]["content"] == "Hello"
-    for again in (talk.api.get, talk.api.delete):
-        denied(again(f"/conversations/{talk.conversation}"), 404, "Conversation not found")
-    denied(talk.post("Hello?", conversation_id=talk.conversation), 404, "Conversation not found")
+    for again in (chat.api.get, chat.api.delete):
+        denied(again(f"/conversations/{chat.conversation}"), 404, "Conversation not found")
+    denied(chat.post("Hello?", conversation_id=chat.conversation), 404, "Conversation not found")
 
 
 def test_strangers_have_no_part_in_a_conversation(alice: Api, charlie: Api) -> None:
@@ -75,39 +75,39 @@ def test_strangers_have_no_part_in_a_conversation(alice: Api, charlie: Api) -> N
 
 def test_answers_come_from_the_own_documents(alice: Api, charlie: Api) -> None:
     """However good another organization's are."""
-    talk, known = expert(alice)
+    chat, known = expert(alice)
     stranger, own = expert(charlie)
     own.add("secret.md", "# Metal roofs\nThe warranty on a metal roof is one hundred years.")
-    reply = talk.ask("How long is the warranty on a metal roof?")
+    reply = chat.ask("How long is the warranty on a metal roof?")
     assert "hundred" not in str(reply)
     assert stranger.api.post("/agents", {"name": "Spy", "kb_ids": [known.id]}).status_code == 404
     document = known.add("new.md", "# Gutters\nGutters carry a warranty of seven years.")
-    assert "seven years" in talk.ask("How long is the warranty on gutters?")["response"]
+    assert "seven years" in chat.ask("How long is the warranty on gutters?")["response"]
     known.api.delete(f"/documents/{document['id']}")
-    again = agent(talk.api, kb_ids=[known.id]).ask("How long is the warranty on gutters?")
+    again = agent(chat.api, kb_ids=[known.id]).ask("How long is the warranty on gutters?")
     assert "seven years" not in str(again)
 
 
 def test_two_messages_at_once_are_one_too_many(alice: Api, models: Models) -> None:
     """The second is refused, and what is kept is one turn after the other."""
-    talk = desk(alice, "scripted/answer")
-    talk.ask("Hello")
+    chat = desk(alice, "scripted/answer")
+    chat.ask("Hello")
     models.look()
-    speaking(talk, "scripted/held")
+    speaking(chat, "scripted/held")
     with ThreadPoolExecutor(4) as crowd:
-        asked = [crowd.submit(talk.post, f"Message {n}", conversation_id=talk.conversation) for n in range(4)]
+        asked = [crowd.submit(chat.post, f"Message {n}", conversation_id=chat.conversation) for n in range(4)]
         eventually(lambda: sum(each.done() for each in asked) == 3 and models.peek()["requests"])
         models.let_go()
         answers = [each.result() for each in asked]
     assert sorted(answer.status_code for answer in answers) == [200, 409, 409, 409]
     busy = next(answer for answer in answers if answer.status_code == 409)
     denied(busy, 409, "This conversation is answering another message; wait for its reply")
-    assert talk.api.get(f"/conversations/{talk.conversation}").json()["messageCount"] == 4
-    speaking(talk, "scripted/answer")
-    assert talk.post("Now?", conversation_id=talk.conversation).status_code == 200
+    assert chat.api.get(f"/conversations/{chat.conversation}").json()["messageCount"] == 4
+    speaking(chat, "scripted/answer")
+    assert chat.post("Now?", conversation_id=chat.conversation).status_code == 200
 
 
-def speaking(talk: Talk, model: str) -> None:
+def speaking(chat: AgentChat, model: str) -> None:
     """Gives the agent another model."""
-    talk.api.put(f"/agents/{talk.agent_id}", {"model": model})
-    assert talk.api.post(f"/agents/{talk.agent_id}/publish").status_code == 200
+    chat.api.put(f"/agents/{chat.agent_id}", {"model": model})
+    assert chat.api.post(f"/agents/{chat.agent_id}/publish").status_code == 200

@@ -10,9 +10,9 @@ import pytest
 
 from deskbell.identity.applications import create_application_key, revoke_application, revoke_application_key
 from tests.agents import AgentApi, application, denied
+from tests.chats import desk, events
 from tests.desk import Api, eventually
 from tests.models import Models
-from tests.talking import desk, events
 
 REVOKED = "Invalid or revoked API key"
 
@@ -32,14 +32,14 @@ def left_behind(alice: Api) -> list[Any]:
 
 @pytest.mark.parametrize("revoke", [by_key, by_application])
 def test_a_stream_ends_with_its_key(alice: Api, models: Models, revoke: Callable[[AgentApi], None]) -> None:
-    talk = desk(alice, "scripted/steady")
+    chat = desk(alice, "scripted/steady")
     models.look()
     told = ""
-    asked = {"agent_id": talk.agent_id, "message": "Hello", "stream": True}
-    with talk.api.http.stream("POST", "/chat", json=asked) as answer:
+    asked = {"agent_id": chat.agent_id, "message": "Hello", "stream": True}
+    with chat.api.http.stream("POST", "/chat", json=asked) as answer:
         for text in answer.iter_text():
             if not told:
-                revoke(talk.api)
+                revoke(chat.api)
             told += text
     *deltas, (name, problem) = events(told)
     assert {each for each, _ in deltas} == {"delta"}
@@ -50,21 +50,21 @@ def test_a_stream_ends_with_its_key(alice: Api, models: Models, revoke: Callable
 
 
 def test_an_answer_that_comes_whole_ends_with_its_key(alice: Api, models: Models) -> None:
-    talk = desk(alice, "scripted/steady")
+    chat = desk(alice, "scripted/steady")
     models.look()
     with ThreadPoolExecutor(1) as client:
-        waiting = client.submit(talk.post, "Hello")
+        waiting = client.submit(chat.post, "Hello")
         eventually(lambda: models.peek()["requests"])
-        by_key(talk.api)
+        by_key(chat.api)
         denied(waiting.result(), 401, REVOKED)
     eventually(lambda: models.look()["given_up"] == 1)
     assert left_behind(alice) == []
 
 
-def test_other_keys_of_an_application_talk_on(alice: Api, models: Models) -> None:
-    talk = desk(alice, "scripted/pause")
-    other, _ = alice.do(lambda ctx: create_application_key(ctx, talk.api.application_id))
+def test_other_keys_of_an_application_go_on_chatting(alice: Api, models: Models) -> None:
+    chat = desk(alice, "scripted/pause")
+    other, _ = alice.do(lambda ctx: create_application_key(ctx, chat.api.application_id))
     with ThreadPoolExecutor(1) as client:
-        waiting = client.submit(talk.stream, "Hello")
+        waiting = client.submit(chat.stream, "Hello")
         alice.do(lambda ctx: revoke_application_key(ctx, other.id))
         assert waiting.result()[-1][0] == "done"

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from tests.agents import denied
+from tests.chats import AgentChat, desk, expert, impatient
 from tests.desk import PATIENCE, Api, eventually
 from tests.models import ANSWER, Models
-from tests.talking import Talk, desk, expert, impatient
 
 QUESTION = "How long is the warranty on a metal roof?"
 
@@ -22,9 +22,9 @@ def told(events: list[tuple[str, Any]]) -> str:
 
 @pytest.mark.parametrize("model", ["deskbell/extractive", "scripted/typed"])
 def test_a_stream_says_what_the_plain_answer_says(alice: Api, models: Models, model: str) -> None:
-    talk, _ = expert(alice, model, system_prompt="SAY:Thirty years [1]. Or 3 [9]. See [1, 7]")
-    plain = talk.ask(QUESTION)
-    events = talk.stream(QUESTION)
+    chat, _ = expert(alice, model, system_prompt="SAY:Thirty years [1]. Or 3 [9]. See [1, 7]")
+    plain = chat.ask(QUESTION)
+    events = chat.stream(QUESTION)
     names = [name for name, _ in events]
     deltas = names.count("delta")
     assert names == ["delta"] * deltas + ["sources", "usage", "done"]
@@ -40,9 +40,9 @@ def test_a_stream_says_what_the_plain_answer_says(alice: Api, models: Models, mo
 
 
 def test_a_streamed_turn_is_saved(alice: Api, models: Models) -> None:
-    talk = desk(alice, "scripted/answer")
-    done = talk.stream("Hello")[-1][1]
-    kept = talk.api.get(f"/conversations/{done['conversationId']}").json()
+    chat = desk(alice, "scripted/answer")
+    done = chat.stream("Hello")[-1][1]
+    kept = chat.api.get(f"/conversations/{done['conversationId']}").json()
     assert [message["content"] for message in kept["messages"]] == ["Hello", ANSWER.replace(" [1]", "")]
 
 
@@ -58,8 +58,8 @@ def test_what_fails_in_the_middle_is_an_event(
 ) -> None:
     if fault == "stall":
         impatient(monkeypatch, alice, first_byte=60)
-    talk = desk(alice, f"scripted/{fault}")
-    events = talk.stream("Hello")
+    chat = desk(alice, f"scripted/{fault}")
+    events = chat.stream("Hello")
     assert told(events)
     name, problem = events[-1]
     assert name == "error"
@@ -68,25 +68,25 @@ def test_what_fails_in_the_middle_is_an_event(
         "message": "Chat service is currently unavailable",
         "timestamp": problem["timestamp"],
     }
-    assert talk.api.get("/conversations").json()["conversations"] == []
+    assert chat.api.get("/conversations").json()["conversations"] == []
 
 
 @pytest.mark.parametrize("stream", [True, False])
 @pytest.mark.parametrize("script", ["slow", "stall"])
 def test_hanging_up_ends_the_model_s_work(alice: Api, models: Models, script: str, stream: bool) -> None:
     models.look()
-    talk = desk(alice, f"scripted/{script}")
-    with begun(talk, stream):
+    chat = desk(alice, f"scripted/{script}")
+    with begun(chat, stream):
         eventually(lambda: models.peek()["requests"])
     eventually(lambda: models.peek()["given_up"] == 1, 20)  # sooner than the model's own time is over
     models.look()
-    assert talk.api.get("/conversations").json()["conversations"] == []
+    assert chat.api.get("/conversations").json()["conversations"] == []
 
 
-def begun(talk: Talk, stream: bool) -> socket.socket:
+def begun(chat: AgentChat, stream: bool) -> socket.socket:
     """A connection on which a chat has been asked for."""
-    body = json.dumps({"agent_id": talk.agent_id, "message": "Hello", "stream": stream}).encode()
-    head = f"POST /v1/chat HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {talk.api.key}\r\ncontent-length: {len(body)}\r\n\r\n"
-    connection = socket.create_connection(("127.0.0.1", talk.api.server.port), timeout=PATIENCE)
+    body = json.dumps({"agent_id": chat.agent_id, "message": "Hello", "stream": stream}).encode()
+    head = f"POST /v1/chat HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {chat.api.key}\r\ncontent-length: {len(body)}\r\n\r\n"
+    connection = socket.create_connection(("127.0.0.1", chat.api.server.port), timeout=PATIENCE)
     connection.sendall(head.encode() + body)
     return connection

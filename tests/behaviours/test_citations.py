@@ -12,9 +12,9 @@ import pytest
 
 from deskbell.demo.library import papers
 from tests.agents import application
+from tests.chats import agent
 from tests.desk import Api
 from tests.library import Library
-from tests.talking import agent
 
 SPAN = re.compile(r"(.+?) \[(\d+)\](?: |$)", re.DOTALL)
 PLACE = Path(os.environ.get("BENCH_COLLECTIONS") or Path(__file__).parents[3] / "shared" / "ir") / "squad"
@@ -59,10 +59,10 @@ def test_every_paper_of_the_demo_is_cited_word_for_word(alice: Api) -> None:
     known = Library(api, "Roofing handbook")
     ids = [known.upload(paper.name, paper.data, paper.media_type).json()["id"] for paper in papers()]
     assert {known.settled(id)["status"] for id in ids} == {"ready"}
-    talk = agent(api, kb_ids=[known.id])
+    chat = agent(api, kb_ids=[known.id])
     for name, questions in ASKED.items():
         for question in questions:
-            reply = talk.post(question).json()
+            reply = chat.post(question).json()
             assert name in cited(reply, known.texts(question)), question
 
 
@@ -75,11 +75,11 @@ def test_an_encyclopaedia_is_cited_word_for_word(alice: Api) -> None:
     texts = [json.loads(line) for line in lines]
     ids = [known.upload(f"{each['id']}.txt", each["text"], "text/plain").json()["id"] for each in texts]
     assert {known.settled(id)["status"] for id in ids} == {"ready"}
-    talk = agent(api, kb_ids=[known.id])
+    chat = agent(api, kb_ids=[known.id])
     answered = 0
     for line in (PLACE / "queries.jsonl").read_text(encoding="utf-8").splitlines()[:QUESTIONS]:
         question = json.loads(line)["text"]
-        reply = talk.post(question).json()
+        reply = chat.post(question).json()
         if "sources" in reply:
             cited(reply, known.texts(question))
             answered += 1

@@ -56,7 +56,7 @@ def test_no_number_or_address_belongs_to_anybody(demo: Demo) -> None:
     assert set(re.findall(r"@([\w.]+)", text)) == {"example.com", "example.org", "example.net"}
 
 
-def test_both_sides_talk_and_a_stop_is_the_end(demo: Demo) -> None:
+def test_both_sides_write_and_a_stop_is_the_end(demo: Demo) -> None:
     for thread in demo.threads:
         said = [message for message in demo.messages if message["lead_id"] == thread["lead_id"]]
         assert {message["direction"] for message in said} == {"inbound", "outbound"}

@@ -27,7 +27,7 @@ class Listener:
                 self.connections += 1
                 threading.Thread(target=self.talk, args=(connection,), daemon=True).start()
 
-    def talk(self, connection: socket.socket) -> None:
+    def chat(self, connection: socket.socket) -> None:
         with connection, suppress(OSError):
             connection.settimeout(60)
             request = connection.recv(65536).decode("latin-1")

@@ -9,10 +9,10 @@ import pytest
 from deskbell.credits import operations as credits
 from deskbell.credits.rules import CREDIT
 from tests.behaviours.test_chat_streaming import begun
+from tests.chats import desk
 from tests.desk import eventually
 from tests.faults.process import process
 from tests.models import Models
-from tests.talking import desk
 
 
 def test_a_kill_in_the_middle_of_a_reply_leaves_nothing_behind(
@@ -22,13 +22,13 @@ def test_a_kill_in_the_middle_of_a_reply_leaves_nothing_behind(
     monkeypatch.setenv("DESKBELL_EMBEDDER", "none")
     with process(tmp_path / "deskbell.db") as server:
         owner = server.api(server.organization())
-        talk = desk(owner, "scripted/steady")
+        chat = desk(owner, "scripted/steady")
         owner.do(lambda ctx: credits.set_budget(ctx, None, CREDIT))
         models.look()
-        with begun(talk, stream=True):
+        with begun(chat, stream=True):
             eventually(lambda: models.peek()["requests"])
-            assert talk.post("Hello").status_code == 402
+            assert chat.post("Hello").status_code == 402
             server.kill()
         server.start()
-        assert talk.api.get("/conversations").json()["conversations"] == talk.api.get("/usage").json()["usage"] == []
+        assert chat.api.get("/conversations").json()["conversations"] == chat.api.get("/usage").json()["usage"] == []
         assert desk(owner, "scripted/answer").post("Hello").status_code == 200

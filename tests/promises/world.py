@@ -101,11 +101,11 @@ class World:
         return str(self.agents.get(f"/knowledge-bases/{self.base}/documents").json()["documents"][-1]["id"])
 
     @cached_property
-    def talk(self) -> str:
+    def conversation(self) -> str:
         """A conversation with the agent."""
-        return self.new_talk()
+        return self.new_conversation()
 
-    def new_talk(self) -> str:
+    def new_conversation(self) -> str:
         said = self.agents.post("/chat", {"agent_id": self.agent, "message": "Hello"})
         assert said.status_code == 200, said.text
         return str(said.json()["conversationId"])
@@ -121,7 +121,7 @@ class World:
     def ids_for(self, operation: Operation) -> list[str]:
         """Ids of this organization that an operation might be given."""
         if of_agents(operation):
-            return [self.agent, self.base, self.document, self.talk]
+            return [self.agent, self.base, self.document, self.conversation]
         if of_team(operation):
             return [self.person, self.group, self.grant, self.api_key, self.agent]
         return self.ids()
@@ -133,11 +133,11 @@ class World:
         if operation.name == "documents.delete":
             return self.new_document(self.new_base())
         if operation.name == "agent_conversations.delete":
-            return self.new_talk()
+            return self.new_conversation()
         if of_team(operation):
             return self.of_the_team(operation)
         if operation.path.startswith("/v1/conversations/"):
-            return self.talk
+            return self.conversation
         if operation.path.startswith("/v1/documents/"):
             return self.document
         if operation.path.startswith("/v1/knowledge-bases/"):

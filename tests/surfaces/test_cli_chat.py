@@ -14,21 +14,21 @@ from pathlib import Path
 import pytest
 
 from tests import commands
+from tests.chats import AgentChat, expert
 from tests.desk import Server, eventually, running
 from tests.models import SCRIPTED, Models
-from tests.talking import Talk, expert
 
 CTRL_C, CTRL_D, UP, ENTER = b"\x03", b"\x04", b"\x1b[A", b"\r"
 PATIENCE = 60.0  # seconds
 
 
 class Terminal:
-    """A talk as somebody at a terminal has it."""
+    """A conversation in a terminal."""
 
-    def __init__(self, server: Server, talk: Talk, **settings: str) -> None:
+    def __init__(self, server: Server, chat: AgentChat, **settings: str) -> None:
         self.keys, self.screen = pty.openpty()
         self.seen = b""
-        python = [sys.executable, "-m", "deskbell", "--database", server.database, "agent", "chat", talk.agent_id]
+        python = [sys.executable, "-m", "deskbell", "--database", server.database, "agent", "chat", chat.agent_id]
         # Who opens a terminal as the first of a session owns it: its keys become signals.
         command = ["sh", "-c", 'exec "$@" <"$0" >"$0" 2>&1', os.ttyname(self.screen), *python]
         environment = os.environ | {"DESKBELL_EMBEDDER": "none", "TERM": "xterm", **settings}
@@ -55,12 +55,12 @@ class Terminal:
             self.press(keys)
             with contextlib.suppress(subprocess.TimeoutExpired):
                 return self.process.wait(PATIENCE / 3)
-        raise AssertionError(f"the talk goes on after {keys!r}: {self.seen!r}")
+        raise AssertionError(f"the conversation goes on after {keys!r}: {self.seen!r}")
 
 
 @contextlib.contextmanager
-def terminal(server: Server, talk: Talk, **settings: str) -> Iterator[Terminal]:
-    opened = Terminal(server, talk, **settings)
+def terminal(server: Server, chat: AgentChat, **settings: str) -> Iterator[Terminal]:
+    opened = Terminal(server, chat, **settings)
     try:
         yield opened
     finally:
@@ -71,34 +71,34 @@ def terminal(server: Server, talk: Talk, **settings: str) -> Iterator[Terminal]:
         os.close(opened.screen)
 
 
-def chat(server: Server, talk: Talk, typed: str) -> subprocess.CompletedProcess[str]:
-    words = ["--database", server.database, "agent", "chat", talk.agent_id]
+def chat_in_pipe(server: Server, chat: AgentChat, typed: str) -> subprocess.CompletedProcess[str]:
+    words = ["--database", server.database, "agent", "chat", chat.agent_id]
     environment = os.environ | {"DESKBELL_EMBEDDER": "none"}
     return commands.run(words, cwd=Path.cwd(), env=environment, input=typed, timeout=120)
 
 
-def test_a_talk_in_a_pipe_shows_answers_with_their_sources(tmp_path: Path) -> None:
+def test_a_conversation_in_a_pipe_shows_answers_with_their_sources(tmp_path: Path) -> None:
     with running(tmp_path / "deskbell.db") as server:
-        talk, _ = expert(server.api(server.organization()), welcome_message="Hi!")
-        done = chat(server, talk, "How long is the warranty on a metal roof?\n\nand its paint?\n")
+        chat, _ = expert(server.api(server.organization()), welcome_message="Hi!")
+        done = chat_in_pipe(server, chat, "How long is the warranty on a metal roof?\n\nand its paint?\n")
         assert (done.returncode, done.stderr) == (0, "")
         welcome, answer, source, *rest = done.stdout.splitlines()
         assert (welcome, answer[-3:]) == ("Hi!", "[1]")
         assert "thirty-year warranty" in answer
         assert source.startswith("  [1] warranty.md (Warranties, ")
         assert "five years" in "".join(rest)
-        [kept] = talk.api.get("/conversations").json()["conversations"]
+        [kept] = chat.api.get("/conversations").json()["conversations"]
         assert kept["messageCount"] == 5
-        unknown = chat(server, Talk(talk.api, "01964f3a-9d2c-7c41-8e0b-5f1d2a6b7c88"), "Hello\n")
+        unknown = chat_in_pipe(server, AgentChat(chat.api, "01964f3a-9d2c-7c41-8e0b-5f1d2a6b7c88"), "Hello\n")
         assert (unknown.returncode, unknown.stdout) == (1, "")
         assert "No agent has the id" in unknown.stderr
 
 
 @pytest.mark.parametrize("leave", [CTRL_C, CTRL_D])
-def test_a_talk_in_a_terminal_shows_sources_and_what_to_ask_next(tmp_path: Path, leave: bytes) -> None:
+def test_a_conversation_in_a_terminal_shows_sources_and_what_to_ask_next(tmp_path: Path, leave: bytes) -> None:
     with running(tmp_path / "deskbell.db") as server:
-        talk, _ = expert(server.api(server.organization()), welcome_message="Hi!\x1b[2J")
-        with terminal(server, talk) as person:
+        chat, _ = expert(server.api(server.organization()), welcome_message="Hi!\x1b[2J")
+        with terminal(server, chat) as person:
             assert "Hi![2J" in person.shows("> ")
             person.press(b"How long is the warranty on a metal roof?" + ENTER)
             answer = person.shows("\n> ")
@@ -108,26 +108,26 @@ def test_a_talk_in_a_terminal_shows_sources_and_what_to_ask_next(tmp_path: Path,
             person.press(UP + ENTER)
             assert "thirty-year warranty" in person.shows("\n> ")
             assert person.ends(leave) == 0
-        [kept] = talk.api.get("/conversations").json()["conversations"]
+        [kept] = chat.api.get("/conversations").json()["conversations"]
         assert kept["messageCount"] == 5
 
 
-def test_ctrl_c_ends_an_answer_and_not_the_talk(tmp_path: Path, models: Models) -> None:
+def test_ctrl_c_ends_an_answer_and_not_the_conversation(tmp_path: Path, models: Models) -> None:
     with running(tmp_path / "deskbell.db") as server:
         owner = server.api(server.organization())
-        talk, _ = expert(owner, "scripted/steady")
+        chat, _ = expert(owner, "scripted/steady")
         keys = {f"DESKBELL_{name.upper()}": str(value) for name, value in SCRIPTED.items()}
         models.look()
-        with terminal(server, talk, **keys, DESKBELL_LLM_BASE_URL=models.url) as person:
+        with terminal(server, chat, **keys, DESKBELL_LLM_BASE_URL=models.url) as person:
             person.shows("> ")
             person.press(b"Hello" + ENTER)
             person.shows("warranty")
             person.press(CTRL_C)
             person.shows("(stopped, not saved)\r\n> ")
             assert eventually(lambda: models.look()["given_up"])
-            talk.api.put(f"/agents/{talk.agent_id}", {"model": "scripted/500"})
-            talk.api.post(f"/agents/{talk.agent_id}/publish")
+            chat.api.put(f"/agents/{chat.agent_id}", {"model": "scripted/500"})
+            chat.api.post(f"/agents/{chat.agent_id}/publish")
             person.press(b"Hello?" + ENTER)
             person.shows("Error: Chat service is currently unavailable\r\n> ")
             assert person.ends(CTRL_D) == 0
-        assert talk.api.get("/conversations").json()["conversations"] == []
+        assert chat.api.get("/conversations").json()["conversations"] == []

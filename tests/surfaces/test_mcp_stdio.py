@@ -140,8 +140,8 @@ def test_writes_arrive_and_long_lists_say_what_is_missing(client: Client, owner:
     )
     for number in range(5):
         client.call("send_message", lead_id=made["id"], body=f"text {number}")
-    talk = client.call("get_conversation", lead_id=made["id"], limit=3)["structuredContent"]
-    assert [message["body"] for message in talk["items"]] == ["text 2", "text 3", "text 4"]
+    chat = client.call("get_conversation", lead_id=made["id"], limit=3)["structuredContent"]
+    assert [message["body"] for message in chat["items"]] == ["text 2", "text 3", "text 4"]
 
 
 def test_a_client_may_discover_first_and_shake_hands_afterwards(start: Start, alice: Api) -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from deskbell.demo.dialogues import AFTERWARDS, DIALOGUES, STOPPED, Dialogue
 from deskbell.demo.making import Making, Row, day_and_time
-from deskbell.demo.talks import AFTERWARDS, STOPPED, TALKS, Talk
 from deskbell.foundation import clock
 
 THREADS, MESSAGES = 90, 700
@@ -18,18 +18,19 @@ def make_texts(
     out = {row["phone"] for row in suppressions if row["opted_out_at"]}
     blocked = {row["phone"] for row in suppressions}
     free = [lead for lead in leads if lead["phone"] and lead["phone"] not in blocked]
-    talks = [(lead, STOPPED) for lead in leads if lead["phone"] in out]
-    talks += [
-        (lead, TALKS[place % len(TALKS)]) for place, lead in enumerate(making.random.sample(free, THREADS - len(talks)))
+    dialogues = [(lead, STOPPED) for lead in leads if lead["phone"] in out]
+    dialogues += [
+        (lead, DIALOGUES[place % len(DIALOGUES)])
+        for place, lead in enumerate(making.random.sample(free, THREADS - len(dialogues)))
     ]
     threads, messages = [], []
     stops = {row["phone"]: row for row in suppressions}
-    for (lead, talk), more in zip(talks, continued(making, talks), strict=True):
+    for (lead, dialogue), more in zip(dialogues, continued(making, dialogues), strict=True):
         words = placeholders(making, lead, team)
-        said = conversation(making, lead, [*talk.lines, *more], words)
-        if talk is STOPPED:
+        said = conversation(making, lead, [*dialogue.lines, *more], words)
+        if dialogue is STOPPED:
             stops[lead["phone"]]["opted_out_at"] = said[1]["created_at"]
-        threads.append(thread(making, lead, talk, said, words))
+        threads.append(thread(making, lead, dialogue, said, words))
         messages += said
     return threads, messages
 
@@ -41,14 +42,14 @@ def placeholders(making: Making, lead: Row, team: list[Row]) -> dict[str, str]:
     return {"first": lead["first_name"], "street": lead["address_street"], "rep": rep, "day": day, "time": time}
 
 
-def continued(making: Making, talks: list[tuple[Row, Talk]]) -> list[list[str]]:
+def continued(making: Making, dialogues: list[tuple[Row, Dialogue]]) -> list[list[str]]:
     """Which threads go on and how, until there are 700 messages. None goes on after a STOP, or says the same thing twice."""
-    extra: list[list[str]] = [[] for _ in talks]
-    missing = MESSAGES - sum(len(talk.lines) for _, talk in talks)
+    extra: list[list[str]] = [[] for _ in dialogues]
+    missing = MESSAGES - sum(len(dialogue.lines) for _, dialogue in dialogues)
     while missing:
-        place = making.random.randrange(len(talks))
+        place = making.random.randrange(len(dialogues))
         lines = making.random.choice([each for each in AFTERWARDS if len(each) <= missing])
-        if talks[place][1] is not STOPPED and lines[0] not in extra[place]:
+        if dialogues[place][1] is not STOPPED and lines[0] not in extra[place]:
             extra[place] += lines
             missing -= len(lines)
     return extra
@@ -83,14 +84,14 @@ def message(making: Making, lead: Row, body: str, moment: datetime, outbound: bo
     )
 
 
-def thread(making: Making, lead: Row, talk: Talk, said: list[Row], words: dict[str, str]) -> Row:
+def thread(making: Making, lead: Row, dialogue: Dialogue, said: list[Row], words: dict[str, str]) -> Row:
     return making.row(
         clock.moment(said[0]["created_at"]),
         clock.moment(said[-1]["created_at"]),
         lead_id=lead["id"],
-        status="closed" if talk.closed else "active",
-        ai_summary=talk.summary.format(**words),
-        sentiment=talk.sentiment,
-        interest_level=talk.interest,
-        requires_human=talk.human,
+        status="closed" if dialogue.closed else "active",
+        ai_summary=dialogue.summary.format(**words),
+        sentiment=dialogue.sentiment,
+        interest_level=dialogue.interest,
+        requires_human=dialogue.human,
     )

@@ -1,4 +1,4 @@
-"""Agents to talk with, for tests: made through the agent API, on the documents of a roofing business."""
+"""Agents to chat with, for tests: made through the agent API, on the documents of a roofing business."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Call the office within thirty days of noticing a leak.
 """
 
 
-class Talk:
+class AgentChat:
     """An application's view on one agent. `ask` continues `conversation` once there is one."""
 
     def __init__(self, api: AgentApi, agent_id: str) -> None:
@@ -60,13 +60,13 @@ def events(text: str) -> Iterator[tuple[str, Any]]:
         yield name.removeprefix("event: "), json.loads(data.removeprefix("data: "))
 
 
-def agent(api: AgentApi, model: str = "deskbell/extractive", **fields: Any) -> Talk:
+def agent(api: AgentApi, model: str = "deskbell/extractive", **fields: Any) -> AgentChat:
     """A published agent."""
     made = api.post("/agents", {"name": "Front desk", "model": model, "system_prompt": "You are brief.", **fields})
     assert made.status_code == 201, made.text
     published = api.post(f"/agents/{made.json()['id']}/publish")
     assert published.status_code == 200, published.text
-    return Talk(api, made.json()["id"])
+    return AgentChat(api, made.json()["id"])
 
 
 def impatient(monkeypatch: pytest.MonkeyPatch, owner: Api, first_byte: float = 1.0, idle: float = 1.0) -> None:
@@ -79,12 +79,12 @@ def impatient(monkeypatch: pytest.MonkeyPatch, owner: Api, first_byte: float = 1
     monkeypatch.setattr(asked, "endpoint", asked.endpoint._replace(**seconds))
 
 
-def desk(owner: Api, model: str = "deskbell/extractive", **fields: Any) -> Talk:
+def desk(owner: Api, model: str = "deskbell/extractive", **fields: Any) -> AgentChat:
     """An agent without documents, with a key that may do everything."""
     return agent(application(owner.server, owner.organization_id), model, **fields)
 
 
-def expert(owner: Api, model: str = "deskbell/extractive", **fields: Any) -> tuple[Talk, Library]:
+def expert(owner: Api, model: str = "deskbell/extractive", **fields: Any) -> tuple[AgentChat, Library]:
     """An agent that knows the warranty, and its knowledge base."""
     api = application(owner.server, owner.organization_id)
     known = Library(api, "Warranties")

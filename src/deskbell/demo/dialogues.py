@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 
-class Talk(NamedTuple):
+class Dialogue(NamedTuple):
     """A conversation. Lines begin with `>` when the business writes. The readings are what an assistant would note of it."""
 
     lines: tuple[str, ...]
@@ -16,12 +16,12 @@ class Talk(NamedTuple):
     closed: bool = False
 
 
-def talk(text: str, summary: str, *more: object) -> Talk:
-    return Talk(tuple(line.strip() for line in text.strip().splitlines()), summary, *more)  # type: ignore[arg-type]
+def dialogue(text: str, summary: str, *more: object) -> Dialogue:
+    return Dialogue(tuple(line.strip() for line in text.strip().splitlines()), summary, *more)  # type: ignore[arg-type]
 
 
-TALKS = [
-    talk(
+DIALOGUES = [
+    dialogue(
         """Hi, we had hail last night and I think the roof took a beating. Do you do free inspections?
         >Hi {first}, this is Sarah with Lone Star Roofing. Yes, inspections are free. Is this for {street}?
         Yes. Lots of dents on the AC unit too
@@ -33,7 +33,7 @@ TALKS = [
         "positive",
         "high",
     ),
-    talk(
+    dialogue(
         """>Hi {first}, Sarah from Lone Star Roofing. We got your request from the website. Is the leak active right now?
         Only when it rains hard. There's a stain in the hallway
         >Thanks. Please put a bucket under it and send me a photo if you can. {rep} can come by {day} at {time}.
@@ -44,7 +44,7 @@ TALKS = [
         "positive",
         "high",
     ),
-    talk(
+    dialogue(
         """>Good morning {first}! {rep} has finished your estimate. I have just e-mailed it to you. Any questions, text me here.
         Got it. The middle option, is that the 30 year shingle?
         >It is a limited lifetime architectural shingle, 130 mph wind rating. The best option adds class 4 impact resistance.
@@ -56,7 +56,7 @@ TALKS = [
         "neutral",
         "high",
     ),
-    talk(
+    dialogue(
         """The adjuster is coming {day}. Can somebody from your side be there?
         >Yes, {rep} will meet the adjuster at {street}. What time were you given?
         {time}
@@ -67,7 +67,7 @@ TALKS = [
         "positive",
         "high",
     ),
-    talk(
+    dialogue(
         """>Hi {first}, your installation is set for {day}. The crew arrives around 7:30. Please move cars out of the driveway.
         ok. how long will it take?
         >One day for a roof of your size, weather permitting. We run a magnet over the yard for nails at the end.
@@ -78,7 +78,7 @@ TALKS = [
         "positive",
         "high",
     ),
-    talk(
+    dialogue(
         """The crew left nails in my driveway. One is in my tire now.
         >{first}, I am very sorry. {rep} will come by today with the magnet and look at the tire.
         I need the car at 4
@@ -90,7 +90,7 @@ TALKS = [
         "medium",
         True,
     ),
-    talk(
+    dialogue(
         """>Hi {first}, this is Sarah from Lone Star Roofing checking in on the estimate for {street}. Any thoughts?
         Still waiting on two other bids
         >Makes sense. Happy to go through them with you so that you compare like with like.
@@ -99,7 +99,7 @@ TALKS = [
         "neutral",
         "medium",
     ),
-    talk(
+    dialogue(
         """>Hi {first}, Lone Star Roofing here. Our crew is on your street next week. Would you like a free look at your roof?
         How old does a roof have to be before it's worth it
         >For asphalt shingles around here about 12 years. Do you know when yours was put on?
@@ -111,7 +111,7 @@ TALKS = [
         "neutral",
         "medium",
     ),
-    talk(
+    dialogue(
         """Do you finance?
         >Yes, 12 to 60 months through our lending partner, with approval. Would you like the link to check your rate?
         does it hurt my credit to check
@@ -123,7 +123,7 @@ TALKS = [
         "positive",
         "high",
     ),
-    talk(
+    dialogue(
         """>Hi {first}, thank you for choosing Lone Star Roofing! Is everything as you hoped?
         Looks fantastic. Neighbors already asking who did it
         >That is wonderful to hear. If you have a minute, a review would help us a lot. And there is $200 for every referral.
@@ -135,7 +135,7 @@ TALKS = [
         False,
         True,
     ),
-    talk(
+    dialogue(
         """Hi is this the roofing company? My landlord gave me this number
         >Hi {first}, yes, this is Lone Star Roofing. What is going on?
         Water is coming in by the chimney right now
@@ -148,7 +148,7 @@ TALKS = [
         "high",
         True,
     ),
-    talk(
+    dialogue(
         """>Hi {first}, sorry to hear that you decided for someone else. May I ask what made the difference?
         Price mostly. They were 2k under you
         >Thank you for telling me. If anything comes up with their schedule, we are here.
@@ -175,7 +175,7 @@ AFTERWARDS = [
     ("👍",),
 ]
 
-STOPPED = talk(
+STOPPED = dialogue(
     """>Hi {first}, Lone Star Roofing here. After last week's storm we check roofs on your street for free. Interested?
     STOP
     >Lone Star Roofing: you are unsubscribed and will get no more texts from us. Reply START to subscribe again.""",
