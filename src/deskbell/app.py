@@ -16,6 +16,7 @@ from deskbell.core.api import AGENT, CRM, Api
 from deskbell.core.operation import Operation
 from deskbell.core.slice import Slice
 from deskbell.credits.slice import CREDITS
+from deskbell.events.slice import EVENTS
 from deskbell.identity.slice import IDENTITY
 from deskbell.knowledge.slice import KNOWLEDGE
 from deskbell.leads.slice import LEADS
@@ -36,6 +37,7 @@ SLICES: list[Slice] = [
     TASKS,
     COMPLIANCE,
     CONVERSATIONS,
+    EVENTS,
     PRIVACY,
     CREDITS,
     KNOWLEDGE,

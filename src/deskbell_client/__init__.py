@@ -19,8 +19,8 @@ from deskbell_client.errors import (
     Unauthorized,
     UnreadableAnswer,
 )
-from deskbell_client.models import Appointment, Lead, Message, Organization, Task, Thread
-from deskbell_client.pages import Meta, Page
+from deskbell_client.models import Appointment, Event, Lead, Message, Organization, Task, Thread
+from deskbell_client.pages import CursorPage, Meta, Page
 from deskbell_client.transport import Retry
 
 __all__ = [
@@ -30,8 +30,10 @@ __all__ = [
     "ComplianceBlocked",
     "Conflict",
     "ConnectionFailed",
+    "CursorPage",
     "Desk",
     "DeskError",
+    "Event",
     "Forbidden",
     "Invalid",
     "Lead",

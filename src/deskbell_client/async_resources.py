@@ -19,6 +19,7 @@ from deskbell_client.models import (
     AppointmentSortBy,
     AppointmentStatus,
     CreatedApiKey,
+    Event,
     Grant,
     GrantSubjectType,
     Group,
@@ -39,7 +40,7 @@ from deskbell_client.models import (
     TaskStatus,
     Thread,
 )
-from deskbell_client.pages import Page
+from deskbell_client.pages import CursorPage, Page
 from deskbell_client.transport import AsyncTransport
 
 
@@ -460,9 +461,13 @@ class AsyncLeads:
             idempotency_key=idempotency_key,
         )
 
-    async def get(self, id: str) -> Lead:
-        """One lead by its id."""
-        return await self._transport.send(operations.LEADS_GET, id)
+    async def get(self, id: str, *, as_of: datetime | str | UnsetType = UNSET) -> Lead:
+        """One lead by its id; with `as_of` as it was at that moment.
+
+        as_of: The record as it was at this moment, for keys that have the scope `events:read` too. Without a
+            fraction of a second, at the end of that second; a moment ahead is now; such as `2026-05-10T14:30:00Z`.
+        """
+        return await self._transport.send(operations.LEADS_GET, id, query={"as_of": as_of})
 
     async def update(
         self,
@@ -528,6 +533,20 @@ class AsyncLeads:
     async def archive(self, id: str, *, idempotency_key: str | None = None) -> Lead:
         """Archive a lead: it is hidden from now on, never deleted, and its phone and e-mail address are free again."""
         return await self._transport.send(operations.LEADS_ARCHIVE, id, idempotency_key=idempotency_key)
+
+    async def timeline(self, id: str, *, page: int | UnsetType = UNSET, limit: int | UnsetType = UNSET) -> Page[Event]:
+        """Everything that happened around a lead, newest first: the lead itself, its texts, appointments and tasks.
+
+        An archived lead has its timeline still; one whose person was erased is not found.
+
+        page: Page number, from 1; `1` when left out.
+        limit: Rows per page; at most 100; `50` when left out.
+        """
+        return await self._transport.send(operations.LEADS_TIMELINE, id, query={"page": page, "limit": limit})
+
+    def iterate_timeline(self, id: str, *, limit: int = 100) -> AsyncIterator[Event]:
+        """All rows of `timeline` on all pages, which are read as they are needed, `limit` rows at a time."""
+        return self._transport.iterate(operations.LEADS_TIMELINE, id, query={"limit": limit})
 
 
 class AsyncAppointments:
@@ -637,9 +656,13 @@ class AsyncAppointments:
             idempotency_key=idempotency_key,
         )
 
-    async def get(self, id: str) -> Appointment:
-        """One appointment by its id."""
-        return await self._transport.send(operations.APPOINTMENTS_GET, id)
+    async def get(self, id: str, *, as_of: datetime | str | UnsetType = UNSET) -> Appointment:
+        """One appointment by its id; with `as_of` as it was at that moment.
+
+        as_of: The record as it was at this moment, for keys that have the scope `events:read` too. Without a
+            fraction of a second, at the end of that second; a moment ahead is now; such as `2026-05-10T14:30:00Z`.
+        """
+        return await self._transport.send(operations.APPOINTMENTS_GET, id, query={"as_of": as_of})
 
     async def update(
         self,
@@ -799,9 +822,13 @@ class AsyncTasks:
             idempotency_key=idempotency_key,
         )
 
-    async def get(self, id: str) -> Task:
-        """One task by its id."""
-        return await self._transport.send(operations.TASKS_GET, id)
+    async def get(self, id: str, *, as_of: datetime | str | UnsetType = UNSET) -> Task:
+        """One task by its id; with `as_of` as it was at that moment.
+
+        as_of: The record as it was at this moment, for keys that have the scope `events:read` too. Without a
+            fraction of a second, at the end of that second; a moment ahead is now; such as `2026-05-10T14:30:00Z`.
+        """
+        return await self._transport.send(operations.TASKS_GET, id, query={"as_of": as_of})
 
     async def update(
         self,
@@ -899,4 +926,83 @@ class AsyncConversations:
             lead_id,
             body={"body": body},
             idempotency_key=idempotency_key,
+        )
+
+
+class AsyncEvents:
+    """What `desk.events` can do."""
+
+    def __init__(self, transport: AsyncTransport) -> None:
+        self._transport = transport
+
+    async def list(
+        self,
+        *,
+        after: str | UnsetType = UNSET,
+        type: str | UnsetType = UNSET,
+        lead_id: str | UnsetType = UNSET,
+        object_id: str | UnsetType = UNSET,
+        limit: int | UnsetType = UNSET,
+    ) -> CursorPage[Event]:
+        """List what happened. With `after`, the id of an event, what came after it, oldest first; without it the
+        latest, newest first.
+
+        Give `meta.next` as `after` to go on: it is always there, and going on from it misses nothing, however many
+        write at once. What
+        you have written yourself is there at once without `after`, and within a second with it. Where nothing is
+        new, `data` is empty.
+
+        after: Events after the one with this id, oldest first; `0` is the beginning.
+        type: Only these types, separated by commas: exact ones, or all that begin alike: `lead.*`; at most 1000
+            characters; such as `lead.*`.
+        lead_id: Events about this lead; a UUID; such as `01964f3a-9d2c-7c41-8e0b-5f1d2a6b7c88`.
+        object_id: Events about the record with this id; at most 100 characters.
+        limit: At most so many events; at most 100; `50` when left out.
+        """
+        return await self._transport.send(
+            operations.EVENTS_LIST,
+            query={"after": after, "type": type, "lead_id": lead_id, "object_id": object_id, "limit": limit},
+        )
+
+    def iterate(
+        self,
+        *,
+        after: str = "0",
+        type: str | UnsetType = UNSET,
+        lead_id: str | UnsetType = UNSET,
+        object_id: str | UnsetType = UNSET,
+        limit: int = 100,
+    ) -> AsyncIterator[Event]:
+        """All rows of `list` after a cursor, oldest first, which are read as they are needed, `limit` rows at a time."""
+        return self._transport.iterate_log(
+            operations.EVENTS_LIST,
+            query={"after": after, "type": type, "lead_id": lead_id, "object_id": object_id, "limit": limit},
+        )
+
+    def stream(
+        self,
+        *,
+        after: str | UnsetType = UNSET,
+        type: str | UnsetType = UNSET,
+        lead_id: str | UnsetType = UNSET,
+        object_id: str | UnsetType = UNSET,
+    ) -> AsyncIterator[Event]:
+        """Follow what happens, as server-sent events: each with the event's `id`, its type as `event`, and the event
+        as `data`.
+
+        The stream begins now, or after the event that the header `Last-Event-ID` (or `after`) names: send the last
+        id that you have seen
+        to resume without a gap. A comment comes every 15 seconds. A client that reads too slowly is sent `dropped`
+        and disconnected, and
+        resumes by its last id. The stream ends within a second of its key.
+
+        after: Events after the one with this id, oldest first; `0` is the beginning.
+        type: Only these types, separated by commas: exact ones, or all that begin alike: `lead.*`; at most 1000
+            characters; such as `lead.*`.
+        lead_id: Events about this lead; a UUID; such as `01964f3a-9d2c-7c41-8e0b-5f1d2a6b7c88`.
+        object_id: Events about the record with this id; at most 100 characters.
+        """
+        return self._transport.stream(
+            operations.EVENTS_STREAM,
+            query={"after": after, "type": type, "lead_id": lead_id, "object_id": object_id},
         )

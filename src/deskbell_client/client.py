@@ -71,6 +71,7 @@ class Desk:
         self.groups = resources.Groups(transport)
         self.grants = resources.Grants(transport)
         self.api_keys = resources.ApiKeys(transport)
+        self.events = resources.Events(transport)
 
     def close(self) -> None:
         """Closes the connections."""
@@ -111,6 +112,7 @@ class AsyncDesk:
         self.groups = async_resources.AsyncGroups(transport)
         self.grants = async_resources.AsyncGrants(transport)
         self.api_keys = async_resources.AsyncApiKeys(transport)
+        self.events = async_resources.AsyncEvents(transport)
 
     async def close(self) -> None:
         """Closes the connections."""

@@ -125,6 +125,15 @@ def from_answer(status: int, headers: Mapping[str, str], body: bytes, now: float
     )
 
 
+def from_stream(envelope: bytes) -> DeskError:
+    """The error that ended a stream of events."""
+    refusal = _envelope.decode(envelope).error
+    status = {"unauthorized": 401, "insufficient_scope": 403}.get(refusal.code, 500)
+    return kind(status, refusal.code)(
+        refusal.message, code=refusal.code, retryable=refusal.retryable, fix=FIXES.get(refusal.code, "")
+    )
+
+
 def kind(status: int, code: str) -> type[DeskError]:
     if code == "compliance_blocked":
         return ComplianceBlocked

@@ -273,3 +273,43 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     status: MessageStatus
     sent_at: datetime | None
     created_at: datetime
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True):
+    """Something that happened, recorded in the transaction of its effect. Its id is the cursor for what comes after
+    it.
+
+    `changes` has, for updates, each field that changed with its value before and after; `data` is the record as it
+    was then. The
+    `body` of a text is in `data` for keys with the scope `conversations:read` only. Both are None once a person was
+    erased.
+    """
+
+    id: str
+    type: str
+    created_at: datetime
+    principal: EventPrincipal
+    channel: str
+    request_id: str | None
+    lead_id: str | None
+    object: EventObject
+    changes: dict[str, Any] | None
+    data: dict[str, Any] | None
+
+
+class EventPrincipal(msgspec.Struct, frozen=True, kw_only=True):
+    """Who did it. `person_id` is there for API keys: the person that the key belongs to, if any. Erasing a person
+    empties `name`.
+    """
+
+    type: str
+    id: str | None
+    name: str
+    person_id: str | None = None
+
+
+class EventObject(msgspec.Struct, frozen=True, kw_only=True):
+    """What it happened to."""
+
+    type: str
+    id: str

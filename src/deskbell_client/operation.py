@@ -13,7 +13,7 @@ from uuid import uuid4
 import msgspec
 from msgspec import UNSET
 
-from deskbell_client.pages import Page
+from deskbell_client.pages import CursorPage, Page
 
 T = TypeVar("T")
 
@@ -70,7 +70,7 @@ class Operation(Generic[T]):
     @cached_property
     def decode(self) -> Any:
         answer: Any = self.answer
-        return msgspec.json.Decoder(answer if get_origin(answer) is Page else One[answer]).decode
+        return msgspec.json.Decoder(answer if get_origin(answer) in (Page, CursorPage) else One[answer]).decode
 
 
 def checked(idempotency_key: str) -> str:

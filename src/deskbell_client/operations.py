@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from deskbell_client import models
 from deskbell_client.operation import Operation
-from deskbell_client.pages import Page
+from deskbell_client.pages import CursorPage, Page
 
 ORG_GET = Operation("GET", "/api/v1/org", models.Organization)
 PEOPLE_LIST = Operation("GET", "/api/v1/people", Page[models.Person])
@@ -42,3 +42,6 @@ TASKS_CANCEL = Operation("DELETE", "/api/v1/tasks/{id}", models.Task)
 CONVERSATIONS_LIST = Operation("GET", "/api/v1/conversations", Page[models.Thread])
 CONVERSATIONS_MESSAGES = Operation("GET", "/api/v1/conversations/{lead_id}", Page[models.Message])
 CONVERSATIONS_SEND = Operation("POST", "/api/v1/conversations/{lead_id}/messages", models.Message)
+EVENTS_LIST = Operation("GET", "/api/v1/events", CursorPage[models.Event])
+EVENTS_STREAM = Operation("GET", "/api/v1/events/stream", models.Event)
+LEADS_TIMELINE = Operation("GET", "/api/v1/leads/{id}/timeline", Page[models.Event])

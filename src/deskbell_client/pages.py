@@ -39,6 +39,26 @@ class Page(msgspec.Struct, Generic[T], frozen=True):
         return len(self.rows)
 
 
+class CursorMeta(msgspec.Struct, frozen=True):
+    """Where to go on: give `next` as `after`. It is there at the end too."""
+
+    limit: int
+    next: str
+
+
+class CursorPage(msgspec.Struct, Generic[T], frozen=True):
+    """Some rows of a log. Iterate over it, or read `rows`; `meta.next` is the cursor of what comes after them."""
+
+    rows: list[T] = msgspec.field(name="data")
+    meta: CursorMeta
+
+    def __iter__(self) -> Iterator[T]:
+        return iter(self.rows)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+
 class Walk(Generic[R]):
     """How far an iteration over all pages has come. `page` is the number of the page to read next, None at the end.
 

@@ -15,7 +15,8 @@ import msgspec
 from deskbell_client import errors
 from deskbell_client.errors import DeskError
 from deskbell_client.operation import Operation
-from deskbell_client.pages import Page, Row, Walk
+from deskbell_client.pages import CursorPage, Page, Row, Walk
+from deskbell_client.streams import Following
 
 T = TypeVar("T")
 R = TypeVar("R", bound=Row)
@@ -101,6 +102,33 @@ class Transport:
         while walk.page is not None:
             yield from walk.take(self.send(operation, *ids, query={**query, "page": walk.page}))
 
+    def iterate_log(self, operation: Operation[CursorPage[R]], *, query: Mapping[str, Any]) -> Iterator[R]:
+        """The rows after a cursor, until there are no more."""
+        page = self.send(operation, query=query)
+        while page.rows:
+            yield from page
+            page = self.send(operation, query={**query, "after": page.meta.next})
+
+    def stream(self, operation: Operation[T], *, query: Mapping[str, Any]) -> Iterator[T]:
+        """The events of a stream. Where the connection is lost, it is made again and nothing is missed."""
+        following = Following(operation, query)
+        exchange = Exchange(operation, (), {"query": query}, self.retry)
+        while True:
+            method, path, options = following.request()
+            try:
+                with self.http.stream(method, path, **options) as answer:
+                    if not answer.is_success:
+                        answer.read()
+                        exchange.result(answer)
+                    for line in answer.iter_lines():
+                        if (event := following.take(line)) is not None:
+                            exchange.tried = 0
+                            yield event
+                pause = self.retry.first  # the server restarts, or we were too slow
+            except (DeskError, httpx2.RequestError) as failure:
+                pause = exchange.pause(failure)
+            self.sleep(pause)
+
 
 async def wait(seconds: float) -> None:
     import asyncio  # a quarter of the time that the package takes to load, and nothing to the sync client
@@ -135,3 +163,31 @@ class AsyncTransport:
         while walk.page is not None:
             for row in walk.take(await self.send(operation, *ids, query={**query, "page": walk.page})):
                 yield row
+
+    async def iterate_log(self, operation: Operation[CursorPage[R]], *, query: Mapping[str, Any]) -> AsyncIterator[R]:
+        """The rows after a cursor, until there are no more."""
+        page = await self.send(operation, query=query)
+        while page.rows:
+            for row in page:
+                yield row
+            page = await self.send(operation, query={**query, "after": page.meta.next})
+
+    async def stream(self, operation: Operation[T], *, query: Mapping[str, Any]) -> AsyncIterator[T]:
+        """The events of a stream. Where the connection is lost, it is made again and nothing is missed."""
+        following = Following(operation, query)
+        exchange = Exchange(operation, (), {"query": query}, self.retry)
+        while True:
+            method, path, options = following.request()
+            try:
+                async with self.http.stream(method, path, **options) as answer:
+                    if not answer.is_success:
+                        await answer.aread()
+                        exchange.result(answer)
+                    async for line in answer.aiter_lines():
+                        if (event := following.take(line)) is not None:
+                            exchange.tried = 0
+                            yield event
+                pause = self.retry.first  # the server restarts, or we were too slow
+            except (DeskError, httpx2.RequestError) as failure:
+                pause = exchange.pause(failure)
+            await self.sleep(pause)

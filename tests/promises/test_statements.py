@@ -169,9 +169,39 @@ def test_an_index_gives_a_filtered_list_its_usual_order(file: apsw.Connection, n
     assert "TEMP B-TREE" not in plan, plan
 
 
+#: How the event log is read, and by which index.
+LOG = {
+    "events.store.log_rows": "PRIMARY KEY|sqlite_autoindex_events_1",
+    "events.store.newest_place": "PRIMARY KEY|sqlite_autoindex_events_1",
+    "events.store.position_of": "events_id",
+    "events.store.positions_of_type": "COVERING INDEX events_by_type",
+    "events.store.rows_about_lead": "events_by_lead",
+    "events.store.timeline_list": "events_by_lead",
+    "events.store.rows_about_object": "events_by_object",
+    "core.earlier_versions.entries_about": "events_by_object",
+}
+
+
+@pytest.mark.parametrize("name", LOG)
+def test_the_event_log_is_read_in_the_order_of_an_index(file: apsw.Connection, name: str) -> None:
+    for bound in shapes(STATEMENTS[name]):
+        plan = explain(file, bound, "", "EXPLAIN QUERY PLAN")
+        assert re.search(f"events USING .*({LOG[name]})", plan), plan
+        assert "TEMP B-TREE" not in plan, plan
+
+
+@pytest.mark.parametrize(("lead", "index"), [(True, "events_by_lead"), (False, "events_by_object")])
+def test_an_earlier_version_is_found_by_an_index(file: apsw.Connection, lead: bool, index: str) -> None:
+    for name in ("last_entry", "next_entry"):
+        statement = STATEMENTS[f"core.earlier_versions.{name}"]
+        plan = explain(file, call(statement, lead=lead), "", "EXPLAIN QUERY PLAN")
+        assert index in plan, plan
+        assert "TEMP B-TREE" not in plan, plan
+
+
 def small(scan: str) -> bool:
     """Whether a plan's line scans what an index has found, or the few rows that wait for an index."""
-    return "VIRTUAL TABLE" in scan or scan in {"SCAN hits", "SCAN shown", "SCAN leads_unindexed"}
+    return "VIRTUAL TABLE" in scan or scan in {"SCAN hits", "SCAN shown", "SCAN leads_unindexed", "SCAN CONSTANT ROW"}
 
 
 def explain(file: apsw.Connection, bound: db.Bound[Any], part: str, how: str) -> str:

@@ -249,4 +249,6 @@ def exchange(
         connection.sendall(b"\r\n".join(lines) + b"\r\n" + extra + b"\r\n" + text)
         response = http.client.HTTPResponse(connection, method=method)
         response.begin()
-        return Answer(response.status, {name.lower(): value for name, value in response.getheaders()}, response.read())
+        headers = {name.lower(): value for name, value in response.getheaders()}
+        is_stream = headers.get("content-type", "").startswith("text/event-stream")  # it never ends by itself
+        return Answer(response.status, headers, response.read1() if is_stream else response.read())

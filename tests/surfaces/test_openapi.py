@@ -69,7 +69,8 @@ def test_an_operation_says_its_scope_errors_and_headers(document: Any, operation
 def test_every_example_conforms_to_its_schema(document: Any, operation: Operation) -> None:
     made = described(document, operation)
     for part in made["responses"].values():
-        content = resolved(document, part)["content"]["application/json"]
+        content = resolved(document, part)["content"]
+        content = content.get("application/json") or content["text/event-stream"]
         examples = [resolved(document, each)["value"] for each in content.get("examples", {}).values()]
         for example in [*examples, *([content["example"]] if "example" in content else [])]:
             conforms(document, content["schema"], example)

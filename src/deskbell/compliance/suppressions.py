@@ -9,6 +9,7 @@ import msgspec
 from deskbell.compliance import store
 from deskbell.compliance.model import Suppression, SuppressionChange, SuppressionKind, SuppressionStatus
 from deskbell.core.context import Context, operator_context
+from deskbell.core.earlier_versions import entries_about
 from deskbell.core.events import empty_events_of_object, record
 from deskbell.foundation.contact import number_hash
 from deskbell.foundation.db import Session, insert, update
@@ -69,6 +70,22 @@ async def record_change(
 ) -> None:
     """Records that a number, given by its hash, got or lost one kind of suppression."""
     await record(ctx, "suppression.added" if added else "suppression.lifted", number, lead_id=lead_id, after=change)
+
+
+async def suppressions_at(ctx: Context, phone: str, moment: str) -> dict[SuppressionKind, bool]:
+    """Which kinds of suppression a number had at a moment, as far as the event log says; others have not changed since it began."""
+    found: dict[SuppressionKind, bool] = {}
+    number = number_hash(ctx.organization_id, phone)
+    for entry in await ctx.db.all(entries_about(ctx.organization_id, "suppression", number)):
+        if entry.data is None:
+            continue
+        kind = msgspec.json.decode(entry.data, type=SuppressionChange).kind
+        added = entry.type == "suppression.added"
+        if entry.created_at <= moment:
+            found[kind] = added
+        else:
+            found.setdefault(kind, not added)
+    return found
 
 
 async def noted_after(session: Session, last: Suppression | None, most: int) -> list[Suppression]:

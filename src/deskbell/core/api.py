@@ -12,7 +12,7 @@ import msgspec
 from deskbell.errors import Problem
 from deskbell.foundation import clock, json
 from deskbell.foundation.limits import Bucket
-from deskbell.foundation.pagination import Page
+from deskbell.foundation.pagination import Rows
 
 DENIED = "You do not have access to this resource"
 
@@ -79,7 +79,7 @@ class Crm:
 
     @staticmethod
     def render(result: Any) -> bytes:
-        if isinstance(result, Page):
+        if isinstance(result, Rows):
             return b'{"data":' + _encode(result.rows) + b',"meta":' + _encode(result.meta) + b"}"
         return b'{"data":' + _encode(result) + b"}"
 

@@ -63,10 +63,20 @@ class ExternalContext:
     """What a handler works with that talks to the outside: a model, an embedder, a child process.
 
     It may await anything, but nothing else within `read` and `write`, which are one transaction each:
-    `await external.write(lambda ctx: save(ctx, reply))`. `body` is that of a request whose operation takes no command.
+    `await external.write(lambda ctx: save(ctx, reply))`. `body` is that of a request whose operation takes no command, and
+    `last_event_id` says after which event a client resumes a stream.
     """
 
-    __slots__ = ("body", "channel", "database", "organization_id", "principal", "request_id", "services")
+    __slots__ = (
+        "body",
+        "channel",
+        "database",
+        "last_event_id",
+        "organization_id",
+        "principal",
+        "request_id",
+        "services",
+    )
 
     def __init__(
         self,
@@ -77,6 +87,7 @@ class ExternalContext:
         *,
         request_id: str | None = None,
         body: RequestBody | None = None,
+        last_event_id: str | None = None,
     ) -> None:
         self.database = database
         self.principal = principal
@@ -85,6 +96,7 @@ class ExternalContext:
         self.services = services
         self.request_id = request_id
         self.body = body
+        self.last_event_id = last_event_id
 
     def service(self, kind: type[T]) -> T:
         """The one object of this type that the application has made at its start."""

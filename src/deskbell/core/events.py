@@ -14,7 +14,7 @@ from deskbell.core.context import Context
 from deskbell.core.event_types import EVENT_TYPES
 from deskbell.foundation.db import ID, JSON, TIMESTAMP, command, schema
 from deskbell.foundation.ids import new_id
-from deskbell.foundation.positions import NextPosition
+from deskbell.foundation.positions import AboutRecord, NextPosition
 
 events = Table(
     "events",
@@ -91,8 +91,8 @@ def empty_events_of_lead(organization_id: str, lead_id: str) -> Update:
 
 @command
 def empty_events_of_object(organization_id: str, object_type: str, object_id: str) -> Update:
-    """The same for the events about one object."""
-    about = update_table(events).where(events.c.organization_id == organization_id, events.c.object_id == object_id)
+    """The same for the events about one record, which is no lead."""
+    about = update_table(events).where(events.c.organization_id == organization_id, AboutRecord(object_id))
     return about.where(events.c.object_type == object_type).values(changes=None, data=None, principal_name="")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncGenerator, Callable, Coroutine
 from typing import Any, NamedTuple, TypeVar, get_args, get_origin, get_type_hints
 
 import msgspec
@@ -18,16 +18,22 @@ from deskbell.errors import Problem, Refusal
 from deskbell.foundation import json
 from deskbell.foundation.db import Database, Session
 from deskbell.foundation.ids import PublicId, canonical
-from deskbell.foundation.pagination import Page
+from deskbell.foundation.pagination import CursorPage, Page
 
 T = TypeVar("T")
 
 
 class EventStream:
-    """An answer that comes bit by bit, as server-sent events: each a name and a record. A Problem that is raised becomes the last."""
+    """A response that arrives in parts, as server-sent events. A Problem that is raised becomes the last one.
 
-    def __init__(self, events: AsyncIterator[tuple[str, Any]]) -> None:
+    Each event is a name and a record, or bytes that are in the form of the wire already. `end` ends a stream that would go on for ever.
+    """
+
+    def __init__(
+        self, events: AsyncGenerator[tuple[str, Any] | bytes, None], end: Callable[[], None] | None = None
+    ) -> None:
         self.events = events
+        self.end = end
 
 
 class Response(NamedTuple):
@@ -46,7 +52,8 @@ class Operation:
     type is the query of a GET and the body of a write. Its docstring is the description that every surface shows.
     A handler whose first argument is an `ExternalContext` runs in no transaction; it makes its own. `upload` is the command of one that reads
     its body itself, where that may also be a form with a file. `own_scope` is enough for principals whom the handler confines to their own
-    records. `shown_once` names a field with a secret, which a stored answer leaves out.
+    records. `shown_once` names a field with a secret, which a stored answer leaves out. `streamed` is the record of each event,
+    where the response is a stream and nothing else.
     """
 
     def __init__(
@@ -60,6 +67,7 @@ class Operation:
         errors: tuple[str, ...] = (),
         status: int | None = None,
         upload: type | None = None,
+        streamed: type | None = None,
         tool: Tool | None = None,
         shown_once: str | None = None,
     ) -> None:
@@ -74,10 +82,12 @@ class Operation:
         self.tool = tool
         hints = get_type_hints(handler, include_extras=True)
         self.output = hints.pop("return")
-        self.lists = get_origin(self.output) is Page
+        self.by_cursor = get_origin(self.output) is CursorPage
+        self.lists = self.by_cursor or get_origin(self.output) is Page
         kinds = [kind for kind in get_args(self.output) if kind is not EventStream]
-        self.record = kinds[0] if kinds else self.output
-        self.streams = EventStream in get_args(self.output)
+        self.record = streamed or (kinds[0] if kinds else self.output)
+        self.is_stream = streamed is not None
+        self.streams = self.is_stream or EventStream in get_args(self.output)
         work, *arguments = inspect.signature(handler).parameters
         self.is_external = hints[work] is ExternalContext
         self.path_parameters = [part.strip("{}") for part in self.path.split("/") if part.startswith("{")]

@@ -94,12 +94,12 @@ class Contains(ColumnElement[Any]):
 
 
 class InList(ColumnElement[Any]):
-    """Whether a text column holds one of the texts of a bound JSON list."""
+    """Whether a column holds one of the texts or numbers of a bound JSON list."""
 
     inherit_cache = False
     type = Integer()
 
-    def __init__(self, column: ColumnElement[str], texts: Any) -> None:
+    def __init__(self, column: ColumnElement[Any], texts: Any) -> None:
         self.column, self.texts = column, texts
 
 

@@ -48,11 +48,39 @@ class Meta(msgspec.Struct):
     total_pages: int
 
 
-class Page(Generic[T]):
-    """One page of a list with the exact number of all rows."""
+class CursorMeta(msgspec.Struct):
+    """Where to go on reading a log: give `next` as `after`. It is there at the end of the log too."""
+
+    limit: int
+    next: str
+
+
+class Rows(Generic[T]):
+    """Some rows of a list and where they stand in it."""
 
     __slots__ = ("meta", "rows")
+    meta: Meta | CursorMeta
+
+    def __init__(self, rows: list[T], meta: Meta | CursorMeta) -> None:
+        self.rows = rows
+        self.meta = meta
+
+
+class Page(Rows[T]):
+    """One page of a list with the exact number of all rows."""
+
+    __slots__ = ()
+    meta: Meta
 
     def __init__(self, rows: list[T], total: int, paging: Paging) -> None:
-        self.rows = rows
-        self.meta = Meta(paging.page, paging.limit, total, math.ceil(total / paging.limit))
+        super().__init__(rows, Meta(paging.page, paging.limit, total, math.ceil(total / paging.limit)))
+
+
+class CursorPage(Rows[T]):
+    """Some rows of a log that only grows, from a cursor on. They are not counted."""
+
+    __slots__ = ()
+    meta: CursorMeta
+
+    def __init__(self, rows: list[T], limit: int, next: str) -> None:
+        super().__init__(rows, CursorMeta(limit, next))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import BigInteger
+from sqlalchemy import BigInteger, Integer
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
@@ -30,6 +30,14 @@ class SettledPosition(FunctionElement[int]):
     name = "settled_position"
 
 
+class AboutRecord(FunctionElement[Any]):
+    """Whether an event is about the record with this id, which is no lead: the condition that the index `events_by_object` serves."""
+
+    inherit_cache = True
+    type = Integer()  # a Boolean would be rendered `= 1` on SQLite, which no index can serve
+    name = "about_record"
+
+
 @compiles(NextPosition, "sqlite")
 def next_in_file(element: NextPosition, compiler: SQLCompiler, **options: Any) -> str:
     organization = compiler.process(element.clauses, **options)
@@ -49,3 +57,15 @@ def settled_in_file(element: SettledPosition, compiler: SQLCompiler, **options: 
 @compiles(SettledPosition, "postgresql")
 def settled_on_server(element: SettledPosition, compiler: SQLCompiler, **options: Any) -> str:
     return "deskbell_settled_event()"
+
+
+@compiles(AboutRecord, "sqlite")
+def about_record_in_file(element: AboutRecord, compiler: SQLCompiler, **options: Any) -> str:
+    id = compiler.process(element.clauses, **options)
+    return f"(events.object_id = {id} AND events.object_id IS NOT events.lead_id)"
+
+
+@compiles(AboutRecord, "postgresql")
+def about_record_on_server(element: AboutRecord, compiler: SQLCompiler, **options: Any) -> str:
+    id = compiler.process(element.clauses, **options)
+    return f"(events.object_id = {id} AND events.object_id IS DISTINCT FROM events.lead_id::text)"

@@ -7,18 +7,23 @@ from typing import Any
 import msgspec
 from msgspec import UNSET
 
+from deskbell.compliance.suppressions import suppressions_at
 from deskbell.core.context import Context
+from deskbell.core.earlier_versions import PRESENT, Version, earlier_version, is_past, until_end_of_second
 from deskbell.core.events import record
 from deskbell.core.operation import Operation
 from deskbell.core.slice import Person
 from deskbell.core.tools.declaration import Tool
 from deskbell.errors import Problem
+from deskbell.foundation.clock import Instant
 from deskbell.foundation.contact import e164, number_hash
 from deskbell.foundation.db import ConstraintViolation, Session, insert, update
 from deskbell.foundation.ids import NO_ID, new_id
 from deskbell.foundation.pagination import Page, given
 from deskbell.leads import rules, store
 from deskbell.leads.model import Erasure, Lead, LeadChanges, LeadFilter, NewLead
+
+MISSING = "No lead of your organization has this id"
 
 
 async def list_leads(ctx: Context, filter: LeadFilter) -> Page[Lead]:
@@ -43,12 +48,34 @@ async def list_leads(ctx: Context, filter: LeadFilter) -> Page[Lead]:
     return Page(rows, total, filter)
 
 
-async def get_lead(ctx: Context, id: str) -> Lead:
-    """One lead by its id."""
+async def get_lead(ctx: Context, id: str, version: Version = PRESENT) -> Lead:
+    """One lead by its id; with `as_of` as it was at that moment."""
+    if version.as_of is not UNSET and is_past(ctx, version.as_of):
+        return await lead_as_of(ctx, id, version.as_of)
     found = await ctx.db.one(store.lead_row(ctx.organization_id, id))
     if found is None:
-        raise Problem("not_found", "No lead of your organization has this id")
+        raise Problem("not_found", MISSING)
     return found
+
+
+async def lead_as_of(ctx: Context, id: str, as_of: Instant) -> Lead:
+    """The lead as it was. One that was archived then is as hidden as one that is archived now."""
+    present = await ctx.db.one(store.any_lead_row(ctx.organization_id, id))
+    lead = None if present is None else await earlier_version(ctx, "lead", present, as_of)
+    if lead is None or (lead.archived_at is not None and lead.archived_at[:19] <= as_of[:19]):
+        raise Problem("not_found", MISSING)
+    lead.archived_at = None
+    if lead.phone is not None:
+        suppressed = await suppressions_at(ctx, lead.phone, until_end_of_second(as_of))
+        lead.sms_opted_out = suppressed.get("opt_out", lead.sms_opted_out)
+        lead.on_dnc_list = suppressed.get("dnc", lead.on_dnc_list)
+    return lead
+
+
+async def check_unerased(ctx: Context, id: str) -> None:
+    """Refuses the id of what never was a lead, or of a lead whose person was erased; an archived one passes."""
+    if await ctx.db.one(store.any_lead_row(ctx.organization_id, id)) is None:
+        raise Problem("not_found", MISSING)
 
 
 async def create_lead(ctx: Context, new: NewLead) -> Lead:

@@ -8,6 +8,7 @@ import msgspec
 from msgspec import UNSET
 
 from deskbell.core.context import Context
+from deskbell.core.earlier_versions import PRESENT, Version, earlier_version, is_past
 from deskbell.core.events import record
 from deskbell.core.operation import Operation
 from deskbell.core.slice import Person
@@ -37,9 +38,11 @@ async def list_tasks(ctx: Context, filter: TaskFilter) -> Page[Task]:
     return Page(rows, total, filter)
 
 
-async def get_task(ctx: Context, id: str) -> Task:
-    """One task by its id."""
+async def get_task(ctx: Context, id: str, version: Version = PRESENT) -> Task:
+    """One task by its id; with `as_of` as it was at that moment."""
     found = await ctx.db.one(store.task_row(ctx.organization_id, id))
+    if found is not None and version.as_of is not UNSET and is_past(ctx, version.as_of):
+        found = await earlier_version(ctx, "task", found, version.as_of)
     if found is None:
         raise Problem("not_found", "No task of your organization has this id")
     return found

@@ -30,10 +30,13 @@ ANNOUNCED = {
     "organizations",
     "application_keys",
     "application_origins",
+    "events",
 }
+UNHURRIED = {"events"}  # nearly every write writes these: they are announced less often
 NEWS = "deskbell_news"  # whose messages are what `broadcast` was given
 UNKNOWN = (OSError, asyncio.CancelledError, asyncpg.InterfaceError)  # TimeoutError is an OSError
 TOGETHER = 0.01  # seconds in which what was written is gathered
+UNHURRIED_TOGETHER = 0.2  # the same for what nobody hurries to see
 NOTIFY = "SELECT pg_notify($1, name) FROM unnest($2::text[]) AS name"
 
 
@@ -52,6 +55,7 @@ class PostgresDatabase:
         self.name = uuid4().hex  # among the workers
         self.unsent: set[str] = set()
         self.has_unsent = asyncio.Event()
+        self.notify_timer: asyncio.TimerHandle | None = None
         self.listeners: dict[str, list[Callable[[], None]]] = {}
         self.broadcast_listeners: list[Callable[[str], None]] = []
         self.background: list[asyncio.Task[None]] = []
@@ -61,6 +65,8 @@ class PostgresDatabase:
         self.background = [asyncio.create_task(task()) for task in self.background_work]
 
     async def stop(self) -> None:
+        if self.notify_timer is not None:
+            self.notify_timer.cancel()
         for task in self.background:
             task.cancel()
         await asyncio.gather(*self.background, return_exceptions=True)
@@ -153,9 +159,21 @@ class PostgresDatabase:
         Not in the writer's transaction: a NOTIFY there makes all that notify commit one after another.
         """
         self.unsent |= tables
-        self.has_unsent.set()
+        if tables <= UNHURRIED:
+            self.notify_later()
+        else:
+            self.has_unsent.set()
         for table in tables:
             self.notify(table)
+
+    def notify_later(self) -> None:
+        if self.notify_timer is None:
+            self.notify_timer = asyncio.get_running_loop().call_later(UNHURRIED_TOGETHER, self.send_soon)
+
+    def send_soon(self) -> None:
+        self.notify_timer = None
+        if self.unsent:
+            self.has_unsent.set()
 
     async def spread(self) -> None:
         """Notifies the other workers, once for all that was written within `TOGETHER`."""

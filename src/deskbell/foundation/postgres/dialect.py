@@ -31,7 +31,8 @@ def contains(element: Contains, compiler: SQLCompiler, **options: Any) -> str:
 @compiles(InList, "postgresql")
 def among(element: InList, compiler: SQLCompiler, **options: Any) -> str:
     column, texts = (compiler.process(part, **options) for part in (element.column, element.texts))
-    return f"{column} = ANY (ARRAY(SELECT json_array_elements_text(CAST({texts} AS json))))"
+    kind = element.column.type.compile(compiler.dialect)
+    return f"{column} = ANY (CAST(ARRAY(SELECT json_array_elements_text(CAST({texts} AS json))) AS {kind}[]))"
 
 
 @compiles(DatabaseSize, "postgresql")

@@ -29,10 +29,11 @@ from deskbell.foundation.db import (
 
 
 class Compiler(SQLiteCompiler):
-    """SQLite's wording, with our two hints: without statistics its planner would rather walk a whole list in order."""
+    """SQLite's wording, with our hints: without statistics its planner would rather walk a whole list in order."""
 
     def get_from_hint_text(self, table: Any, text: str | None) -> str | None:
-        return {SEARCH_FIRST: "NOT INDEXED", BY_KEY: f"INDEXED BY sqlite_autoindex_{table.name}_1"}.get(text or "")
+        known = {SEARCH_FIRST: "NOT INDEXED", BY_KEY: f"INDEXED BY sqlite_autoindex_{table.name}_1"}
+        return known.get(text or "", text)
 
 
 DIALECT = dialects.dialect(paramstyle="qmark")

@@ -19,6 +19,7 @@ COMMANDS = {
     "grant": "Give people and groups rights on agents and knowledge bases.",
     "dnc": "Maintain the do-not-call list.",
     "lead": "Erase a person permanently.",
+    "events": "List and follow what happens.",
     "mcp": "Connect AI clients (MCP) that start a local program.",
     "simulate": "Simulate a text that comes in.",
     "jobs": "List, retry and drop background jobs.",
@@ -87,6 +88,10 @@ def load(name: str) -> click.Command:
             from deskbell.surfaces.cli.leads import lead
 
             return lead
+        case "events":
+            from deskbell.surfaces.cli.events import events
+
+            return events
         case "mcp":
             from deskbell.surfaces.cli.mcp import mcp
 

@@ -41,7 +41,7 @@ def answer(operation: Operation, components: dict[str, Schema]) -> dict[str, Any
     members: dict[str, Schema] = components[name]["properties"]
     for field, member in members.items():
         if field not in record:
-            record[field] = None if isinstance(member["type"], list) else value(field, member)
+            record[field] = sample(field, member, components) if "$ref" in member else decided(field, member)
     if operation.method == "DELETE":
         record |= {"archived_at": record["updated_at"]} if "archived_at" in members else {"status": "cancelled"}
     record |= sent(operation, components)
@@ -54,6 +54,11 @@ def created(new: Schema) -> dict[str, Any]:
     return {
         name: value(name, each) if is_worth_showing(name, new) else each["default"] for name, each in members.items()
     }
+
+
+def decided(field: str, member: Schema) -> Any:
+    """A field that the server decides; nothing, where it may be null."""
+    return None if isinstance(member["type"], list) else value(field, member)
 
 
 def sample(name: str, schema: Schema, components: dict[str, Schema]) -> Any:

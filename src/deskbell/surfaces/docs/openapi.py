@@ -19,7 +19,7 @@ from deskbell.core.schemas import Schema, reference, struct_schema
 from deskbell.errors import CATALOGUE, Problem
 from deskbell.foundation.ids import UUID_PATTERN
 from deskbell.foundation.json import MAX_BODY, MAX_INTEGER, MOST_CONTAINERS
-from deskbell.foundation.pagination import Meta
+from deskbell.foundation.pagination import CursorMeta, Meta
 from deskbell.surfaces.docs import examples, schemas
 
 INTRODUCTION = f"""Leads, appointments, tasks and conversations of one organization: the one that the API key belongs to.
@@ -61,6 +61,13 @@ IDEMPOTENCY_KEY = {
     "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
 }
 
+LAST_EVENT_ID = {
+    "name": "Last-Event-ID",
+    "in": "header",
+    "description": "The last event that the client has seen, to resume after it. It counts more than `after`",
+    "schema": {"type": "string"},
+}
+
 
 def build(operations: Sequence[Operation]) -> dict[str, Any]:
     """The document, as `/openapi.json` serves it."""
@@ -87,7 +94,7 @@ def build(operations: Sequence[Operation]) -> dict[str, Any]:
         "components": {
             "schemas": components,
             "responses": dict(sorted(refusals.items())),
-            "parameters": {"IdempotencyKey": IDEMPOTENCY_KEY},
+            "parameters": {"IdempotencyKey": IDEMPOTENCY_KEY, "LastEventId": LAST_EVENT_ID},
             "headers": HEADERS,
             "examples": {code: error_example(code) for code in CATALOGUE},
             "securitySchemes": {
@@ -143,6 +150,8 @@ def parameters(operation: Operation) -> list[dict[str, Any]]:
             if schema.get("type") == "integer":
                 schema.setdefault("maximum", MAX_INTEGER - 1)
             made.append(given)
+    if operation.is_stream:
+        made.append({"$ref": "#/components/parameters/LastEventId"})
     return made if operation.is_read else [*made, {"$ref": "#/components/parameters/IdempotencyKey"}]
 
 
@@ -164,9 +173,13 @@ def success(operation: Operation, components: dict[str, Schema]) -> dict[str, An
     data: Schema = reference(name)
     properties: dict[str, Schema] = {"data": data}
     example: dict[str, Any] = {"data": record}
+    if operation.is_stream:
+        content = {"text/event-stream": {"schema": {"type": "string"}, "example": streamed(record)}}
+        return {"description": "Server-sent events", "headers": headers(ALWAYS), "content": content}
     if operation.lists:
-        properties = {"data": {"type": "array", "items": data}, "meta": reference(Meta.__name__)}
-        example = {"data": [record], "meta": msgspec.to_builtins(Meta(1, 50, 1, 1))}
+        meta = CursorMeta(50, str(record["id"])) if operation.by_cursor else Meta(1, 50, 1, 1)
+        properties = {"data": {"type": "array", "items": data}, "meta": reference(type(meta).__name__)}
+        example = {"data": [record], "meta": msgspec.to_builtins(meta)}
     schema = {"type": "object", "properties": properties, "required": list(properties)}
     names = ALWAYS if operation.is_read else (*ALWAYS, "Idempotency-Replayed")
     return {
@@ -174,6 +187,11 @@ def success(operation: Operation, components: dict[str, Schema]) -> dict[str, An
         "headers": headers(names),
         "content": {"application/json": {"schema": schema, "example": example}},
     }
+
+
+def streamed(record: dict[str, Any]) -> str:
+    """A record as a server-sent event."""
+    return f"id: {record['id']}\nevent: {record['type']}\ndata: {msgspec.json.encode(record).decode()}\n\n"
 
 
 def headers(names: Sequence[str]) -> dict[str, Any]:

@@ -143,7 +143,8 @@ class Reference:
         given = [each for each in made.get("parameters", []) if "schema" in each]
         content = made.get("requestBody", {}).get("content", {}).get("application/json", {})
         body = self.specification["components"]["schemas"][content["schema"]["$ref"].split("/")[-1]] if content else {}
-        success = made["responses"][str(operation.status)]["content"]["application/json"]
+        success = made["responses"][str(operation.status)]["content"]
+        success = success.get("application/json") or success["text/event-stream"]
         return {
             "name": operation.name,
             "method": operation.method,
@@ -153,6 +154,7 @@ class Reference:
             "description": paragraphs(operation.description.removeprefix(made["summary"] + ".")),
             "record": operation.record.__name__,
             "lists": operation.lists,
+            "is_stream": operation.is_stream,
             "parameters": [row(each["name"], each["schema"], each.get("required", False), each) for each in given],
             "body": rows(body) if body else [],
             "curl": curl(operation, given, content.get("example"), self.variable),
@@ -249,6 +251,8 @@ def limits(schema: Schema) -> str:
 
 
 def pretty(value: Any) -> str:
+    if isinstance(value, str):
+        return value
     return msgspec.json.format(msgspec.json.encode(value), indent=2).decode()
 
 

@@ -9,7 +9,7 @@ import msgspec
 from deskbell.core.operation import Operation
 from deskbell.core.schemas import Schema, reference, struct_schema
 from deskbell.foundation.json import MAX_DEPTH, MAX_INTEGER, unwrapped
-from deskbell.foundation.pagination import Meta
+from deskbell.foundation.pagination import CursorMeta, Meta
 
 #: What a body may hold where no schema says more.
 ANYTHING: Schema = {
@@ -25,7 +25,7 @@ ANYTHING: Schema = {
 
 def components(operations: Sequence[Operation]) -> dict[str, Schema]:
     """The schema of each record and body, by the name of its type, sorted."""
-    kinds: list[type] = [Meta] if any(operation.lists for operation in operations) else []
+    kinds: list[type] = [CursorMeta if operation.by_cursor else Meta for operation in operations if operation.lists]
     for operation in operations:
         kinds += within(operation.record)
         if operation.from_body and operation.input:

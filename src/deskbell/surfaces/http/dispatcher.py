@@ -172,7 +172,8 @@ class Dispatcher:
         if replayed:
             headers.append((b"idempotency-replayed", b"true"))
         await send({"type": "http.response.start", "status": status, "headers": headers + extra})
-        if events:
+        if events and call.method != "HEAD":
+            scope["ending"] = events.end
             problem = partial(self.problem, call)
             await sse.send(events, self.dialect, problem, receive, send, partial(self.revalidate, call))
         else:
@@ -241,7 +242,13 @@ class Dispatcher:
             arguments = operation.arguments(path, scope["query_string"], b"")
             unread = RequestBody((call.media_type or b"").decode("latin-1"), call.length, receive)
         external = ExternalContext(
-            self.database, principal, call.channel, self.services, request_id=call.request_id, body=unread
+            self.database,
+            principal,
+            call.channel,
+            self.services,
+            request_id=call.request_id,
+            body=unread,
+            last_event_id=last_event_id(scope) if operation.is_stream else None,
         )
         work = operation.run_external(external, arguments, self.dialect.render)
         if not operation.from_body:
@@ -251,8 +258,12 @@ class Dispatcher:
     async def revalidate(self, call: Call) -> None:
         """Refuses a caller whose key was good when the request came and has ended since. A database that is away ends none."""
         with contextlib.suppress(DatabaseFailure):
-            if await self.authenticator.authenticate(call.authorization[0]) is None:
+            principal = await self.authenticator.authenticate(call.authorization[0])
+            if principal is None:
                 raise self.dialect.unauthorized()
+            stream = call.operation is not None and call.operation.is_stream
+            if stream and call.principal and principal.scopes != call.principal.scopes:
+                raise Problem("insufficient_scope", "The scopes of this API key have changed: connect again")
 
     async def allows_origin(self, call: Call) -> bool:
         """Whether a web page may read this answer: one of the key's own origins; without a good key, of anybody's."""
@@ -320,6 +331,12 @@ class Dispatcher:
         elif problem.status == 503:
             extra.append((b"retry-after", b"1"))
         return Response(problem.status, self.dialect.envelope(problem))
+
+
+def last_event_id(scope: Scope) -> str | None:
+    """After which event a client that lost its connection resumes a stream (HTML standard, 9.2)."""
+    given = [value for name, value in scope["headers"] if name == b"last-event-id"]
+    return given[-1].decode("latin-1") if given else None
 
 
 def canonical_path(operation: Operation, ids: list[str]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, MutableMapping
+from contextlib import aclosing
 from typing import Any, TypeVar
 
 from deskbell.core.api import Dialect
@@ -64,13 +65,19 @@ async def send(
 ) -> None:
     """The events as `text/event-stream` (HTML standard, 9.2), until the last one, or until the client disconnects or its key ends."""
 
-    async def send_event(name: str, data: bytes) -> None:
-        body = b"event: %b\ndata: %b\n\n" % (name.encode(), data)
+    async def send_part(body: bytes) -> None:
         await send({"type": "http.response.body", "body": body, "more_body": True})
 
+    async def send_event(name: str, data: bytes) -> None:
+        await send_part(b"event: %b\ndata: %b\n\n" % (name.encode(), data))
+
     async def send_all() -> None:
-        async for name, record in events.events:
-            await send_event(name, dialect.render(record))
+        async with aclosing(events.events) as parts:
+            async for event in parts:
+                if isinstance(event, bytes):
+                    await send_part(event)
+                else:
+                    await send_event(event[0], dialect.render(event[1]))
 
     try:
         await while_connected(send_all(), receive, revalidate)
