@@ -16,6 +16,7 @@ import pytest
 from deskbell.app import SLICES
 from deskbell.compliance import suppressions
 from deskbell.events import feed
+from deskbell.events.feed import EventFeed, Subscription
 from deskbell.identity import api_keys
 from deskbell.identity.api_keys import revoke_key
 from deskbell.privacy.operations import erase_lead
@@ -181,8 +182,8 @@ def test_a_quiet_stream_says_that_it_is_alive(alice: Api, monkeypatch: pytest.Mo
 
 def test_a_stream_ends_within_a_second_of_its_key(alice: Api) -> None:
     other = alice.server.api(alice.organization_id)
-    with stream(other) as told:
-        alice.server.do(lambda session: revoke_key(session, other.key_id))
+    with stream(other, type="lead.*") as told:
+        alice.do(lambda ctx: revoke_key(ctx, other.key_id))
         revoked = time.monotonic()
         end = list(told)
         assert time.monotonic() - revoked < 1.5
@@ -191,8 +192,8 @@ def test_a_stream_ends_within_a_second_of_its_key(alice: Api) -> None:
 
 def test_a_stream_ends_when_its_key_loses_scopes(alice: Api) -> None:
     other = alice.server.api(alice.organization_id)
-    with stream(other) as told:
-        alice.do(lambda ctx: api_keys.update_key(ctx.db, other.key_id, scopes=["events:read"]))
+    with stream(other, type="lead.*") as told:
+        alice.do(lambda ctx: api_keys.update_key(ctx, other.key_id, scopes=["events:read"]))
         end = list(told)
     assert [(each.name, each.data["error"]["code"]) for each in end] == [("error", "insufficient_scope")]
 
@@ -217,15 +218,19 @@ def test_the_stream_needs_its_scope(alice: Api) -> None:
     refused(leads.get("/events/stream"), 403, "insufficient_scope", "events:read")
 
 
+def subscriptions(api: Api) -> list[Subscription]:
+    """The open streams of one organization."""
+    reader = api.server.app.setup.service(EventFeed).readers.get(api.organization_id)
+    return list(reader.subscriptions) if reader else []
+
+
 def test_a_slow_client_is_dropped_and_told_where_to_resume(alice: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its connection takes no more, so events wait for it; then too many do."""
     monkeypatch.setattr(feed, "MAX_WAITING", 150)
     notes = "x" * 5000
     with stream(alice, type="lead.created") as told:
         created = 0
-        subscriptions = lambda: [s for r in alice.server.app.events.readers.values() for s in r.subscriptions]  # noqa: E731
-        eventually(subscriptions)
-        (slow,) = subscriptions()
+        (slow,) = eventually(lambda: subscriptions(alice))
         while not slow.dropped:
             alice.lead(notes=notes)
             created += 1
@@ -254,7 +259,7 @@ def test_two_hundred_streams_are_served(alice: Api) -> None:
         told = [Stream(stack.enter_context(http.stream("GET", "/events/stream"))) for _ in range(200)]
         lead = alice.lead()
         assert {each.next().data["lead_id"] for each in told} == {lead["id"]}
-    eventually(lambda: not alice.server.app.events.readers)
+    eventually(lambda: not subscriptions(alice))
 
 
 def test_erasing_leaves_nothing_for_those_who_resume(alice: Api) -> None:

@@ -76,7 +76,7 @@ def test_an_update_shows_each_field_before_and_after(alice: Api) -> None:
 def test_without_a_cursor_the_latest_come_newest_first(alice: Api) -> None:
     ids = [alice.lead()["id"] for _ in range(4)]
     assert [event["lead_id"] for event in events(alice, limit=3)] == ids[:0:-1]
-    assert len(events(alice)) == 5 + types(alice).count("person.added")
+    assert len(events(alice, type="lead.*")) == 4
 
 
 def test_a_cursor_leads_through_the_whole_log_oldest_first(alice: Api) -> None:
@@ -163,12 +163,13 @@ def test_a_text_says_its_words_to_keys_that_may_read_them(alice: Api) -> None:
     say(alice, lead, "Hello Maria")
     hear(alice, PHONE, "STOP")
     alice.post(f"/conversations/{lead['id']}/messages", {"body": "Hello again"})
-    told = {event["type"]: event["data"] for event in events(alice, type="message.*")}
+    texts = "message.accepted,message.blocked,message.received"
+    told = {event["type"]: event["data"] for event in events(alice, type=texts)}
     assert told["message.accepted"]["body"] == "Hello Maria"
     assert told["message.blocked"]["body"] == "Hello again"
     few = alice.server.api(alice.organization_id, scopes=["events:read"])
-    heard = {event["type"]: event["data"] for event in events(few, type="message.*")}
-    assert set(heard) == set(told)
+    heard = {event["type"]: event["data"] for event in events(few, type=texts)}
+    assert set(heard) == set(told) == set(texts.split(","))
     assert heard["message.accepted"] == {
         name: value for name, value in told["message.accepted"].items() if name != "body"
     }
