@@ -18,7 +18,7 @@ from deskbell.identity.api_keys import revoke_key
 from deskbell.settings import Settings
 from deskbell.surfaces.mcp import store
 from deskbell.surfaces.mcp.broadcasts import ChangeNotification
-from tests.desk import PATIENCE, Api, eventually, refused, running
+from tests.desk import PATIENCE, SOON, Api, eventually, refused, running
 from tests.manual_clock import timed
 from tests.mcp_client import LEGACY, MODERN, Mcp, ending, enveloped, initialize, request
 
@@ -239,6 +239,7 @@ def test_a_revoked_key_takes_its_sessions_with_it(alice: Api, bob: Api) -> None:
         assert b"data:" not in b"".join(ending(stream.iter_bytes()))
         assert time.monotonic() - began < 1.5
         eventually(lambda: sessions_of(alice) == 0, 2)
+        eventually(lambda: client.send(request("ping")).status_code == 401, SOON)  # a key is believed for half a second
         refused(client.send(request("ping")), 401, "unauthorized")
         assert other.ask("ping") == {}
         assert not kept.is_closed
