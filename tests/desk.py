@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
 import contextlib
 import itertools
 import os
@@ -34,6 +35,7 @@ PATIENCE = 60.0  # seconds with what works, on a machine that is slow and busy
 KEPT = httpx2.Limits(keepalive_expiry=2)  # sooner than the server hangs up, which a request may cross
 SOON = 1.0  # seconds until a change of a key must be seen
 PLENTY = 1_000_000  # requests per minute, for tests that are not about limits
+atexit.register(lambda: [keeper.close() for keeper in OURS])
 
 
 class Api:
