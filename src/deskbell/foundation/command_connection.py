@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Coroutine
 from typing import Any, Protocol
 
-from deskbell.foundation.db import Database, T, Work
+from deskbell.foundation.db import Database, T, UnitOfWork
 
 
 class CommandDatabase(Database, Protocol):
@@ -27,10 +27,10 @@ class CommandConnection:
         """Runs asynchronous code to its end. Ctrl-C cancels it and raises KeyboardInterrupt."""
         return self.runner.run(coroutine)
 
-    def read(self, work: Work[T]) -> T:
+    def read(self, work: UnitOfWork[T]) -> T:
         return self.run(self.database.read(work))
 
-    def write(self, work: Work[T]) -> T:
+    def write(self, work: UnitOfWork[T]) -> T:
         return self.run(self.database.write(work))
 
     def erase_free_pages(self, *, whole: bool) -> None:

@@ -1,4 +1,4 @@
-"""Which database a URL means. Nobody else asks."""
+"""Which database a URL means. No other module asks."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ SUPPORTED = "sqlite:///FILE (relative), sqlite:////FILE (absolute) or postgresql
 
 
 class Unsupported(Exception):
-    """A database URL that names no database that we know."""
+    """A URL of a database that Deskbell does not support."""
 
     def __init__(self, url: str) -> None:
         super().__init__(f"The database {redact(url)!r} is not supported. Use {SUPPORTED}.")
@@ -27,7 +27,7 @@ class DriverMissing(Exception):
 
 
 def redact(url: str) -> str:
-    """A database URL that may be shown: without its password."""
+    """A database URL without its password, to be shown."""
     return re.sub(r"(://[^/@:]*:)[^@]*@", r"\1***@", url)
 
 
@@ -87,7 +87,7 @@ def prepare(url: str, *, migrate: bool) -> None:
 
 
 def require_postgres(url: str) -> None:
-    """Refuses what is no PostgreSQL URL, and says what to install where the driver is missing."""
+    """Raises Unsupported for anything but a PostgreSQL URL, and DriverMissing."""
     if not is_postgres(url):
         raise Unsupported(url)
     if find_spec("asyncpg") is None:

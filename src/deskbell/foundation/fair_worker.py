@@ -1,7 +1,7 @@
 """A worker whose organizations take turns: however much one has queued, another's job is the next but one at most.
 
-An organization's jobs lie in partitions, which take turns among themselves; within a partition they go by age. So many queued files of one
-knowledge base keep neither another business nor another base of the same business waiting.
+An organization's jobs are in partitions, which take turns among themselves; within a partition they go by age. So a knowledge
+base with many queued files delays neither another business nor another knowledge base of the same business.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class FairWorker(Worker):
     async def claim_batch(self, session: Session, most: int) -> list[Job]:
         """Claims due jobs, one of each organization in turn."""
         found: list[Job] = []
-        idle: set[str] = set()  # whose turn has brought nothing since the last job
+        idle: set[str] = set()  # whose turn gave nothing since the last job
         while len(found) < most:
             owner = await self.next_owner(session)
             if owner is None or owner in idle:
@@ -73,9 +73,9 @@ class FairWorker(Worker):
         return owner
 
     async def next_job(self, session: Session, owner: str, found: list[Job]) -> Job | None:
-        """The next of an organization's jobs, if it has not as many under way as it may."""
-        under_way = Counter(job.organization_id for job in (*self.claimed.values(), *found))
-        if under_way[owner] >= self.each:
+        """The next of an organization's jobs, unless it has `each` running."""
+        in_flight = Counter(job.organization_id for job in (*self.claimed.values(), *found))
+        if in_flight[owner] >= self.each:
             return None
         last = self.partitions.get(owner, FIRST)
         for partition in (last, FIRST) if last else (FIRST,):

@@ -128,6 +128,6 @@ def new_id() -> str:
 
 
 def short_id() -> str:
-    """16 random hex digits, for what has to be told apart in a log."""
+    """16 random hex digits, to tell entries of a log apart."""
     with _lock:
         return f"{_random():016x}"

@@ -1,7 +1,7 @@
 """The job queue: work that leaves the request, enqueued in the transaction that wants it. `worker.py` runs it.
 
 One column says when a job is due. A delay sets it ahead; a claim moves it ahead by the lease, so that a dead worker's job
-becomes due again; a failure moves it ahead by the backoff. Failed jobs stay, with their traceback, until somebody retries or
+becomes due again; a failure moves it ahead by the backoff. Failed jobs stay, with their traceback, until an operator retries or
 drops them; so do jobs whose kind no worker knows. A recurring job (`schedule.py`) is a row that comes due again after each run.
 """
 
@@ -64,7 +64,7 @@ job_columns = [jobs.c[name] for name in Job.__struct_fields__]
 
 
 class Retry(Exception):
-    """Raised by a handler whose attempt has failed and must be repeated after the backoff; says why, in words for the log."""
+    """Raised by a handler whose attempt has failed and must be repeated after the backoff; its text is for the log."""
 
 
 class Postpone(Exception):
@@ -162,7 +162,7 @@ def end_job(id: str, claim: str) -> Delete:
 
 @command
 def await_next_run(id: str, claim: str, due_at: str, ran_at: str, error: str) -> Update:
-    """Puts a recurring job off until its next run; an empty `error` says that this one went well."""
+    """Puts a recurring job off until its next run; `error` is empty if this one succeeded."""
     return own_job(id, claim).values(
         due_at=due_at, claim=null(), attempts=0, ran_at=ran_at, error=func.nullif(error, "")
     )
@@ -206,7 +206,7 @@ def succeeded(job: Job) -> Bound[None]:
 
 
 def failed(job: Job, error: str) -> Bound[None]:
-    """What a run that failed for good leaves: a failed job for somebody to look at, or the next run of a recurring one."""
+    """What a run that failed for good leaves: a failed job for an operator, or the next run of a recurring one."""
     if job.interval_seconds is None:
         return fail_job(job.id, job.claim or "", clock.now(), error)
     return next_run(job, error)

@@ -1,4 +1,4 @@
-"""PostgreSQL: a pool per worker, one transaction per operation, row-level security as the second wall, limits shared by all."""
+"""PostgreSQL: a pool per worker, one transaction per operation, row-level security as a second layer of isolation, limits shared by all."""
 
 from deskbell.foundation.postgres.dialect import DIALECT
 

@@ -6,7 +6,7 @@ import contextlib
 
 import asyncpg
 
-from deskbell.foundation.db import DatabaseFailure, T, Work
+from deskbell.foundation.db import DatabaseFailure, T, UnitOfWork
 from deskbell.foundation.postgres.connection import CONNECT
 from deskbell.foundation.postgres.database import PostgresDatabase
 
@@ -20,7 +20,7 @@ class PostgresCommandDatabase(PostgresDatabase):
     def __init__(self, url: str) -> None:
         super().__init__(url, pool=POOL)
 
-    async def write(self, work: Work[T], organization_id: str | None = None) -> T:
+    async def write(self, work: UnitOfWork[T], organization_id: str | None = None) -> T:
         done = await super().write(work, organization_id)
         with contextlib.suppress(DatabaseFailure):
             await self.spread_now()

@@ -12,8 +12,8 @@ from deskbell.foundation.db import DatabaseFailure
 
 CONNECT = 3.0  # seconds to reach the server, or for a connection to become free
 ANSWER = 5.0  # seconds for one statement
-IDLE = 15.0  # seconds until the server undoes the transaction of a worker that has fallen silent
-KEPT = 1000  # statements
+IDLE = 15.0  # seconds until the server undoes the transaction of a silent worker
+MAX_PREPARED = 1000  # statements
 
 BEGIN, BECOME = "deskbell_begin", "deskbell_become"
 # One condition, so that neither part is left out; it is false, so that there is no row to read.
@@ -22,7 +22,7 @@ WHOSE = "SELECT coalesce(current_setting('deskbell.org', true), '')"
 
 
 def settings() -> str:
-    """What holds for a whole connection, said when it is there: PgBouncer refuses a connection that begins with it.
+    """Settings of a whole connection, sent once it is open: PgBouncer refuses them in its start-up message.
 
     Plans do not look at values, as on SQLite: planning takes longer than most statements.
     """
@@ -67,7 +67,7 @@ BEGINNING = executing(BEGIN)
 class Connection:
     """A connection of asyncpg's, and the statements that were prepared on it."""
 
-    proven = False  # that this asyncpg does with an opening what it should
+    proven = False  # whether this version of asyncpg is known to send openings correctly
 
     def __init__(self, raw: Any) -> None:
         self.raw = raw
@@ -76,7 +76,7 @@ class Connection:
         self.since = 0.0  # when it was given back, on the event loop's clock
 
     @classmethod
-    async def opened(cls, url: str) -> Connection:
+    async def open(cls, url: str) -> Connection:
         raw = await asyncpg.connect(url, timeout=CONNECT, command_timeout=ANSWER)
         try:
             await raw.execute(settings())
@@ -92,7 +92,7 @@ class Connection:
         return connection
 
     async def prove(self) -> None:
-        """Sees once that an opening holds for its statement and for no other: asyncpg does not promise it."""
+        """Checks once that an opening applies to its statement and to no other: asyncpg does not promise it."""
         if Connection.proven:
             return
         seen = []
@@ -123,12 +123,12 @@ class Connection:
         return int(self.statements[sql].get_statusmsg().rsplit(" ", 1)[-1])
 
     async def prepare(self, sql: str) -> Any:
-        if len(self.statements) >= KEPT:
+        if len(self.statements) >= MAX_PREPARED:
             self.statements.clear()
         made = self.statements[sql] = await self.raw.prepare(sql)
         return made
 
     def drop(self) -> None:
-        """Ends it at once, whatever it was doing."""
+        """Closes it at once, whatever it was doing."""
         with contextlib.suppress(asyncpg.InterfaceError):
             self.raw.terminate()

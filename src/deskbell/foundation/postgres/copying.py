@@ -18,7 +18,7 @@ from deskbell.foundation.postgres.session import reraise
 from deskbell.foundation.sqlite import connect, schema_version
 
 CHUNK = 2000  # rows per transaction, but for tables whose rows are large
-AT_ONCE = "copied_at_once"  # what a table with large rows says of itself
+AT_ONCE = "copied_at_once"  # key of `Table.info`, for tables with large rows
 CONNECT = 10.0  # seconds
 ANSWER = 300.0  # seconds for one statement
 PROGRESS = (
@@ -31,7 +31,7 @@ Watcher = Callable[[str, int, int], None]
 
 
 class CopyRefused(DatabaseFailure):
-    """The copy cannot begin, or what arrived is not what was sent; says which and what to do."""
+    """The copy cannot begin, or what arrived is not what was sent; its message says what to do."""
 
 
 class Digest:
@@ -85,9 +85,9 @@ def flags_of(table: Table) -> list[int]:
 
 
 async def copy(path: str, url: str, watcher: Watcher) -> dict[str, int]:
-    """Copies every table and verifies it; answers the rows per table. The caller holds the file's lock, so that nobody writes.
+    """Copies every table and verifies it; answers the rows per table. The caller holds the file's lock, so that no server writes.
 
-    A copy that was interrupted goes on where it stopped. Refuses a target that holds anything else.
+    A copy that was interrupted continues where it stopped. Refuses a target that holds anything else.
     """
     source = connect(path)
     if schema_version(source) != latest():

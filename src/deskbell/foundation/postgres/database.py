@@ -10,7 +10,7 @@ from uuid import uuid4
 
 import asyncpg
 
-from deskbell.foundation.db import ConstraintViolation, DatabaseFailure, Graphs, T, Work
+from deskbell.foundation.db import ConstraintViolation, DatabaseFailure, Graphs, T, UnitOfWork
 from deskbell.foundation.limits import Limits
 from deskbell.foundation.postgres.connection import Connection, becoming, identity
 from deskbell.foundation.postgres.graphs import PostgresGraphs
@@ -51,7 +51,7 @@ class PostgresDatabase:
         shared = SharedLimits(self)
         self.limits: Limits = shared
         self.graphs: Graphs | None = PostgresGraphs(url)
-        self.background_work = (self.listen, self.spread, self.pool.tend, shared.purge)
+        self.background_work = (self.listen, self.spread, self.pool.close_unused, shared.delete_old_windows)
         self.name = uuid4().hex  # among the workers
         self.unsent: set[str] = set()
         self.has_unsent = asyncio.Event()
@@ -81,10 +81,10 @@ class PostgresDatabase:
     def on_broadcast(self, callback: Callable[[str], None]) -> None:
         self.broadcast_listeners.append(callback)
 
-    async def read(self, work: Work[T], organization_id: str | None = None) -> T:
+    async def read(self, work: UnitOfWork[T], organization_id: str | None = None) -> T:
         return await self.transact(work, becoming(identity(organization_id)), writes=False)
 
-    async def write(self, work: Work[T], organization_id: str | None = None) -> T:
+    async def write(self, work: UnitOfWork[T], organization_id: str | None = None) -> T:
         return await self.transact(work, becoming(identity(organization_id)), writes=True)
 
     async def transact(self, work: Callable[[PostgresSession], Awaitable[T]], opening: bytes, *, writes: bool) -> T:
@@ -132,7 +132,7 @@ class PostgresDatabase:
             raise translated(error) from error
 
     async def abandon(self, session: PostgresSession, error: BaseException) -> None:
-        """Undoes a transaction. A connection whose state nobody knows is thrown away."""
+        """Undoes a transaction. A connection in an unknown state is closed."""
         connection = session.connection
         if session.in_doubt or isinstance(error, UNKNOWN):
             self.pool.drop(connection)

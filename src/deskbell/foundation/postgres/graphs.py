@@ -18,7 +18,7 @@ from deskbell.foundation.postgres.session import reraise
 
 OLDEST = (0, 8)  # of pgvector: earlier ones stop a search before enough rows of living documents are found
 MOST_DIMENSIONS = 4000  # of a halfvec in an HNSW graph
-PATIENCE = 6 * 3600.0  # seconds for a statement; a graph of millions of vectors takes long
+STATEMENT_TIME = 6 * 3600.0  # seconds for a statement; a graph of millions of vectors takes long
 MEMORY = "1GB"  # for making a graph; one that outgrows it is made slowly
 
 MAKE = """
@@ -59,13 +59,13 @@ class PostgresGraphs:
 
     async def make(self, name: str, dimensions: int) -> None:
         async with self.connected() as connection, connection.transaction():
-            if await connection.fetchval("SELECT to_regclass($1)", checked(name)) is None:
+            if await connection.fetchval("SELECT to_regclass($1)", validate_name(name)) is None:
                 await connection.execute(MAKE.format(name=name, dimensions=int(dimensions)))
 
     async def counts(self, name: str) -> dict[tuple[str, int], int]:
         async with self.connected() as connection:
             rows = await connection.fetch(
-                f"SELECT document_id, revision, count(*) FROM {checked(name)} GROUP BY document_id, revision"
+                f"SELECT document_id, revision, count(*) FROM {validate_name(name)} GROUP BY document_id, revision"
             )
         return {(row[0], row[1]): row[2] for row in rows}
 
@@ -73,28 +73,30 @@ class PostgresGraphs:
         revisions = {(document_id, revision) for _, document_id, revision, _ in rows}
         records = [(organization_id, *place, vector) for *place, vector in rows]
         async with self.connected() as connection, connection.transaction():
-            await connection.set_type_codec("halfvec", schema="public", encoder=wire, decoder=bytes, format="binary")
-            await connection.execute(REMOVE.format(name=checked(name)), *columns(revisions))
+            await connection.set_type_codec(
+                "halfvec", schema="public", encoder=binary_halfvec, decoder=bytes, format="binary"
+            )
+            await connection.execute(REMOVE.format(name=validate_name(name)), *columns(revisions))
             await connection.copy_records_to_table(name, records=records)
 
     async def remove(self, name: str, revisions: Sequence[tuple[str, int]]) -> None:
         async with self.connected() as connection:
-            await connection.execute(REMOVE.format(name=checked(name)), *columns(revisions))
+            await connection.execute(REMOVE.format(name=validate_name(name)), *columns(revisions))
 
     async def finish(self, name: str) -> None:
         async with self.connected() as connection:
             await connection.execute(f"SET maintenance_work_mem = '{MEMORY}'")
-            await connection.execute(FINISH.format(name=checked(name)))
+            await connection.execute(FINISH.format(name=validate_name(name)))
             await connection.execute(f"ANALYZE {name}")
 
     async def drop(self, name: str) -> None:
         async with self.connected() as connection:
-            await connection.execute(f"DROP TABLE IF EXISTS {checked(name)}")
+            await connection.execute(f"DROP TABLE IF EXISTS {validate_name(name)}")
 
     @contextlib.asynccontextmanager
     async def connected(self) -> AsyncIterator[Any]:
         try:
-            connection = await asyncpg.connect(self.url, timeout=CONNECT, command_timeout=PATIENCE)
+            connection = await asyncpg.connect(self.url, timeout=CONNECT, command_timeout=STATEMENT_TIME)
             try:
                 yield connection
             finally:
@@ -119,14 +121,14 @@ def columns(revisions: Iterable[tuple[str, int]]) -> tuple[list[str], list[int]]
     return [document_id for document_id, _ in pairs], [revision for _, revision in pairs]
 
 
-def checked(name: str) -> str:
+def validate_name(name: str) -> str:
     """A table's name, which stands in SQL as it is."""
     if not re.fullmatch(r"knowledge_graph_[0-9a-f]{16}", name):
         raise ValueError(name)
     return name
 
 
-def wire(vector: bytes) -> bytes:
+def binary_halfvec(vector: bytes) -> bytes:
     """A halfvec in PostgreSQL's binary form, from float16, little-endian."""
     swapped = bytearray(len(vector))
     swapped[0::2], swapped[1::2] = vector[1::2], vector[0::2]

@@ -23,8 +23,8 @@ LOOK = "SELECT used FROM rate_windows WHERE place = $1 AND moment = $2"
 PURGE = """
 DELETE FROM rate_windows WHERE place IN (SELECT place FROM rate_windows WHERE moment < $1 FOR UPDATE SKIP LOCKED)
 """
-PURGED = 600.0  # seconds between two purges
-LOOKING = 1.0  # seconds; what it finds is only told, in answers that were given already
+PURGE_EVERY = 600.0  # seconds
+LOOK_TIME = 1.0  # seconds; the result only goes into headers of a response that is decided already
 
 
 class Ask(NamedTuple):
@@ -53,7 +53,7 @@ class SharedLimits:
         return await ask.answer
 
     async def count_all(self) -> None:
-        """Counts until nobody waits. A database that is away is away for all: nobody waits for it after another did."""
+        """Counts until no request waits. If the database is away, all that wait fail at once instead of one after the other."""
         try:
             while self.waiting:
                 asks, self.waiting = self.waiting, []
@@ -69,7 +69,7 @@ class SharedLimits:
             self.counting = None
 
     async def count(self, asks: list[Ask]) -> None:
-        """Adds up what is wanted per key, counts it, and deals the places out in the order of asking."""
+        """Adds up what is wanted per key, counts it, and grants them in the order of asking."""
         window = int(time.time()) // WINDOW
         amounts: dict[str, int] = {}
         for ask in asks:
@@ -90,14 +90,14 @@ class SharedLimits:
         used = 0
         if key_id:
             with contextlib.suppress(DatabaseFailure, TimeoutError):
-                async with asyncio.timeout(LOOKING):
+                async with asyncio.timeout(LOOK_TIME):
                     rows = await self.database.system_fetch(LOOK, f"{key_id}:{bucket}", window)
                     used = rows[0][0] if rows else 0
         return Allowance(limit, max(limit - used, 0), (window + 1) * WINDOW)
 
-    async def purge(self) -> None:
-        """Forgets now and then the windows that are over: those of keys that are not used any more would stay for ever."""
+    async def delete_old_windows(self) -> None:
+        """Deletes windows that are over every `PURGE_EVERY`: those of keys that are no longer used would stay for ever."""
         while True:
-            await asyncio.sleep(PURGED)
+            await asyncio.sleep(PURGE_EVERY)
             with contextlib.suppress(DatabaseFailure):
                 await self.database.system_fetch(PURGE, int(time.time()) // WINDOW - 1)

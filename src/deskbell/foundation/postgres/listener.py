@@ -25,7 +25,7 @@ Callback = Callable[[str], None]
 
 
 async def listen(url: str, channels: Mapping[str, Callback], connected: Callable[[], None]) -> None:
-    """Listens until it is cancelled. `connected` is called whenever there may have been notifications that nobody heard."""
+    """Listens until it is cancelled. `connected` is called whenever notifications may have been missed."""
     while True:
         try:
             connection = await asyncpg.connect(url, timeout=connections.CONNECT, command_timeout=connections.ANSWER)

@@ -1,4 +1,4 @@
-"""The connections of one worker. Leaner than asyncpg's own pool, which makes a task and a timer for each use and wants to reset."""
+"""The connections of one worker. Lighter than asyncpg's own pool, which makes a task and a timer for each use and resets connections."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from deskbell.foundation.postgres import connection as connections
 from deskbell.foundation.postgres.connection import Connection
 
 UNUSED = 300.0  # seconds after which a connection is closed
-TENDED = 60.0  # seconds between two looks for such
+CLOSE_EVERY = 60.0  # seconds between two looks for such
 
 
 class Pool:
-    """At most `size` connections, made when they are needed. The one used last is used first; whoever waits has a turn in order."""
+    """At most `size` connections, made when they are needed. The one used last is used first; tasks that wait get theirs in order."""
 
     def __init__(self, url: str, size: int) -> None:
         self.url, self.size = url, size
@@ -23,22 +23,22 @@ class Pool:
         self.waiting: deque[asyncio.Future[Connection | None]] = deque()
 
     async def take(self) -> Connection:
-        """A connection that nobody else uses. Raises TimeoutError when none becomes free within `CONNECT`."""
-        found = self.unused()
+        """A connection for the caller alone. Raises TimeoutError when none becomes free within `CONNECT`."""
+        found = self.take_unused()
         if found is None and self.places >= self.size:
-            found = await self.turn()
+            found = await self.wait_for_one()
         elif found is None:
             self.places += 1
         if found is None:
             try:
-                found = await Connection.opened(self.url)
+                found = await Connection.open(self.url)
             except BaseException:
-                self.leave()
+                self.free_place()
                 raise
         self.used.add(found)
         return found
 
-    def unused(self) -> Connection | None:
+    def take_unused(self) -> Connection | None:
         while self.free:
             found = self.free.pop()
             if not found.raw.is_closed():
@@ -46,7 +46,7 @@ class Pool:
             self.places -= 1
         return None
 
-    async def turn(self) -> Connection | None:
+    async def wait_for_one(self) -> Connection | None:
         """Waits for a connection, or for the place of one that is gone."""
         loop = asyncio.get_running_loop()
         waiter: asyncio.Future[Connection | None] = loop.create_future()
@@ -68,45 +68,45 @@ class Pool:
         self.pass_on(None if connection.raw.is_closed() else connection)
 
     def drop(self, connection: Connection) -> None:
-        """Ends a connection that is taken."""
+        """Closes a connection that is taken."""
         self.used.discard(connection)
         connection.drop()
-        self.leave()
+        self.free_place()
 
     def pass_on(self, connection: Connection | None) -> None:
         if connection is None:
-            self.leave()
-        elif waiter := self.next():
+            self.free_place()
+        elif waiter := self.next_waiter():
             waiter.set_result(connection)
         else:
             self.free.append(connection)
 
-    def leave(self) -> None:
-        """A place has become free."""
-        if waiter := self.next():
+    def free_place(self) -> None:
+        """Gives the place of a closed connection to the next task that waits."""
+        if waiter := self.next_waiter():
             waiter.set_result(None)
         else:
             self.places -= 1
 
-    def next(self) -> asyncio.Future[Connection | None] | None:
+    def next_waiter(self) -> asyncio.Future[Connection | None] | None:
         while self.waiting:
             waiter = self.waiting.popleft()
             if not waiter.done():
                 return waiter
         return None
 
-    async def tend(self) -> None:
-        """Closes now and then what nobody has used for a while."""
+    async def close_unused(self) -> None:
+        """Closes connections that have not been used for `UNUSED`."""
         while True:
-            await asyncio.sleep(TENDED)
+            await asyncio.sleep(CLOSE_EVERY)
             old = asyncio.get_running_loop().time() - UNUSED
             for connection in [each for each in self.free if each.since < old]:
                 self.free.remove(connection)
                 connection.drop()
-                self.leave()
+                self.free_place()
 
     async def close(self) -> None:
-        """Waits for a while until all are given back, then ends them."""
+        """Waits until all are given back, at most `CONNECT` seconds, then closes them."""
         loop = asyncio.get_running_loop()
         until = loop.time() + connections.CONNECT
         while self.used and loop.time() < until:  # noqa: ASYNC110  it ends by the clock too

@@ -13,7 +13,7 @@ from deskbell.foundation.postgres.session import reraise
 LOCK = 0x6465736B  # "desk", in the space of pg_advisory_lock
 RECORD = "CREATE TABLE migrations (number int PRIMARY KEY, name text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now())"
 CONNECT = 10.0  # seconds
-PATIENCE = 60.0  # seconds to wait for another node's migration
+GRACE = 60.0  # seconds to wait for another node's migration
 
 
 async def version(connection: Any) -> int:
@@ -31,7 +31,7 @@ async def prepare(url: str, *, migrate: bool) -> list[str]:
     try:
         connection = await asyncpg.connect(url, timeout=CONNECT)
         try:
-            return await brought_up(connection, migrate=migrate)
+            return await bring_up_to_date(connection, migrate=migrate)
         finally:
             await connection.close(timeout=CONNECT)
     except asyncpg.InsufficientPrivilegeError as error:
@@ -42,9 +42,9 @@ async def prepare(url: str, *, migrate: bool) -> list[str]:
         reraise(error)
 
 
-async def brought_up(connection: Any, *, migrate: bool) -> list[str]:
-    await connection.execute(f"SET lock_timeout = '{PATIENCE:.0f}s'")
-    await connection.execute("SELECT pg_advisory_lock($1)", LOCK, timeout=PATIENCE + CONNECT)
+async def bring_up_to_date(connection: Any, *, migrate: bool) -> list[str]:
+    await connection.execute(f"SET lock_timeout = '{GRACE:.0f}s'")
+    await connection.execute("SELECT pg_advisory_lock($1)", LOCK, timeout=GRACE + CONNECT)
     found = await version(connection)
     if found > latest():
         raise SchemaTooNew(found)

@@ -15,9 +15,9 @@ from deskbell.foundation.postgres.dialect import DIALECT
 T = TypeVar("T")
 
 MAX_OFFSET = 2**62
-HOLD = "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))"
+LOCK = "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))"
 
-#: What says that the database, not the statement, is at fault.
+#: Errors that are the database's fault and not the statement's.
 AWAY = (
     OSError,
     asyncio.TimeoutError,
@@ -38,12 +38,12 @@ AWAY = (
 
 #: Prepared statements fall when another node has migrated the schema.
 STALE = (asyncpg.InvalidCachedStatementError, asyncpg.OutdatedSchemaCacheError)
-#: What undid a transaction that may be run again.
+#: Errors that undid a transaction which may be run again.
 COLLISIONS = (asyncpg.SerializationError, asyncpg.DeadlockDetectedError, *STALE)
 
 
-#: What says that this connection is gone, and not the whole server silent. An InternalClientError is what asyncpg says between a
-#: server's last words on an idle connection and its end.
+#: Errors of a connection that is gone, where the server may be well. asyncpg raises InternalClientError between a server's last
+#: message on an idle connection and its end.
 GONE = (
     OSError,
     asyncpg.InterfaceError,
@@ -94,7 +94,7 @@ def of_server(error: Exception) -> bool:
 class PostgresSession:
     """Runs statements on one connection. `touched` holds the tables whose listeners it concerns.
 
-    A session that writes is one transaction, begun by its first statement and ended by whoever made it. One that reads has a
+    A session that writes is one transaction, begun by its first statement and ended by the caller. One that reads has a
     transaction per statement: at READ COMMITTED each statement sees its own moment anyway, and needs no COMMIT.
     """
 
@@ -103,7 +103,7 @@ class PostgresSession:
         self.opening = BEGINNING + opening if writes else opening
         self.writes = writes
         self.begun = False  # a transaction is open, or failed, on the connection
-        self.in_doubt = False  # a statement is under way, or nobody knows what became of it
+        self.in_doubt = False  # a statement is running, or its outcome is unknown
         self.touched: set[str] = set()
 
     async def fetch(self, statement: Bound[Any], part: str = "", extra: tuple[Any, ...] = ()) -> list[Any]:
@@ -151,7 +151,7 @@ class PostgresSession:
         return [], (await self.fetch(statement, "count"))[0][0]
 
     async def lock(self, name: str) -> None:
-        await self.send(self.connection.fetch, HOLD, (name,))
+        await self.send(self.connection.fetch, LOCK, (name,))
 
     async def run(self, statement: Bound[Any]) -> int:
         prepared = statement.prepared

@@ -1,8 +1,8 @@
-"""SQLite: inline reads, one writer thread with group commit, and the manners of several processes on one file.
+"""SQLite: inline reads, one writer thread with group commit, and how several processes share one file.
 
 Reads run in the event loop on one connection, long ones on a small thread pool. Writes queue for one thread, which puts all
 that wait into one transaction and answers after the one commit; what fails is undone alone. Other processes (the CLI) are short
-guests: they write in small transactions and raise the epoch, which tells this process that its caches are stale.
+visitors: they write in small transactions and raise the epoch, by which this process notices that its caches are stale.
 """
 
 from deskbell.foundation.migrations import MigrationNeeded

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import apsw
 
-from deskbell.foundation.db import Graphs, T, Work
+from deskbell.foundation.db import Graphs, T, UnitOfWork
 from deskbell.foundation.limits import Limits, MemoryLimits
 from deskbell.foundation.sqlite.files import connect
 from deskbell.foundation.sqlite.search import sync_search_index
@@ -36,11 +36,11 @@ class SqliteCommandDatabase:
     async def stop(self) -> None:
         self.session.connection.close()
 
-    async def read(self, work: Work[T], organization_id: str | None = None) -> T:
+    async def read(self, work: UnitOfWork[T], organization_id: str | None = None) -> T:
         with self.session.snapshot():
             return drive(work(self.session))
 
-    async def write(self, work: Work[T], organization_id: str | None = None) -> T:
+    async def write(self, work: UnitOfWork[T], organization_id: str | None = None) -> T:
         connection = self.session.connection
         connection.execute("BEGIN IMMEDIATE")
         try:

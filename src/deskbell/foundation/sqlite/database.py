@@ -12,7 +12,7 @@ from typing import Any
 
 import apsw
 
-from deskbell.foundation.db import DatabaseFailure, Graphs, NeedsThread, T, Work
+from deskbell.foundation.db import DatabaseFailure, Graphs, NeedsThread, T, UnitOfWork
 from deskbell.foundation.limits import Limits, MemoryLimits
 from deskbell.foundation.sqlite.files import connect
 from deskbell.foundation.sqlite.session import SqliteSession, Totals, drive, translated
@@ -45,7 +45,7 @@ class SqliteDatabase:
         self.checkpointer = threading.Thread(target=self.checkpoint, name="checkpoint", daemon=True)
         self.checkpointer.start()
 
-    async def read(self, work: Work[T], organization_id: str | None = None) -> T:
+    async def read(self, work: UnitOfWork[T], organization_id: str | None = None) -> T:
         self.reader.organization_id = organization_id
         try:
             return drive(work(self.reader))
@@ -54,7 +54,7 @@ class SqliteDatabase:
         except apsw.Error as error:
             raise translated(error) from error
 
-    async def read_long(self, work: Work[T], organization_id: str | None) -> T:
+    async def read_long(self, work: UnitOfWork[T], organization_id: str | None) -> T:
         """Reads on a thread; again if the search index had to be rebuilt."""
         loop = asyncio.get_running_loop()
         try:
@@ -65,7 +65,7 @@ class SqliteDatabase:
             await self.writer.rebuild_search_index()
         return await loop.run_in_executor(self.readers, self.read_on_thread, work, organization_id)
 
-    def read_on_thread(self, work: Work[T], organization_id: str | None) -> T:
+    def read_on_thread(self, work: UnitOfWork[T], organization_id: str | None) -> T:
         session = getattr(self.thread_sessions, "session", None)
         if session is None:
             connection = connect(self.path)
@@ -78,7 +78,7 @@ class SqliteDatabase:
         except apsw.Error as error:
             raise translated(error) from error
 
-    async def write(self, work: Work[T], organization_id: str | None = None) -> T:
+    async def write(self, work: UnitOfWork[T], organization_id: str | None = None) -> T:
         return await self.writer.submit(work, organization_id)
 
     def on_change(self, table: str, callback: Callable[[], None]) -> None:
@@ -100,7 +100,7 @@ class SqliteDatabase:
         self.watching = asyncio.create_task(self.watch())
 
     async def watch(self) -> None:
-        """Notices what other processes write; which tables nobody knows, so all listeners are notified."""
+        """Notices that another process has written. In which tables is unknown, so all listeners are notified."""
         seen = self.totals.generation
         log = FileWatch(self.path + "-wal")
         while True:

@@ -1,4 +1,4 @@
-"""Statements on one connection: how they are worded for SQLite, run, counted, and how its errors are ours."""
+"""Statements on one connection: rendered for SQLite, run and counted, and its errors translated to ours."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def database_size(element: DatabaseSize, compiler: SQLCompiler, **options: Any) 
 
 
 def drive(coroutine: Coroutine[Any, Any, T]) -> T:
-    """Runs a coroutine that never suspends. One that does is stopped at the very await, and says so."""
+    """Runs a coroutine that never suspends. One that does is stopped at that await with AwaitInTransaction."""
     try:
         coroutine.send(None)
     except StopIteration as done:
@@ -69,10 +69,10 @@ def drive(coroutine: Coroutine[Any, Any, T]) -> T:
     try:
         coroutine.throw(AwaitInTransaction(f"{name} awaited something other than ctx.db"))
     except StopIteration:
-        raise AwaitInTransaction(f"{name} swallowed ForeignAwait") from None
+        raise AwaitInTransaction(f"{name} swallowed AwaitInTransaction") from None
     finally:
         coroutine.close()
-    raise AwaitInTransaction(f"{name} went on after ForeignAwait")
+    raise AwaitInTransaction(f"{name} continued after AwaitInTransaction")
 
 
 def translated(error: apsw.Error) -> Exception:
@@ -90,7 +90,7 @@ def translated(error: apsw.Error) -> Exception:
 
 
 class Totals:
-    """How many rows each list has, kept while its table is unchanged for that organization. Shared by all threads."""
+    """How many rows each list has, cached while its table is unchanged for that organization. Shared by all threads."""
 
     def __init__(self) -> None:
         self.known: dict[Any, tuple[Any, int]] = {}
@@ -99,7 +99,7 @@ class Totals:
         self.in_flight: set[tuple[str, str | None]] = set()
 
     def version(self, table: str, organization_id: str | None) -> Any:
-        """What an answer is valid for; None while a commit that may change it is under way."""
+        """What an answer is valid for; None during a commit that may change it."""
         place = (table, organization_id)
         if place in self.in_flight or (table, None) in self.in_flight:
             return None
@@ -114,7 +114,7 @@ class Totals:
     def keep(self, key: Any, version: Any, total: int) -> None:
         if len(self.known) > 10_000:
             self.known.clear()
-        if sum(len(str(value)) for value in key[1]) > 1000:  # somebody's long search is not worth the memory
+        if sum(len(str(value)) for value in key[1]) > 1000:  # a long search is not worth the memory
             return
         self.known[key] = (version, total)
 
@@ -170,7 +170,7 @@ class SqliteSession:
         return self.connection.changes()
 
     async def lock(self, name: str) -> None:
-        """Nothing to wait for: whoever writes is alone."""
+        """Nothing to wait for: there is only one writer."""
 
     async def page(
         self, statement: Bound[T], page: int, limit: int, *, offset: int = 0, long: bool = False
@@ -224,7 +224,7 @@ class SqliteSession:
             self.connection.execute("COMMIT")
 
     def foreign_writes(self) -> bool:
-        """Whether another process has written since this connection last looked; drops what was cached if so."""
+        """Whether another process has written since this connection last looked; empties the caches if so."""
         version = self.connection.data_version()
         if version == self.data_version:
             return False

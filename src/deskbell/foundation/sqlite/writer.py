@@ -11,7 +11,7 @@ from typing import Any
 
 import apsw
 
-from deskbell.foundation.db import DatabaseFailure, Session, T, Work
+from deskbell.foundation.db import DatabaseFailure, Session, T, UnitOfWork
 from deskbell.foundation.sqlite.files import connect
 from deskbell.foundation.sqlite.search import SEARCHED, pending_rows, rebuild, sync_search_index
 from deskbell.foundation.sqlite.session import SqliteSession, Totals, drive
@@ -26,7 +26,7 @@ class Unit:
 
     __slots__ = ("error", "future", "organization_id", "value", "work")
 
-    def __init__(self, work: Work[Any], organization_id: str | None, future: asyncio.Future[Any]) -> None:
+    def __init__(self, work: UnitOfWork[Any], organization_id: str | None, future: asyncio.Future[Any]) -> None:
         self.work = work
         self.organization_id = organization_id
         self.future = future
@@ -69,7 +69,7 @@ class Writer:
         self.thread = threading.Thread(target=self.main, name="writer", daemon=True)
         self.thread.start()
 
-    def submit(self, work: Work[T], organization_id: str | None) -> asyncio.Future[T]:
+    def submit(self, work: UnitOfWork[T], organization_id: str | None) -> asyncio.Future[T]:
         unit = Unit(work, organization_id, self.loop.create_future())
         self.queue.put(unit)
         return unit.future
