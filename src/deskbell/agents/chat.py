@@ -93,6 +93,7 @@ async def events(external: ExternalContext, message: ChatMessage) -> AsyncGenera
     service = external.service(ChatService)
     start = await external.read(lambda ctx: start_turn(ctx, message, service.history_tokens))
     conversation = (external.organization_id, start.conversation_id)
+    # This refuses a second message before the model is asked. A turn in another process is noticed when one of the two is saved.
     if conversation in service.busy:
         raise Problem("conversation_busy", BUSY)
     service.busy.add(conversation)
@@ -117,7 +118,7 @@ async def run_turn(
         async with aclosing(stream_reply(service.models, agent, request, citations)) as pieces:
             async for piece in pieces:
                 if isinstance(piece, ModelUsage):
-                    used = piece
+                    used = piece  # always comes, and last: `stream_reply` raises otherwise
                 else:
                     text.append(piece)
                     yield Delta(piece)

@@ -96,6 +96,7 @@ async def add_conversation(ctx: Context, start: TurnStart, turn: CompletedTurn) 
 async def extend_conversation(ctx: Context, start: TurnStart, turn: CompletedTurn) -> int:
     """Adds a turn to the conversation's totals. Returns the position of the user's message."""
     used = (turn.usage.input_tokens, turn.usage.output_tokens, nanos(turn.usage))
+    # Optimistic locking: the update finds no row if the number of messages has changed since the turn began.
     if not await ctx.db.run(store.add_turn(ctx.organization_id, start.conversation_id, start.messages, *used, ctx.now)):
         await conversation_row(ctx, start.conversation_id)
         raise Problem("conversation_busy", BUSY)

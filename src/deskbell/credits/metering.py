@@ -66,11 +66,11 @@ async def record_count(session: Session, organization_id: str, activity: Activit
     await operations.record(await job_context(session, organization_id, "usage"), activity=activity, count=count)
 
 
-async def require_credit(outside: ExternalContext) -> None:
+async def require_credit(external: ExternalContext) -> None:
     """Raises `payment_required` if the wallet is empty or the organization's budget is used up."""
-    await outside.read(operations.require_credit)
+    await external.read(operations.require_credit)
 
 
-def count(outside: ExternalContext, activity: Activity) -> None:
+def count(external: ExternalContext, activity: Activity) -> None:
     """Counts one piece of work that succeeded."""
-    outside.service(Meter).count(outside.organization_id, activity)
+    external.service(Meter).count(external.organization_id, activity)

@@ -78,6 +78,7 @@ async def record(
     charge = rules.charge(activity, count, input_tokens + output_tokens, provider_cost)
     key = (ctx.organization_id, ctx.now[:10], agent_id or NO_ID, activity)
     amounts = (count, input_tokens, output_tokens, provider_cost, charge)
+    # Nearly always the row of the day exists.
     if not await ctx.db.run(store.add_usage(*key, *amounts)):
         names = [column.name for column in store.usage_days.columns]
         await ctx.db.run(insert(store.usage_days, dict(zip(names, (*key, *amounts), strict=True))))

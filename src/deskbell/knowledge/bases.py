@@ -1,4 +1,4 @@
-"""Knowledge bases: created, listed, deleted; and which embedder's vectors they are searched by."""
+"""Knowledge bases: created, listed, deleted."""
 
 from __future__ import annotations
 
@@ -9,8 +9,6 @@ from deskbell.foundation.ids import PublicId, public_id
 from deskbell.foundation.pagination import Pagination, Window
 from deskbell.identity.access.membership import forget_resource
 from deskbell.knowledge import jobs, rules, store
-from deskbell.knowledge.embedders import store as embedder_store
-from deskbell.knowledge.index import store as chunk_store
 from deskbell.knowledge.model import BaseState, KnowledgeBase, KnowledgeBases, NewKnowledgeBase
 
 
@@ -64,13 +62,3 @@ async def names_of_bases(ctx: Context, ids: list[str]) -> dict[str, str]:
         if (state := await ctx.db.one(store.base_state(ctx.organization_id, id))) is not None:
             names[id] = state.name
     return names
-
-
-async def switch_embedder(ctx: Context, id: str, embedder: str) -> None:
-    """Searches a knowledge base by this embedder's vectors from now on, and deletes those of others."""
-    await ctx.db.run(embedder_store.set_embedder(ctx.organization_id, id, embedder, replace=True))
-    await ctx.db.run(store.increment_version(ctx.organization_id, id))
-    await jobs.queue_calibration(ctx, id)
-    for document in await ctx.db.all(store.live_documents(ctx.organization_id, id)):
-        revision = (id, document.id, document.live_revision)
-        await ctx.db.run(chunk_store.delete_other_vectors(ctx.organization_id, *revision, embedder))

@@ -17,19 +17,19 @@ from deskbell.knowledge.retrieval.service import SearchService
 from deskbell.knowledge.uploads import add_document
 
 
-async def search(outside: ExternalContext, query: SearchQuery) -> SearchAnswer:
+async def search(external: ExternalContext, query: SearchQuery) -> SearchAnswer:
     """Search a knowledge base by meaning and by keywords. Scores go from 0 to 1; the best results come first, whatever their score.
 
     `explain` adds to each result how it was ranked, and why a chat would leave it out.
     """
-    await metering.require_credit(outside)
-    service = outside.service(SearchService)
-    passages = await search_one(service, outside.organization_id, query.kb_id, query.query, query.top_k)
+    await metering.require_credit(external)
+    service = external.service(SearchService)
+    passages = await search_one(service, external.organization_id, query.kb_id, query.query, query.top_k)
     if passages is None:
         raise rules.no_base()
-    metering.count(outside, "search")
+    metering.count(external, "search")
     results = [result_of(position, each, with_ranks=query.explain) for position, each in enumerate(passages)]
-    return SearchAnswer(results, await next_questions(service, outside.organization_id, query.query, passages))
+    return SearchAnswer(results, await next_questions(service, external.organization_id, query.query, passages))
 
 
 OPERATIONS = [

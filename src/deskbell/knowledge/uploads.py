@@ -27,42 +27,42 @@ class Uploads:
         self.max_bytes = max_bytes
 
 
-async def add_document(outside: ExternalContext, id: PublicId) -> Document:
+async def add_document(external: ExternalContext, id: PublicId) -> Document:
     """Add a document: a file as the field `file` of multipart/form-data, or JSON with `url`, with `feed_url`, or with `title` and `text`.
 
     It is indexed in the background; get it until its `status` is `ready` or `failed`. A document of the same file name, address or
     title is replaced: searches see the old content until the new one is ready.
     """
-    body = outside.body
+    body = external.body
     assert body is not None
-    await metering.require_credit(outside)
+    await metering.require_credit(external)
     media_type = body.media_type.partition(";")[0].strip().lower()
     if media_type == "multipart/form-data":
-        draft = await draft_of_form(outside, id, body)
+        draft = await draft_of_form(external, id, body)
     elif media_type in ("", "application/json"):
-        draft = await draft_of_json(outside, id, body)
+        draft = await draft_of_json(external, id, body)
     else:
         raise Problem("validation_error", "`Content-Type` must be multipart/form-data or application/json", status=415)
-    return await outside.write(lambda ctx: documents.put_document(ctx, id, draft))
+    return await external.write(lambda ctx: documents.put_document(ctx, id, draft))
 
 
-async def draft_of_json(outside: ExternalContext, base_id: str, body: RequestBody) -> DocumentDraft:
+async def draft_of_json(external: ExternalContext, base_id: str, body: RequestBody) -> DocumentDraft:
     draft, text = rules.draft_of(_read(await read_whole(body, MAX_BODY)))
     if text is not None:
-        await outside.read(lambda ctx: bases.state_of_base(ctx, base_id))
-        draft.upload_id = await store_upload(outside, parts_of_text(text))
+        await external.read(lambda ctx: bases.state_of_base(ctx, base_id))
+        draft.upload_id = await store_upload(external, parts_of_text(text))
     return draft
 
 
-async def draft_of_form(outside: ExternalContext, base_id: str, body: RequestBody) -> DocumentDraft:
+async def draft_of_form(external: ExternalContext, base_id: str, body: RequestBody) -> DocumentDraft:
     """The file of a form, which is stored."""
     from starlette.datastructures import Headers, UploadFile
     from starlette.formparsers import MultiPartException, MultiPartParser
 
-    max_bytes = outside.service(Uploads).max_bytes
+    max_bytes = external.service(Uploads).max_bytes
     if body.length > max_bytes + FRAME:
         raise too_large("The file", max_bytes)
-    await outside.read(lambda ctx: bases.state_of_base(ctx, base_id))
+    await external.read(lambda ctx: bases.state_of_base(ctx, base_id))
     headers = Headers({"content-type": body.media_type})
     chunks = receive(body, max_bytes + FRAME, too_large("The file", max_bytes))
     try:
@@ -80,17 +80,17 @@ async def draft_of_form(outside: ExternalContext, base_id: str, body: RequestBod
         if not file.size:
             raise invalid("file", "is empty")
         name, media_type = rules.file_name(file.filename or ""), rules.media_type(file.content_type)
-        upload_id = await store_upload(outside, parts_of_file(file))
+        upload_id = await store_upload(external, parts_of_file(file))
         return DocumentDraft("file", name, media_type=media_type, upload_id=upload_id, bytes=file.size)
     finally:
         await form.close()
 
 
-async def store_upload(outside: ExternalContext, parts: AsyncGenerator[bytes]) -> str:
+async def store_upload(external: ExternalContext, parts: AsyncGenerator[bytes]) -> str:
     """Stores the parts of an upload, each in a transaction of its own, and returns its id."""
     upload_id, number = new_id(), 0
     async for part in parts:
-        await outside.write(partial(store_part, upload_id=upload_id, part=number, data=part))
+        await external.write(partial(store_part, upload_id=upload_id, part=number, data=part))
         number += 1
     return upload_id
 

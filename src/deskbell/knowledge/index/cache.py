@@ -164,7 +164,7 @@ class IndexCache:
             else "its index is not stored on disk yet"
         )
         log.warning(
-            "knowledge base %s has %d chunks, more than DESKBELL_LARGE_BASE_CHUNKS, and is held in memory: %s; see `deskbell doctor`",
+            "knowledge base %s has %d chunks, more than DESKBELL_LARGE_BASE_CHUNKS, and is in memory: %s; see `deskbell doctor`",
             base.id,
             chunks,
             why,

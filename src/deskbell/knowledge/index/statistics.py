@@ -19,7 +19,7 @@ NEAR = 8  # candidates of each part for the correction of a word
 
 
 class IndexPart(Protocol):
-    """Chunks by row. A part never changes; which of its rows are still alive is kept beside it."""
+    """Chunks by row. A part never changes; which of its rows are still alive is stored separately."""
 
     def __len__(self) -> int: ...
 

@@ -7,10 +7,11 @@ from secrets import token_hex
 
 from deskbell.core.context import Context, job_context
 from deskbell.foundation.db import Session, insert
-from deskbell.knowledge import bases, jobs, store
+from deskbell.knowledge import jobs, store
 from deskbell.knowledge.index import store as chunk_store
 from deskbell.knowledge.index.disk import store as disk_store
 from deskbell.knowledge.index.disk.model import ChunkVector, Graph, LargeBase
+from deskbell.knowledge.index.embedder_switch import switch_embedder
 from deskbell.knowledge.index.model import ChunkRow
 from deskbell.knowledge.model import BaseState, LiveDocument
 
@@ -119,7 +120,7 @@ async def finish_build(
             await jobs.queue_index_build(ctx, base_id)
         return
     if next_embedder is not None:
-        await bases.switch_embedder(ctx, base_id, next_embedder)
+        await switch_embedder(ctx, base_id, next_embedder)
         await ctx.db.run(disk_store.set_adopted(ctx.organization_id, base_id, next_embedder, True))
     changed = next_embedder is not None or await live_documents(ctx, base_id) != live
     if changed or await next_embedder_of(ctx, base_id) is not None:
@@ -146,7 +147,7 @@ async def base_embedded(ctx: Context, *, base_id: str, embedder: str, builds_ind
             await ctx.db.run(disk_store.set_adopted(ctx.organization_id, base_id, each.embedder, adopted))
         await jobs.queue_index_build(ctx, base_id)
     else:
-        await bases.switch_embedder(ctx, base_id, embedder)
+        await switch_embedder(ctx, base_id, embedder)
         if builds_index:
             await jobs.queue_index_build(ctx, base_id)
 
