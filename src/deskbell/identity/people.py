@@ -65,6 +65,8 @@ async def update_person(ctx: Context, id: str, changes: PersonChanges) -> Person
     await lock_team(ctx)
     person = await get_person(ctx, id)
     given = {name: value for name, value in msgspec.structs.asdict(changes).items() if value is not UNSET}
+    if "name" in given:
+        rules.not_blank("name", given["name"])
     if given.get("phone") is not None:
         given["phone"] = e164(given["phone"], ctx.country)
     if "notify" in given:

@@ -15,6 +15,7 @@ from deskbell.identity.access import store
 from deskbell.identity.access.membership import drop_grants, get_group, touch_group, whole_group
 from deskbell.identity.access.model import Group, GroupChanges, GroupFilter, NewGroup
 from deskbell.identity.lookups import get_person, lock_team
+from deskbell.organizations import rules
 
 
 async def list_groups(ctx: Context, filter: GroupFilter) -> Page[Group]:
@@ -27,7 +28,7 @@ async def create_group(ctx: Context, new: NewGroup) -> Group:
     """Make a group of people of the team. Each may be in any number of groups."""
     await lock_team(ctx)
     id, moment = new_id(), ctx.now
-    row = {"organization_id": ctx.organization_id, "id": id, "name": new.name}
+    row = {"organization_id": ctx.organization_id, "id": id, "name": rules.not_blank("name", new.name)}
     await ctx.db.run(insert(store.person_groups, {**row, "created_at": moment, "updated_at": moment}))
     await set_members(ctx, id, new.person_ids)
     group = await get_group(ctx, id)
@@ -42,7 +43,9 @@ async def update_group(ctx: Context, id: str, changes: GroupChanges) -> Group:
     if changes.person_ids is not UNSET:
         await ctx.db.run(store.drop_members(ctx.organization_id, id))
         await set_members(ctx, id, changes.person_ids)
-    return await touch_group(ctx, before, {} if changes.name is UNSET else {"name": changes.name})
+    return await touch_group(
+        ctx, before, {} if changes.name is UNSET else {"name": rules.not_blank("name", changes.name)}
+    )
 
 
 async def delete_group(ctx: Context, id: str) -> Group:
