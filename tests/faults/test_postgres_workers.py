@@ -27,6 +27,7 @@ from tests.faults.process import request
 from tests.faults.test_crowds import crowd, in_progress
 from tests.faults.workers import Load, Workers, behind, unharmed, workers
 from tests.postgres import ask, fresh_database, stored
+from tests.team import colleague
 
 FOUR = 4
 
@@ -82,11 +83,15 @@ def test_parallel_changes_of_different_fields_all_stay(alice: Api) -> None:
         assert [found[name] for change in changes for name in change] == [v for each in changes for v in each.values()]
 
 
-def test_a_revoked_key_is_dead_on_every_worker_within_a_second(alice: Api, server: Workers) -> None:
-    revoked = server.api(alice.organization_id)
+@pytest.mark.parametrize("ending", ["revoked", "person removed"])
+def test_an_ended_key_is_dead_on_every_worker_within_a_second(alice: Api, server: Workers, ending: str) -> None:
+    revoked = colleague(alice, "member")
     assert {status for status, _ in everywhere(server, revoked, 8, each=1)} == {200}
     with server.each() as taken:
-        alice.do(lambda ctx: api_keys.revoke_key(ctx, revoked.key_id))
+        if ending == "revoked":
+            alice.do(lambda ctx: api_keys.revoke_key(ctx, revoked.key_id))
+        else:
+            assert alice.delete(f"/people/{revoked.person_id}").status_code == 200
         moment = time.monotonic()
         last_pass = moment
         while time.monotonic() < moment + 1.5:
