@@ -33,7 +33,7 @@ CATALOGUE: Final[dict[str, Entry]] = {
     "insufficient_scope": Entry(
         403,
         False,
-        "The key is valid but may not call this operation: it lacks the scope, the role of its person does not allow it, or its application's type does not.",
+        "The key is valid but may not call this operation: it lacks the scope, or its person's role or its application's type does not allow it.",
         "Use a key that has the scope, or add it (`deskbell key update`). Under `/v1` the application's type decides.",
     ),
     "session_mismatch": Entry(
