@@ -1,4 +1,4 @@
-"""The table of contents: every slice, and the application that they make."""
+"""The table of contents: every slice, and the application built from them."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ EVERY_OPERATION = [operation for each in SLICES for operation in each.operations
 OPERATIONS: list[Operation] = [each for each in EVERY_OPERATION if each.api is CRM]
 AGENT_OPERATIONS: list[Operation] = [each for each in EVERY_OPERATION if each.api is AGENT]
 
-#: Every kind of job that this version can do.
+#: Every kind of job that this version has a handler for.
 JOB_KINDS = frozenset(kind for each in SLICES for jobs in each.jobs for kind in jobs.kinds) | {
     job.name for each in SLICES for job in each.recurring
 }
@@ -64,19 +64,19 @@ class Deskbell(Process):
 
 
 class WorkerProcess(Deskbell):
-    """The application of one of several processes: it ends when the process that supervises it is gone, for whatever reason."""
+    """The application in one of several worker processes. It stops when its supervising process has ended, for any reason."""
 
     async def start(self) -> None:
         await super().start()
-        self.background.append(asyncio.create_task(self.follow_parent(os.getppid())))
+        self.background.append(asyncio.create_task(self.watch_parent(os.getppid())))
 
-    async def follow_parent(self, parent: int) -> None:
-        while os.getppid() == parent:  # noqa: ASYNC110  nothing notifies a child that its parent is gone
+    async def watch_parent(self, parent: int) -> None:
+        while os.getppid() == parent:  # noqa: ASYNC110  a child is not notified when its parent ends
             await asyncio.sleep(1)
-        log.warning("the supervising process is gone; this worker stops too")
+        log.warning("the supervising process has ended; this worker stops too")
         signal.raise_signal(signal.SIGTERM)
 
 
 def create() -> Deskbell:
-    """The application of a worker process, which finds its settings in the environment."""
+    """The application of a worker process, which loads its settings from the environment."""
     return WorkerProcess(settings.load())

@@ -1,6 +1,6 @@
-"""The error catalogue: every code that a client can meet, what it means and how to fix it. One row per code; nothing else defines an error.
+"""The error catalogue: every error code that clients can receive, what it means and how to fix it. One row per code; no other code exists.
 
-Its words name no figures, which are settings or differ by operation: the message that goes with an error has the one that applies.
+Its texts contain no figures, because limits are settings or differ by operation. The message of an error has the figure that applies.
 """
 
 from __future__ import annotations
@@ -167,10 +167,10 @@ CATALOGUE: Final[dict[str, Entry]] = {
 
 
 class Problem(Exception):
-    """A refusal or failure that the caller learns of. Raised where it is noticed; each surface puts it into its own form.
+    """A refusal or failure that is reported to the caller. Raised where it is detected; each surface renders it in its own form.
 
-    `message` is safe to show: it never holds a cause, a key or another organization's data. `status` overrides the catalogue's
-    where one code is answered with two statuses (an unsupported media type is a validation error with 415).
+    `message` is shown to clients: it never contains a cause, a key or another organization's data. `status` overrides the
+    catalogue's status for a code with two statuses (an unsupported media type is a validation error with 415).
     """
 
     def __init__(self, code: str, message: str | None = None, *, status: int | None = None) -> None:
@@ -183,7 +183,7 @@ class Problem(Exception):
 
 
 class Refusal(Problem):
-    """A refusal whose record stays: what was written in the transaction before it was raised is committed, such as why a text was blocked."""
+    """A Problem that does not roll back: what the transaction wrote before it is committed, such as why a text was blocked."""
 
 
 def too_large(what: str, limit: int) -> Problem:
@@ -191,6 +191,6 @@ def too_large(what: str, limit: int) -> Problem:
     return Problem("payload_too_large", f"{what} is larger than {limit / 2**20:g} MiB")
 
 
-def invalid(field: str, complaint: str) -> Problem:
+def invalid(field: str, message: str) -> Problem:
     """A `validation_error` that names its field: "`email` must be an e-mail address"."""
-    return Problem("validation_error", f"`{field}` {complaint}")
+    return Problem("validation_error", f"`{field}` {message}")

@@ -89,7 +89,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def load(environment: Mapping[str, str] = os.environ) -> Settings:
-    """The settings of this process. A value that cannot be read names its variable."""
+    """The settings of this process. Exits with the variable's name if a value is not valid."""
     values: dict[str, str] = {}
     for field in msgspec.structs.fields(Settings):
         if text := environment.get(f"DESKBELL_{field.name.upper()}"):
@@ -97,11 +97,11 @@ def load(environment: Mapping[str, str] = os.environ) -> Settings:
     try:
         return msgspec.convert(values, Settings, strict=False)
     except msgspec.ValidationError as error:
-        complaint, _, place = str(error).partition(" - at `$.")
-        raise SystemExit(f"DESKBELL_{place.rstrip('`').upper()} is not valid: {complaint}") from None
+        message, _, path = str(error).partition(" - at `$.")
+        raise SystemExit(f"DESKBELL_{path.rstrip('`').upper()} is not valid: {message}") from None
 
 
 def pass_on(settings: Settings) -> None:
-    """Puts settings into the environment, for worker processes that load them again."""
+    """Writes the settings to the environment of the worker processes, which load them again."""
     for name, value in msgspec.structs.asdict(settings).items():
         os.environ[f"DESKBELL_{name.upper()}"] = str(value).lower() if isinstance(value, bool) else str(value)

@@ -14,7 +14,7 @@ from deskbell.conversations import sending
 from deskbell.conversations.carriers import base, simulator
 from deskbell.conversations.sender import Sender
 from deskbell.core.context import operator_context
-from deskbell.core.jobs import handled
+from deskbell.core.jobs import worker_handler
 from deskbell.foundation import jobs, sqlite
 from deskbell.foundation.db import Session
 from deskbell.foundation.ids import new_id
@@ -100,7 +100,9 @@ async def serve(database: sqlite.SqliteDatabase, carrier: base.Carrier, done: Ca
     """One life of a process: it starts, works until `done`, and ends."""
     await database.write(jobs.release)
     sender = Sender(carrier)
-    worker = Worker(database, {sending.SEND: handled(sender.send), simulator.REPORT: handled(sender.report)})
+    worker = Worker(
+        database, {sending.SEND: worker_handler(sender.send), simulator.REPORT: worker_handler(sender.report)}
+    )
     running = asyncio.create_task(worker.run())
     await asyncio.to_thread(eventually, done)
     await worker.stop(1)

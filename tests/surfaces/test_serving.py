@@ -19,7 +19,7 @@ import httpx2
 import pytest
 
 from deskbell.foundation import migrations, sqlite
-from deskbell.foundation.migrations import Step
+from deskbell.foundation.migrations import Migration
 from tests.commands import Command
 from tests.desk import PATIENCE, eventually
 from tests.surfaces.test_cli import Desk
@@ -305,8 +305,8 @@ def test_two_restores_in_a_row_keep_both_replaced_files(desk: Desk, tmp_path: Pa
 def test_a_failing_upgrade_leaves_the_file_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = str(tmp_path / "deskbell.db")
     sqlite.prepare(path, migrate=True)
-    good = Step(8001, "extra", "create table extra (a text);\n")
-    bad = Step(8002, "bad", "create table half (a text);\ninsert into nowhere values (1);\n")
+    good = Migration(8001, "extra", "create table extra (a text);\n")
+    bad = Migration(8002, "bad", "create table half (a text);\ninsert into nowhere values (1);\n")
     steps = [*migrations.steps(), good, bad]
     monkeypatch.setattr("deskbell.foundation.sqlite.files.steps", lambda: steps)
     monkeypatch.setattr("deskbell.foundation.sqlite.files.latest", lambda: 8002)

@@ -11,7 +11,7 @@ from deskbell.core.context import Context
 from deskbell.core.earlier_versions import PRESENT, Version, earlier_version, is_past
 from deskbell.core.events import record
 from deskbell.core.operation import Operation
-from deskbell.core.slice import Person
+from deskbell.core.slice import DataSubject
 from deskbell.core.tools.declaration import Tool
 from deskbell.errors import Problem
 from deskbell.foundation.db import insert, update
@@ -115,9 +115,9 @@ async def cancel_appointment(ctx: Context, id: str) -> Appointment:
     return cancelled
 
 
-async def erase_lead(ctx: Context, person: Person) -> None:
+async def erase_lead(ctx: Context, subject: DataSubject) -> None:
     """Takes what people wrote out of a lead's appointments, for good; the times stay."""
-    await ctx.db.run(store.erase_words(ctx.organization_id, person.lead_id))
+    await ctx.db.run(store.erase_words(ctx.organization_id, subject.lead_id))
 
 
 LIST_APPOINTMENTS = Tool(

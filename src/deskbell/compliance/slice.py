@@ -3,12 +3,12 @@
 from deskbell.compliance import store
 from deskbell.compliance.suppressions import erase_number
 from deskbell.core.context import Context
-from deskbell.core.slice import Person, Slice
+from deskbell.core.slice import DataSubject, Slice
 
 
-async def erase(ctx: Context, person: Person) -> None:
+async def erase(ctx: Context, subject: DataSubject) -> None:
     """Leaves of each number only the hash that an opt-out needs."""
-    for number in sorted(person.numbers):
+    for number in sorted(subject.numbers):
         await erase_number(ctx, number)
 
 

@@ -8,7 +8,7 @@ from deskbell.conversations.model import Message, MessageFilter, NewMessage, Thr
 from deskbell.conversations.sending import SEND, queue_text, set_status
 from deskbell.core.context import Context, operator_context
 from deskbell.core.operation import Operation
-from deskbell.core.slice import Person
+from deskbell.core.slice import DataSubject
 from deskbell.core.tools.declaration import Tool
 from deskbell.errors import Problem
 from deskbell.foundation import jobs
@@ -53,11 +53,11 @@ async def numbers_of_lead(ctx: Context, lead_id: str) -> list[str]:
     return await ctx.db.all(store.phones_of(ctx.organization_id, lead_id))
 
 
-async def erase_lead(ctx: Context, person: Person) -> None:
+async def erase_lead(ctx: Context, subject: DataSubject) -> None:
     """Deletes a lead's thread and messages for good, and what the simulated carrier keeps of them."""
-    await ctx.db.run(store.erase_messages(ctx.organization_id, person.lead_id))
-    await ctx.db.run(store.erase_thread(ctx.organization_id, person.lead_id))
-    for number in sorted(person.numbers):
+    await ctx.db.run(store.erase_messages(ctx.organization_id, subject.lead_id))
+    await ctx.db.run(store.erase_thread(ctx.organization_id, subject.lead_id))
+    for number in sorted(subject.numbers):
         await ctx.db.run(simulator.erase_recipient(ctx.organization_id, number))
 
 

@@ -1,4 +1,4 @@
-"""The HTTP APIs, one row each: prefix, dialect, how bodies are read, and what a request counts as. Another API is another row."""
+"""The HTTP APIs, one row each: prefix, dialect, body decoder and rate-limit buckets. To add an API, add a row."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ _encode = msgspec.json.Encoder().encode
 
 
 def phrase(status: int) -> str:
-    """A status in words; 413 has other ones in each version of Python."""
+    """The reason phrase of a status. That of 413 differs between versions of Python."""
     return "Payload Too Large" if status == 413 else HTTPStatus(status).phrase
 
 
 class Dialect(Protocol):
-    """How one API words what operations answer, success and errors."""
+    """How one API renders results and errors."""
 
     challenge: bytes
 
     @staticmethod
-    def exhausted(bucket: Bucket, limit: int) -> Problem: ...
+    def rate_limited(bucket: Bucket, limit: int) -> Problem: ...
 
     @staticmethod
     def render(result: Any) -> bytes: ...
@@ -46,10 +46,10 @@ class Dialect(Protocol):
 
 
 class Api(NamedTuple):
-    """One API. `decoder` makes the reader of a command's body; `buckets` are what a read and a write count as.
+    """One API. `decoder` builds the decoder of a command type; `buckets` are the rate-limit buckets of reads and of writes.
 
-    `reads_per_minute` and `writes_per_minute` are the limits that a request without a valid key is told. Who may call is decided
-    by the authenticator that the application gives to the row of this name.
+    `reads_per_minute` and `writes_per_minute` are the limits in the headers of a request without a valid key. Who may call is
+    decided by the authenticator that the application assigns to the API of this name.
     """
 
     name: str
@@ -68,13 +68,13 @@ class Api(NamedTuple):
         return path == self.prefix or path.startswith(self.prefix + "/")
 
 
-class Crm:
+class CrmDialect:
     """`/api/v1`: `{"data"}`, `{"data","meta"}`, `{"error":{"code","message","retryable"}}`, snake_case, whole seconds."""
 
     challenge: bytes = b'Bearer realm="brightly"'
 
     @staticmethod
-    def exhausted(bucket: Bucket, limit: int) -> Problem:
+    def rate_limited(bucket: Bucket, limit: int) -> Problem:
         return Problem("rate_limit_exceeded", f"API {bucket} rate limit exceeded ({limit}/min). Try again shortly.")
 
     @staticmethod
@@ -99,13 +99,13 @@ class Crm:
         return Problem("query_failed" if reads else "create_failed")
 
 
-class Agent:
+class AgentDialect:
     """`/v1`: bare objects and `{"error","message","timestamp"}` with the reason phrase, camelCase, milliseconds."""
 
     challenge: bytes = b"Bearer"
 
     @staticmethod
-    def exhausted(bucket: Bucket, limit: int) -> Problem:
+    def rate_limited(bucket: Bucket, limit: int) -> Problem:
         return Problem("rate_limit_exceeded", f"Rate limit exceeded ({limit}/min). Try again shortly.")
 
     @staticmethod
@@ -126,8 +126,8 @@ class Agent:
         return Problem("query_failed", "The service is temporarily unavailable", status=503)
 
 
-CRM = Api("crm", "/api/v1", Crm(), json.decoder, ("read", "write"), 60, 30)
-AGENT = Api("agent", "/v1", Agent(), partial(json.decoder, missing_first=True), ("any", "any"), 60, 60)
+CRM = Api("crm", "/api/v1", CrmDialect(), json.decoder, ("read", "write"), 60, 30)
+AGENT = Api("agent", "/v1", AgentDialect(), partial(json.decoder, missing_first=True), ("any", "any"), 60, 60)
 APIS = (CRM, AGENT)
 
 

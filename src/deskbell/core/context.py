@@ -1,4 +1,4 @@
-"""What handlers work with: a transaction and who acts in it (`Context`), or the means to make transactions (`ExternalContext`)."""
+"""What handlers receive: one transaction with its principal (`Context`), or the means to start transactions (`ExternalContext`)."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from deskbell.foundation.db import Database, Session, query
 
 T = TypeVar("T")
 
-#: By what way somebody acts: the APIs, the dashboard, texts, the website's chat, public pages, the command line, jobs.
+#: Where an action came in: an API, the dashboard, a text, the website's chat, a public page, the command line, a job.
 Channel = Literal["api", "mcp", "web", "sms", "widget", "page", "cli", "calendar", "import", "system"]
 
 _organizations = table("organizations", column("id"), column("country"), column("clock_offset"))
 
 
 class Context:
-    """What a handler works with: the database, who acts for which organization, by what channel, and in which request.
+    """What a handler receives: the database session, the principal, the channel and the request's id.
 
-    Business time is `now`, the organization's own clock; nobody asks the process for it.
+    Business time is `now`, the organization's own clock; handlers never read the system clock.
     """
 
     __slots__ = ("channel", "country", "db", "organization_id", "principal", "request_id")
@@ -39,20 +39,20 @@ class Context:
 
     @property
     def now(self) -> clock.Instant:
-        """The organization's present moment."""
+        """The current time on the organization's clock."""
         return clock.now(self.principal.tenant.clock_offset)
 
     def seconds_from_now(self, seconds: float) -> clock.Instant:
-        """The moment that many seconds ahead on the organization's clock; negative ones are past."""
+        """That many seconds from now on the organization's clock; negative numbers are in the past."""
         return clock.seconds_from_now(seconds + self.principal.tenant.clock_offset)
 
     def acting(self, principal: Principal, channel: Channel | None = None) -> Context:
-        """The same transaction, in which somebody else of the same organization acts."""
+        """The same transaction with another principal of the same organization."""
         return Context(self.db, principal, channel or self.channel, self.request_id)
 
 
 class RequestBody(NamedTuple):
-    """A body that nobody has read yet. `receive` gives it in the parts that ASGI calls `http.request`."""
+    """A request body that has not been read yet. `receive` returns it in parts, as ASGI `http.request` messages."""
 
     media_type: str
     length: int
@@ -60,11 +60,11 @@ class RequestBody(NamedTuple):
 
 
 class ExternalContext:
-    """What a handler works with that talks to the outside: a model, an embedder, a child process.
+    """What a handler receives that uses external systems: a model, an embedder, a child process.
 
-    It may await anything, but nothing else within `read` and `write`, which are one transaction each:
-    `await external.write(lambda ctx: save(ctx, reply))`. `body` is that of a request whose operation takes no command, and
-    `last_event_id` says after which event a client resumes a stream.
+    The handler may await anything. `read` and `write` run one transaction each, which may await its session only:
+    `await external.write(lambda ctx: save(ctx, reply))`. `body` is the request body of an operation that takes no command;
+    `last_event_id` is the event after which a client resumes a stream.
     """
 
     __slots__ = (
@@ -99,15 +99,15 @@ class ExternalContext:
         self.last_event_id = last_event_id
 
     def service(self, kind: type[T]) -> T:
-        """The one object of this type that the application has made at its start."""
-        found: T = self.services[kind]
-        return found
+        """The application's service of this type."""
+        service: T = self.services[kind]
+        return service
 
-    async def read(self, act: Callable[[Context], Coroutine[Any, Any, T]]) -> T:
-        return await self.database.read(lambda session: act(self.context(session)), self.organization_id)
+    async def read(self, unit: Callable[[Context], Coroutine[Any, Any, T]]) -> T:
+        return await self.database.read(lambda session: unit(self.context(session)), self.organization_id)
 
-    async def write(self, act: Callable[[Context], Coroutine[Any, Any, T]]) -> T:
-        return await self.database.write(lambda session: act(self.context(session)), self.organization_id)
+    async def write(self, unit: Callable[[Context], Coroutine[Any, Any, T]]) -> T:
+        return await self.database.write(lambda session: unit(self.context(session)), self.organization_id)
 
     def context(self, session: Session) -> Context:
         return Context(session, self.principal, self.channel, self.request_id)
@@ -121,11 +121,11 @@ def tenant_row(id: str) -> Select[Any]:
 
 
 async def find_tenant(session: Session, organization_id: str) -> Tenant:
-    """What every context needs to know of an organization."""
-    found = await session.one(tenant_row(organization_id))
-    if found is None:
+    """The organization's country and clock. Raises `not_found`."""
+    tenant = await session.one(tenant_row(organization_id))
+    if tenant is None:
         raise Problem("not_found", f"No organization has the id {organization_id}")
-    return found
+    return tenant
 
 
 async def job_context(session: Session, organization_id: str, kind: str) -> Context:
@@ -134,5 +134,5 @@ async def job_context(session: Session, organization_id: str, kind: str) -> Cont
 
 
 async def operator_context(session: Session, organization_id: str) -> Context:
-    """The context of a command: the operator acts for one organization."""
+    """The context of a command-line command: the operator acts for one organization."""
     return Context(session, principals.operator(await find_tenant(session, organization_id)), "cli")

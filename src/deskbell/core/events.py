@@ -38,7 +38,7 @@ events = Table(
 )
 Index("events_id", events.c.organization_id, events.c.id, unique=True)
 
-UNTRACKED = frozenset({"updated_at"})  # fields that change with every other one
+UNTRACKED = frozenset({"updated_at"})  # fields that change with every update
 _encode = msgspec.json.Encoder().encode
 
 
@@ -84,23 +84,23 @@ def add_event(
 
 @command
 def empty_events_of_lead(organization_id: str, lead_id: str) -> Update:
-    """Takes everything personal out of the events about a lead; that they happened stays."""
-    about = update_table(events).where(events.c.organization_id == organization_id, events.c.lead_id == lead_id)
-    return about.values(changes=None, data=None, principal_name="")
+    """Removes personal data from the events about a lead; the events themselves stay."""
+    of_lead = update_table(events).where(events.c.organization_id == organization_id, events.c.lead_id == lead_id)
+    return of_lead.values(changes=None, data=None, principal_name="")
 
 
 @command
 def empty_events_of_object(organization_id: str, object_type: str, object_id: str) -> Update:
     """The same for the events about one record, which is no lead."""
-    about = update_table(events).where(events.c.organization_id == organization_id, AboutRecord(object_id))
-    return about.where(events.c.object_type == object_type).values(changes=None, data=None, principal_name="")
+    of_object = update_table(events).where(events.c.organization_id == organization_id, AboutRecord(object_id))
+    return of_object.where(events.c.object_type == object_type).values(changes=None, data=None, principal_name="")
 
 
 @command
 def move_events(organization_id: str, lead_id: str, into: str) -> Update:
-    """Puts the events of one lead into the timeline of another."""
-    about = update_table(events).where(events.c.organization_id == organization_id, events.c.lead_id == lead_id)
-    return about.values(lead_id=into)
+    """Moves the events of one lead to the timeline of another."""
+    of_lead = update_table(events).where(events.c.organization_id == organization_id, events.c.lead_id == lead_id)
+    return of_lead.values(lead_id=into)
 
 
 async def record(
@@ -114,16 +114,16 @@ async def record(
 ) -> None:
     """Records that something happened, in the transaction of its effect.
 
-    `after` is the record as the API shows it, without secrets; with `before` as well the fields that differ are kept, and where
-    none does nothing is recorded. `lead_id` is the lead whose timeline shows the event.
+    `after` is the record as the API shows it, without secrets. If `before` is given too, the fields that differ are stored, and if
+    none differs, nothing is recorded. `lead_id` is the lead whose timeline shows the event.
     """
     assert type in EVENT_TYPES, type
     changes = None
     if before is not None and after is not None:
-        found = differences(before, after)
-        if not found:
+        changed = differences(before, after)
+        if not changed:
             return
-        changes = _encode(found).decode()
+        changes = _encode(changed).decode()
     principal = ctx.principal
     await ctx.db.run(
         add_event(
@@ -146,16 +146,17 @@ async def record(
 
 
 def differences(before: msgspec.Struct, after: msgspec.Struct) -> dict[str, tuple[Any, Any]]:
-    """The fields that differ between two records of one type, by their names on the wire, each as it was and as it is."""
-    found = {}
-    for name, shown in tracked(type(after)):
+    """The fields that differ between two records of one type, by their names on the wire, with the old and the new value."""
+    changed = {}
+    for name, wire_name in tracked(type(after)):
         old, new = getattr(before, name), getattr(after, name)
         if old != new:
-            found[shown] = (old, new)
-    return found
+            changed[wire_name] = (old, new)
+    return changed
 
 
 @cache
 def tracked(kind: type[msgspec.Struct]) -> tuple[tuple[str, str], ...]:
+    """The fields of a record whose changes are recorded: attribute and name on the wire."""
     pairs = zip(kind.__struct_fields__, kind.__struct_encode_fields__, strict=True)
-    return tuple((name, shown) for name, shown in pairs if name not in UNTRACKED)
+    return tuple((name, wire_name) for name, wire_name in pairs if name not in UNTRACKED)

@@ -1,4 +1,4 @@
-"""Idempotency keys: an answer is stored in the transaction of its effect and replayed for 24 hours."""
+"""Idempotency keys: a response is stored in the transaction of its effect and replayed for 24 hours."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from deskbell.errors import Problem
 from deskbell.foundation import clock
 from deskbell.foundation.db import ID, TIMESTAMP, Session, command, insert, query, schema
 
-KEPT = 24 * 60 * 60  # seconds
+RETENTION = 24 * 60 * 60  # seconds
 
 answers = Table(
     "answers",
@@ -29,15 +29,15 @@ answers = Table(
 )
 
 
-class Stored(msgspec.Struct):
+class StoredResponse(msgspec.Struct):
     body_hash: str
     status: int
     body: str
     created_at: str
 
 
-class Repeatable(msgspec.Struct, frozen=True):
-    """A write that its caller may repeat: the key with everything that must be equal for a repeat to be one."""
+class IdempotentRequest(msgspec.Struct, frozen=True):
+    """A write with an idempotency key. A repeat must have the same method and path; another body is refused."""
 
     organization_id: str
     method: str
@@ -46,8 +46,8 @@ class Repeatable(msgspec.Struct, frozen=True):
     body_hash: str
 
 
-@query(Stored)
-def stored_answer(organization_id: str, method: str, path: str, key: str) -> Select[Any]:
+@query(StoredResponse)
+def stored_response(organization_id: str, method: str, path: str, key: str) -> Select[Any]:
     return select(answers.c.body_hash, answers.c.status, answers.c.body, answers.c.created_at).where(
         answers.c.organization_id == organization_id,
         answers.c.method == method,
@@ -57,7 +57,7 @@ def stored_answer(organization_id: str, method: str, path: str, key: str) -> Sel
 
 
 @command
-def forget_answer(organization_id: str, method: str, path: str, key: str) -> Delete:
+def delete_response(organization_id: str, method: str, path: str, key: str) -> Delete:
     return delete(answers).where(
         answers.c.organization_id == organization_id,
         answers.c.method == method,
@@ -67,50 +67,50 @@ def forget_answer(organization_id: str, method: str, path: str, key: str) -> Del
 
 
 @command
-def forget_answers_before(moment: str) -> Delete:
+def delete_responses_before(moment: str) -> Delete:
     return delete(answers).where(answers.c.created_at < moment)
 
 
 @command
-def erase_answers_about(organization_id: str, id: str) -> Delete:
-    """Drops the stored answers that mention a record, in their body or in their request's path."""
+def erase_responses_about(organization_id: str, id: str) -> Delete:
+    """Deletes the stored responses that mention a record, in their body or in their request's path."""
     mentions = or_(answers.c.body.contains(id), answers.c.path.contains(id))
     return delete(answers).where(answers.c.organization_id == organization_id, mentions)
 
 
 def validate_key(values: list[bytes]) -> str | None:
-    """The key that a request's headers of that name give, or None where there are none."""
+    """The key in a request's `Idempotency-Key` headers, or None if there are none."""
     key = b" ".join(values)
     if values and re.fullmatch(rb"[\x21-\x7e]{1,255}", key) is None:
         raise Problem("validation_error", "`Idempotency-Key` must be 1 to 255 visible ASCII characters")
     return key.decode("ascii") if values else None
 
 
-def repeatable(organization_id: str, method: str, path: str, key: str, body: bytes) -> Repeatable:
-    """Binds a key to this very request. `path` has its ids in canonical form, so that a repeat and an erasure find it."""
-    return Repeatable(organization_id, method, path, key, sha256(body).hexdigest())
+def repeatable(organization_id: str, method: str, path: str, key: str, body: bytes) -> IdempotentRequest:
+    """Binds a key to this request. `path` has its ids in canonical form, so that a repeat and an erasure find it."""
+    return IdempotentRequest(organization_id, method, path, key, sha256(body).hexdigest())
 
 
-async def replay(session: Session, request: Repeatable) -> tuple[int, bytes] | None:
+async def replay(session: Session, request: IdempotentRequest) -> tuple[int, bytes] | None:
     """The stored status and body of an earlier run of this request, or None."""
-    place = (request.organization_id, request.method, request.path, request.key)
-    found = await session.one(stored_answer(*place))
-    if found is None or found.created_at < clock.seconds_from_now(-KEPT):
+    key = (request.organization_id, request.method, request.path, request.key)
+    stored = await session.one(stored_response(*key))
+    if stored is None or stored.created_at < clock.seconds_from_now(-RETENTION):
         return None
-    if found.body_hash != request.body_hash:
+    if stored.body_hash != request.body_hash:
         raise Problem("idempotency_mismatch")
-    return found.status, found.body.encode()
+    return stored.status, stored.body.encode()
 
 
-async def waited_replay(session: Session, request: Repeatable) -> tuple[int, bytes] | None:
-    """`replay`, once an earlier run of this request that is still under way has ended."""
+async def replay_after_running(session: Session, request: IdempotentRequest) -> tuple[int, bytes] | None:
+    """`replay`, after waiting for an earlier request with this key that is still running."""
     await session.lock(f"{request.organization_id} {request.method} {request.path} {request.key}")
     return await replay(session, request)
 
 
-async def remember(session: Session, request: Repeatable, status: int, body: bytes) -> None:
-    """Stores the answer beside its effect, in place of one that has expired."""
-    await session.run(forget_answer(request.organization_id, request.method, request.path, request.key))
+async def store_response(session: Session, request: IdempotentRequest, status: int, body: bytes) -> None:
+    """Stores the response in the transaction of its effect. Replaces an expired one."""
+    await session.run(delete_response(request.organization_id, request.method, request.path, request.key))
     await session.run(
         insert(
             answers,
@@ -120,5 +120,5 @@ async def remember(session: Session, request: Repeatable, status: int, body: byt
 
 
 async def purge(session: Session) -> None:
-    """Drops the answers that nobody can ask for any more."""
-    await session.run(forget_answers_before(clock.seconds_from_now(-KEPT)))
+    """Deletes the responses that have expired."""
+    await session.run(delete_responses_before(clock.seconds_from_now(-RETENTION)))

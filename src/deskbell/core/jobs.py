@@ -1,4 +1,4 @@
-"""Background work of an organization: what a job's handler is given, and how it is queued from a transaction."""
+"""Background jobs of an organization: what a handler receives, and how a transaction queues a job."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ T = TypeVar("T")
 
 
 class JobContext:
-    """What a job's handler works with. It may await anything, but nothing else within the transactions that it makes here.
+    """What a job's handler receives. The handler may await anything; the transactions that it starts here, their session only.
 
-    `attempts` counts this one. A job that returns without `complete` is ended too, in a transaction of its own.
+    `attempts` includes the current one. A handler that returns without `complete` completes its job in a separate transaction.
     """
 
     __slots__ = ("work",)
@@ -37,47 +37,47 @@ class JobContext:
     def attempts(self) -> int:
         return self.work.job.attempts
 
-    def unit(self, act: Callable[[Context], Coroutine[Any, Any, T]]) -> Callable[[Session], Coroutine[Any, Any, T]]:
+    def unit(self, action: Callable[[Context], Coroutine[Any, Any, T]]) -> Callable[[Session], Coroutine[Any, Any, T]]:
         async def in_organization(session: Session) -> T:
-            return await act(await job_context(session, self.organization_id, self.work.job.kind))
+            return await action(await job_context(session, self.organization_id, self.work.job.kind))
 
         return in_organization
 
-    async def read(self, act: Callable[[Context], Coroutine[Any, Any, T]]) -> T:
-        return await self.work.read(self.unit(act))
+    async def read(self, action: Callable[[Context], Coroutine[Any, Any, T]]) -> T:
+        return await self.work.read(self.unit(action))
 
-    async def write(self, act: Callable[[Context], Coroutine[Any, Any, T]]) -> T:
+    async def write(self, action: Callable[[Context], Coroutine[Any, Any, T]]) -> T:
         """A transaction that does not end the job."""
-        return await self.work.write(self.unit(act))
+        return await self.work.write(self.unit(action))
 
-    async def heartbeat(self, act: Callable[[Context], Coroutine[Any, Any, T]]) -> T:
-        """`write`, and the job's lease begins again: for a job that takes long and stores its work in parts."""
-        return await self.work.heartbeat(self.unit(act))
+    async def heartbeat(self, action: Callable[[Context], Coroutine[Any, Any, T]]) -> T:
+        """`write`, and renews the job's lease: for a long job that stores its work in parts."""
+        return await self.work.heartbeat(self.unit(action))
 
-    async def complete(self, act: Callable[[Context], Coroutine[Any, Any, T]]) -> T:
-        """Stores the outcome and ends the job in one transaction, so that the effect comes exactly once."""
-        return await self.work.complete(self.unit(act))
+    async def complete(self, action: Callable[[Context], Coroutine[Any, Any, T]]) -> T:
+        """Stores the outcome and completes the job in one transaction, so that it takes effect exactly once."""
+        return await self.work.complete(self.unit(action))
 
     async def keeping_claim(self, action: Coroutine[Any, Any, T]) -> T:
-        """Waits for what takes long outside the database, and renews the claim meanwhile. Cancels it if the claim is lost."""
+        """Awaits a long action outside the database while renewing the job's lease. Cancels the action if the lease is lost."""
         task = asyncio.ensure_future(action)
         try:
             while not (await asyncio.wait({task}, timeout=jobs.LEASE / 3))[0]:
-                await self.work.heartbeat(nothing)
+                await self.work.heartbeat(do_nothing)
             return task.result()
         finally:
             task.cancel()
 
 
-async def nothing(session: Session) -> None:
-    """For a transaction that only renews a claim."""
+async def do_nothing(session: Session) -> None:
+    """For a transaction that only renews a lease."""
 
 
 JobHandler = Callable[[JobContext, Any], Awaitable[None]]
 
 
-def handled(handler: JobHandler) -> Handler:
-    """A handler of `(ctx, job)` as the worker calls it. The annotation of its second argument says how the payload is read."""
+def worker_handler(handler: JobHandler) -> Handler:
+    """Adapts a handler of `(ctx, job)` for the worker. The type of its second argument is that of the payload."""
     kind = next(hint for name, hint in get_type_hints(handler).items() if name != "return" and hint is not JobContext)
 
     async def run(work: Work) -> None:
@@ -97,14 +97,14 @@ async def enqueue(
     queue: str = "",
     partition: str = PARTITION,
 ) -> None:
-    """Queues a job of this organization in the present transaction, due after `delay` seconds or `at` a moment of its clock."""
+    """Queues a job of this organization in the current transaction, due after `delay` seconds, or `at` a time on its clock."""
     if at is not None:
         delay = (clock.moment(at) - clock.moment(ctx.now)).total_seconds()
-    given = msgspec.structs.asdict(payload) if isinstance(payload, msgspec.Struct) else payload
+    fields = msgspec.structs.asdict(payload) if isinstance(payload, msgspec.Struct) else payload
     await jobs.enqueue(
         ctx.db,
         kind,
-        given,
+        fields,
         organization_id=ctx.organization_id,
         delay=delay,
         unique_key=unique_key,

@@ -1,4 +1,4 @@
-"""The heart: what an operation is, and the one path that every surface takes through it."""
+"""What an operation is, and how every surface runs it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import msgspec
 from deskbell.core import idempotency
 from deskbell.core.api import api_of
 from deskbell.core.context import Channel, Context, ExternalContext
-from deskbell.core.idempotency import Repeatable
+from deskbell.core.idempotency import IdempotentRequest
 from deskbell.core.principal import Principal
 from deskbell.core.tools.declaration import Tool
 from deskbell.errors import Problem, Refusal
@@ -24,9 +24,9 @@ T = TypeVar("T")
 
 
 class EventStream:
-    """A response that arrives in parts, as server-sent events. A Problem that is raised becomes the last one.
+    """A response of server-sent events. A Problem that the generator raises is sent as the last event.
 
-    Each event is a name and a record, or bytes that are in the form of the wire already. `end` ends a stream that would go on for ever.
+    Each event is a name and a record, or bytes that are already encoded. `end` ends a stream that has no end of its own.
     """
 
     def __init__(
@@ -37,7 +37,7 @@ class EventStream:
 
 
 class Response(NamedTuple):
-    """What an operation gives its surface: status and body, whether they are an earlier run's, and events instead of a body."""
+    """What an operation returns to its surface: status and body, whether they are replayed, and events if there is no body."""
 
     status: int
     body: bytes
@@ -46,13 +46,13 @@ class Response(NamedTuple):
 
 
 class Operation:
-    """One thing that the platform can do, declared once: handler, route, scope, and the errors beyond the usual ones.
+    """One thing that clients can do, declared once: handler, route, scope, and errors besides the common ones.
 
-    The handler's signature says the rest. `(ctx, id, changes)`: a path parameter is its own argument; an argument of a struct
+    The handler's signature declares the rest. `(ctx, id, changes)`: a path parameter is its own argument; an argument of a struct
     type is the query of a GET and the body of a write. Its docstring is the description that every surface shows.
-    A handler whose first argument is an `ExternalContext` runs in no transaction; it makes its own. `upload` is the command of one that reads
-    its body itself, where that may also be a form with a file. `own_scope` is enough for principals whom the handler confines to their own
-    records. `shown_once` names a field with a secret, which a stored answer leaves out. `streamed` is the record of each event,
+    A handler whose first argument is an `ExternalContext` starts its own transactions. `upload` is the command of an operation that reads its
+    body itself, which may also be a form with a file. `own_scope` is an alternative scope: the handler then limits the principal to their
+    own records. `shown_once` names a field with a secret, which is left out of the stored response. `streamed` is the record of each event,
     where the response is a stream and nothing else.
     """
 
@@ -94,7 +94,7 @@ class Operation:
         if arguments[: len(self.path_parameters)] != self.path_parameters:
             raise TypeError(f"{name}: {handler.__qualname__} must take {self.path_parameters} first")
         rest = arguments[len(self.path_parameters) :]
-        self.path_readers = [reader_of(hints[name]) for name in self.path_parameters]
+        self.path_readers = [path_decoder(hints[name]) for name in self.path_parameters]
         self.input: type | None = hints[rest[0]] if rest else None
         self.is_read = self.method == "GET"
         self.status = status or (201 if self.method == "POST" else 200)
@@ -131,55 +131,55 @@ class Operation:
         channel: Channel,
         arguments: list[Any],
         render: Callable[[Any], bytes],
-        repeatable: Repeatable | None = None,
+        idempotent: IdempotentRequest | None = None,
         request_id: str | None = None,
     ) -> Response:
-        """Acts, renders and commits. A write, its rendered answer and its idempotency record share one transaction.
+        """Runs the handler, renders its result and commits. A write, its response and its idempotency record share one transaction.
 
-        A `Refusal` is raised only after what the handler wrote before it is committed; its idempotency key stays free.
+        A `Refusal` commits what the handler wrote before it, and is then raised. The idempotency key can be used again.
         """
 
-        async def act(session: Session) -> Any:
+        async def handle(session: Session) -> Any:
             return await self.handler(Context(session, principal, channel, request_id), *arguments)
 
         if self.is_read:
-            return Response(self.status, render(await database.read(act, principal.organization_id)))
+            return Response(self.status, render(await database.read(handle, principal.organization_id)))
 
         async def unit(session: Session) -> Response | Refusal:
-            if repeatable and (earlier := await idempotency.waited_replay(session, repeatable)):
+            if idempotent and (earlier := await idempotency.replay_after_running(session, idempotent)):
                 return Response(*earlier, replayed=True)
             try:
-                result = await act(session)
+                result = await handle(session)
             except Refusal as refusal:
                 return refusal
             body = render(result)
-            if repeatable:
-                kept = render(msgspec.structs.replace(result, **{self.shown_once: None})) if self.shown_once else body
-                await idempotency.remember(session, repeatable, self.status, kept)
+            if idempotent:
+                stored = render(msgspec.structs.replace(result, **{self.shown_once: None})) if self.shown_once else body
+                await idempotency.store_response(session, idempotent, self.status, stored)
             return Response(self.status, body)
 
-        done = await database.write(unit, principal.organization_id)
-        if isinstance(done, Refusal):
-            raise done
-        return done
+        outcome = await database.write(unit, principal.organization_id)
+        if isinstance(outcome, Refusal):
+            raise outcome
+        return outcome
 
     async def run_external(
         self, external: ExternalContext, arguments: list[Any], render: Callable[[Any], bytes]
     ) -> Response:
-        """Acts in the transactions that the handler makes, and renders."""
+        """Runs a handler that starts its own transactions, and renders its result."""
         result = await self.handler(external, *arguments)
         if isinstance(result, EventStream):
             return Response(self.status, b"", events=result)
         return Response(self.status, render(result))
 
 
-def reader_of(kind: Any) -> Callable[[str], Any]:
-    """How a part of a path becomes an argument of this type; what cannot be one becomes a value that no record has."""
+def path_decoder(kind: Any) -> Callable[[str], Any]:
+    """Converts a path segment to an argument of this type. A malformed one becomes a value that no record has."""
     if kind is PublicId:
         return PublicId.read
     return whole_number if kind is int else canonical
 
 
 def whole_number(text: str) -> int:
-    """A positive number of a path, else 0."""
+    """A positive integer from a path, or 0 if it is not one."""
     return int(text) if len(text) < 10 and text.isascii() and text.isdigit() else 0

@@ -1,4 +1,4 @@
-"""Who acts: one noun for API keys, applications, people, agents, customers, carriers, the operator, jobs and imports."""
+"""Who acts: one type for API keys, applications, people, agents, customers, carriers, the operator, jobs and imports."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ PrincipalType = Literal["person", "api_key", "application", "agent", "customer",
 class Tenant(msgspec.Struct, frozen=True):
     """The organization on whose behalf somebody acts.
 
-    `country` (ISO 3166) tells how to read a phone number without a prefix; `clock_offset` is how many seconds its business time is
-    ahead of the system's clock, 0 unless it is a sandbox.
+    `country` (ISO 3166) is that of phone numbers without a country code; `clock_offset` is how many seconds its clock is ahead of
+    the system clock, 0 unless it is a sandbox.
     """
 
     id: str
@@ -25,7 +25,7 @@ class Tenant(msgspec.Struct, frozen=True):
 
 
 class Credential(msgspec.Struct, frozen=True):
-    """The key that a principal has shown: its id and prefix, what it may ask per minute, and the web origins that may use it."""
+    """The key that a principal has presented: its id and prefix, its rate limits, and the web origins that may use it."""
 
     key_id: str
     prefix: str
@@ -42,7 +42,7 @@ class Principal(msgspec.Struct, frozen=True):
     """Who acts, for which organization, and what they may do.
 
     `id` names the key, application, person, agent or lead; it is null for the operator, a job and a visitor. `person_id` and `role`
-    are those of the person behind it, if there is one: a key made by a person acts within that person's present role.
+    are those of the person whom a key belongs to, if any: such a key is limited to the person's current role.
     """
 
     type: PrincipalType
@@ -60,12 +60,12 @@ class Principal(msgspec.Struct, frozen=True):
 
     @property
     def key_id(self) -> str:
-        """The key whose limits and sessions are meant; empty without one."""
+        """The id of the key, for rate limits and sessions; empty without a key."""
         return self.credential.key_id if self.credential else ""
 
     @property
     def key_prefix(self) -> str | None:
-        """How the key begins, for logs."""
+        """The first characters of the key, for logs."""
         return self.credential.prefix if self.credential else None
 
     def has_expired(self) -> bool:
@@ -73,20 +73,20 @@ class Principal(msgspec.Struct, frozen=True):
 
 
 def operator(tenant: Tenant) -> Principal:
-    """Whoever runs the installation, by the command line. May do everything."""
+    """The person who runs the installation, on the command line. Has all scopes."""
     return Principal("operator", tenant, None, "operator", Scopes.ALL)
 
 
 def job(tenant: Tenant, kind: str) -> Principal:
-    """Background work of the product itself, named by its kind."""
+    """A background job, named by its kind. Has all scopes."""
     return Principal("job", tenant, None, kind, Scopes.ALL)
 
 
 def customer(tenant: Tenant, lead_id: str | None, name: str = "") -> Principal:
-    """Somebody who texts the business or visits one of its public pages. May do nothing by themselves."""
+    """Somebody who texts the business or visits one of its public pages. Has no scopes."""
     return Principal("customer", tenant, lead_id, name, Scopes.NONE)
 
 
 def carrier(tenant: Tenant, name: str) -> Principal:
-    """The company that carries texts, when it reports on one."""
+    """A carrier that reports on a text. Has no scopes."""
     return Principal("carrier", tenant, None, name, Scopes.NONE)

@@ -1,4 +1,4 @@
-"""JSON Schemas of records and commands, from their types: as msgspec gives them, in the vocabulary of OpenAPI 3.1."""
+"""JSON Schemas of records and commands, derived from their types by msgspec and adapted to OpenAPI 3.1."""
 
 from __future__ import annotations
 
@@ -40,14 +40,14 @@ def own_schema(kind: type) -> Schema:
 
 
 def simplified(schema: Schema) -> Schema:
-    """The same schema with less in it: no titles, `null` among the types, integers of 64 bits."""
+    """A simpler form of the schema: without titles, with `null` among the types, with 64-bit integers."""
     result = {name: value for name, value in schema.items() if name not in ("title", "anyOf")}
     if choice := [simplified(part) for part in schema.get("anyOf", [])]:
         plain = choice[-1] == {"type": "null"} and len(choice) == 2 and "type" in choice[0]
         result = nullable(choice[0]) | result if plain else {"anyOf": choice} | result
     if "description" in result:
         result["description"] = inspect.cleandoc(result["description"])
-    if "examples" in result:  # of a type of our own, msgspec lists the type's first and the annotation's last
+    if "examples" in result:  # for our own types, msgspec lists the type's examples first and the annotation's last
         result["examples"] = result["examples"][-1:]
     if "enum" in result:
         result.setdefault("type", "string")

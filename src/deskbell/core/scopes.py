@@ -1,4 +1,4 @@
-"""What somebody may do: scopes, and the roles that people have. The one table from roles to scopes is here."""
+"""Scopes, the roles of people, and the only table from roles to scopes."""
 
 from __future__ import annotations
 
@@ -32,15 +32,15 @@ SCOPES = {
     "settings:write": "change the organization's profile, numbers and carriers",
 }
 
-#: What an operation of the agent API asks of a key: to use agents, which every key may, or to manage them.
+#: The scopes of the agent API: using agents, which every key may, and managing them.
 USE, MANAGE = "agents:use", "agents:manage"
 
-#: Making and revoking API keys of one's own, which a member may without `people:write`; that scope includes it. No key names it.
+#: Creating and revoking one's own API keys. Members have it; `people:write` includes it; it cannot be given to a key by name.
 OWN_KEYS = "keys:own"
 
 
 class Scopes:
-    """An explicit set of scopes. `Scopes.ALL` holds every scope, those of later versions too; `Scopes.NONE` holds none."""
+    """An explicit set of scopes. `Scopes.ALL` includes every scope, also those of later versions; `Scopes.NONE` is empty."""
 
     __slots__ = ("everything", "names")
 
@@ -53,9 +53,9 @@ class Scopes:
 
     @classmethod
     def of_key(cls, names: Iterable[str]) -> Scopes:
-        """The scopes that a key holds as it is stored: by the public API's contract, an empty list means full access."""
-        held = set(names)
-        return cls(held | {OWN_KEYS} if "people:write" in held else held) if held else cls.ALL
+        """The scopes of a key from its stored list. As the public API defines it, an empty list means full access."""
+        scopes = set(names)
+        return cls(scopes | {OWN_KEYS} if "people:write" in scopes else scopes) if scopes else cls.ALL
 
     def __contains__(self, scope: str) -> bool:
         return self.everything or scope in self.names
@@ -81,7 +81,7 @@ Scopes.NONE = Scopes(())
 _read = [scope for scope in SCOPES if scope.endswith(":read")]
 _daily_work = ["leads:write", "appointments:write", "tasks:write", "inbox:write", "messages:write"]
 
-#: What each role may do. An owner and an admin differ in what they may do with roles, which `identity.people` decides.
+#: What each role may do. Owners and admins differ only in changing roles, which `identity.people` checks.
 ROLE_SCOPES: dict[Role, Scopes] = {
     "owner": Scopes.ALL,
     "admin": Scopes.ALL,

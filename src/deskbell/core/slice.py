@@ -1,4 +1,4 @@
-"""A slice of the product, declared in one place: what it can do, what it does in the background, and whose data it keeps."""
+"""A slice of the product, declared in one place: its operations, its background work, and the personal data that it stores."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 
 class Setup:
-    """What slices are put together from at the start: settings, the database, and the services of the slices before them."""
+    """What slices are built from at startup: settings, the database, and the services of the slices before them."""
 
     def __init__(self, settings: Settings, database: Database) -> None:
         self.settings = settings
@@ -27,25 +27,25 @@ class Setup:
         self.services: dict[type, Any] = {}
 
     def service(self, kind: type[T]) -> T:
-        """The one object of this type that a slice has made."""
-        found: T = self.services[kind]
-        return found
+        """The service of this type that a slice has created."""
+        service: T = self.services[kind]
+        return service
 
 
 class Service:
-    """An object that lives as long as the process. Handlers ask for it by its type."""
+    """An object that lives as long as the process. Handlers get it by its type."""
 
     async def run(self) -> None:
-        """Works in the background until it is cancelled; by default there is nothing to do."""
+        """Runs in the background until it is cancelled; does nothing by default."""
 
     async def close(self) -> None:
-        """Finishes what is left when the process ends."""
+        """Finishes outstanding work when the process stops."""
 
 
 class Queue(NamedTuple):
-    """A queue of jobs with workers of its own: how many run at once and, where organizations take turns, how many of each.
+    """A queue of jobs with its own worker: how many run at once and, if organizations take turns, how many of each organization.
 
-    `drain` is how many seconds its jobs have at the end of the process; what is not stored by then is done again.
+    `drain` is how many seconds running jobs have when the process stops; those that are not done by then run again later.
     """
 
     name: str
@@ -54,26 +54,26 @@ class Queue(NamedTuple):
     drain: float | None = None
 
 
-TEXTS = Queue("", 16)  # what must not wait: texts and short work
+DEFAULT_QUEUE = Queue("", 16)  # texts and short jobs, which must not wait for long ones
 
 
 class Jobs(NamedTuple):
-    """Kinds of job, their handlers, and the queue that they wait in. A command, which has no handlers, asks only for the kinds."""
+    """Kinds of jobs, their handlers and their queue. Commands, which run no jobs, use only the kinds."""
 
     kinds: Collection[str]
     handlers: Callable[[Setup], Mapping[str, JobHandler]]
-    queue: Queue = TEXTS
+    queue: Queue = DEFAULT_QUEUE
 
 
-class Person(NamedTuple):
-    """Somebody whose data is erased: their lead, and every number that they texted from or were texted at (E.164)."""
+class DataSubject(NamedTuple):
+    """The person whose data is erased: their lead, and every phone number (E.164) of texts from or to them."""
 
     lead_id: str
     numbers: frozenset[str]
 
 
 class Export(NamedTuple):
-    """A kind of record that can be taken out: its type, and a page of it in the order of ids, behind the given id."""
+    """A kind of record that can be exported: its type, and a function that returns a page of records by id, after the given id."""
 
     name: str
     record: type[msgspec.Struct]
@@ -81,11 +81,11 @@ class Export(NamedTuple):
 
 
 class Slice(NamedTuple):
-    """What one folder brings to the whole.
+    """What one folder contributes to the application.
 
-    `services` makes its services, `start` does what is due when a process starts. `erase` takes a person's data out of the tables
-    named in `personal`; `numbers` says which numbers a lead was reached by; `merge` moves what belongs to one lead (the second id)
-    to another (the first). Tables without anybody's personal data are named in `other`.
+    `services` creates its services, `start` runs when a process starts. `erase` removes a person's data from the tables in `personal`;
+    `numbers` lists the phone numbers of a lead; `merge` moves the records of one lead (the second id) to another (the first).
+    `other` lists the tables without personal data.
     """
 
     name: str
@@ -97,6 +97,6 @@ class Slice(NamedTuple):
     personal: Sequence[Table] = ()
     other: Sequence[Table] = ()
     numbers: Callable[[Context, str], Awaitable[Sequence[str]]] | None = None
-    erase: Callable[[Context, Person], Awaitable[None]] | None = None
+    erase: Callable[[Context, DataSubject], Awaitable[None]] | None = None
     merge: Callable[[Context, str, str], Awaitable[None]] | None = None
     exports: Sequence[Export] = ()

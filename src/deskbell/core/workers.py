@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
-from deskbell.core.jobs import handled
-from deskbell.core.slice import TEXTS, Queue, Setup, Slice
+from deskbell.core.jobs import worker_handler
+from deskbell.core.slice import DEFAULT_QUEUE, Queue, Setup, Slice
 from deskbell.foundation import schedule
 from deskbell.foundation.db import Database
 from deskbell.foundation.fair_worker import FairWorker
@@ -14,16 +14,16 @@ from deskbell.foundation.worker import Handler, Worker
 
 
 class Workers:
-    """All workers of the slices; those of one queue share its handlers."""
+    """All workers, one for each queue, with the handlers of every slice that uses the queue."""
 
     def __init__(self, setup: Setup, slices: Sequence[Slice]) -> None:
         recurring = [job for each in slices for job in each.recurring]
-        handlers: dict[Queue, dict[str, Handler]] = {TEXTS: schedule.handlers(recurring)}
+        handlers: dict[Queue, dict[str, Handler]] = {DEFAULT_QUEUE: schedule.handlers(recurring)}
         for jobs in (jobs for each in slices for jobs in each.jobs):
-            made = {kind: handled(handler) for kind, handler in jobs.handlers(setup).items()}
-            assert made.keys() <= set(jobs.kinds), made.keys()
-            handlers.setdefault(jobs.queue, {}).update(made)
-        self.workers = {queue: worker_of(setup.database, queue, known) for queue, known in handlers.items()}
+            by_kind = {kind: worker_handler(handler) for kind, handler in jobs.handlers(setup).items()}
+            assert by_kind.keys() <= set(jobs.kinds), by_kind.keys()
+            handlers.setdefault(jobs.queue, {}).update(by_kind)
+        self.workers = {queue: worker_of(setup.database, queue, by_kind) for queue, by_kind in handlers.items()}
         for worker in self.workers.values():
             setup.database.on_change("jobs", worker.wake)
 
@@ -31,7 +31,7 @@ class Workers:
         return [asyncio.create_task(worker.run()) for worker in self.workers.values()]
 
     async def stop(self, grace: float) -> None:
-        """Gives running jobs `grace` seconds, or their queue's own where that is shorter."""
+        """Gives running jobs `grace` seconds, or their queue's own `drain` seconds if that is shorter."""
         stopping = (worker.stop(min(grace, queue.drain or grace)) for queue, worker in self.workers.items())
         await asyncio.gather(*stopping)
 

@@ -12,7 +12,7 @@ from deskbell.core.context import Context
 from deskbell.core.earlier_versions import PRESENT, Version, earlier_version, is_past, until_end_of_second
 from deskbell.core.events import record
 from deskbell.core.operation import Operation
-from deskbell.core.slice import Person
+from deskbell.core.slice import DataSubject
 from deskbell.core.tools.declaration import Tool
 from deskbell.errors import Problem
 from deskbell.foundation.clock import Instant
@@ -177,14 +177,14 @@ async def numbers_of_lead(ctx: Context, id: str) -> list[str]:
     return [lead.phone] if lead.phone else []
 
 
-async def erase_lead(ctx: Context, person: Person) -> None:
+async def erase_lead(ctx: Context, subject: DataSubject) -> None:
     """Erases a lead's identity for good."""
-    lead = await ctx.db.one(store.any_lead_row(ctx.organization_id, person.lead_id))
+    lead = await ctx.db.one(store.any_lead_row(ctx.organization_id, subject.lead_id))
     assert lead is not None
     empty = NewLead(first_name="Erased", source=lead.source, status=lead.status)
     row = {**msgspec.structs.asdict(empty), "archived_at": lead.archived_at or ctx.now}
     moments = {"erased_at": ctx.now, "updated_at": ctx.now}
-    key = {"organization_id": ctx.organization_id, "id": person.lead_id}
+    key = {"organization_id": ctx.organization_id, "id": subject.lead_id}
     await ctx.db.run(update(store.leads, key, row | derived_columns(ctx, row) | moments))
 
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from deskbell.compliance.suppressions import suppression_status
 from deskbell.core.context import Context, operator_context
 from deskbell.core.events import record
-from deskbell.core.slice import Person, Slice
+from deskbell.core.slice import DataSubject, Slice
 from deskbell.errors import Problem
 from deskbell.foundation.db import Session
 from deskbell.leads.model import Erasure
@@ -24,11 +24,11 @@ class Kept(NamedTuple):
 async def erase_lead(ctx: Context, lead_id: str, slices: Sequence[Slice]) -> Kept:
     """Erases what every slice knows of a lead, archived or not. Appointments, tasks and events stay as facts without words."""
     found = [await each.numbers(ctx, lead_id) for each in slices if each.numbers]
-    person = Person(lead_id, frozenset(number for numbers in found for number in numbers))
-    against = [await suppression_status(ctx, number) for number in person.numbers]
+    subject = DataSubject(lead_id, frozenset(number for numbers in found for number in numbers))
+    against = [await suppression_status(ctx, number) for number in subject.numbers]
     for each in slices:
         if each.erase:
-            await each.erase(ctx, person)
+            await each.erase(ctx, subject)
     await record(ctx, "lead.erased", lead_id, lead_id=lead_id)
     return Kept(any(each.opted_out_at for each in against), any(each.on_dnc_at for each in against))
 

@@ -2,7 +2,7 @@
 
 from deskbell.core import events, idempotency
 from deskbell.core.context import Context
-from deskbell.core.slice import Person, Slice
+from deskbell.core.slice import DataSubject, Slice
 from deskbell.foundation.jobs import jobs
 from deskbell.foundation.schedule import Recurring
 from deskbell.foundation.worker import Work
@@ -10,10 +10,10 @@ from deskbell.foundation.worker import Work
 HOUR = 3600  # seconds
 
 
-async def erase(ctx: Context, person: Person) -> None:
+async def erase(ctx: Context, subject: DataSubject) -> None:
     """Stored answers that mention the lead go; events stay, without anything personal."""
-    await ctx.db.run(idempotency.erase_answers_about(ctx.organization_id, person.lead_id))
-    await ctx.db.run(events.empty_events_of_lead(ctx.organization_id, person.lead_id))
+    await ctx.db.run(idempotency.erase_responses_about(ctx.organization_id, subject.lead_id))
+    await ctx.db.run(events.empty_events_of_lead(ctx.organization_id, subject.lead_id))
 
 
 async def merge(ctx: Context, into: str, lead_id: str) -> None:

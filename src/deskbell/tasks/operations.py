@@ -11,7 +11,7 @@ from deskbell.core.context import Context
 from deskbell.core.earlier_versions import PRESENT, Version, earlier_version, is_past
 from deskbell.core.events import record
 from deskbell.core.operation import Operation
-from deskbell.core.slice import Person
+from deskbell.core.slice import DataSubject
 from deskbell.core.tools.declaration import Tool
 from deskbell.errors import Problem
 from deskbell.foundation.db import insert, update
@@ -116,9 +116,9 @@ async def cancel_task(ctx: Context, id: str) -> Task:
     return cancelled
 
 
-async def erase_lead(ctx: Context, person: Person) -> None:
+async def erase_lead(ctx: Context, subject: DataSubject) -> None:
     """Takes what people wrote out of a lead's tasks, for good."""
-    await ctx.db.run(store.erase_words(ctx.organization_id, person.lead_id))
+    await ctx.db.run(store.erase_words(ctx.organization_id, subject.lead_id))
 
 
 LIST_TASKS = Tool(

@@ -1,4 +1,4 @@
-"""A tool's arguments, as a model sends them."""
+"""Reads a tool's arguments as models send them."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def as_object(arguments: Any) -> Mapping[str, Any]:
 
 
 def required_id(name: str, given: Mapping[str, Any]) -> str:
-    """An id from the path of the operation. Text that is no UUID becomes an id that no record has."""
+    """An id from the path of the operation. Text that is not a UUID becomes an id that no record has."""
     if name not in given:
         raise invalid(name, "is required")
     if not isinstance(given[name], str):

@@ -7,11 +7,11 @@ from typing import Any, NamedTuple
 
 
 class Tool(NamedTuple):
-    """An operation as a model sees it: a name, text that says when to use it, and hints for clients that ask people for approval.
+    """An operation as a model sees it: a name, a description that says when to use it, and hints for clients that ask people for approval.
 
-    `arguments` are the parts of the operation's input that are offered, the ids of its path included, each with a few words on
-    its meaning, form or default. `defaults` are the tool's own. `handler` replaces the operation's, with the same signature.
-    `destructive` overwrites data, `idempotent` may be repeated, `open_world` reaches people outside or carries their words.
+    `arguments` are the parts of the operation's input that are offered, the ids of its path included, each with a short description
+    of its meaning, form or default. `defaults` replace the operation's, and so does `handler`, which has the same signature.
+    `destructive` tools overwrite data, `idempotent` ones may be repeated, `open_world` ones reach people outside or return their words.
     """
 
     name: str

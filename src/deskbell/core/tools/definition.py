@@ -1,4 +1,4 @@
-"""What a model is told about a tool: its declaration, and schemas made from the operation's types."""
+"""A tool's definition as models see it: its declaration, and schemas derived from the operation's types."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from deskbell.core.operation import Operation
 from deskbell.core.schemas import Schema, struct_schema
 
-#: What an input schema keeps of an argument's schema. More costs tokens, and some clients refuse other keywords.
+#: The schema keywords of arguments. Others cost tokens, and some clients refuse them.
 KEYWORDS = ("type", "enum", "minimum", "maximum", "minLength", "maxLength", "default")
 
 
@@ -45,18 +45,18 @@ def definition_of(operation: Operation, described_by: str) -> ToolDefinition:
 def input_schema(operation: Operation) -> Schema:
     tool = operation.tool
     assert tool is not None
-    known: Schema = struct_schema(operation.input) if operation.input else {"properties": {}}
+    whole: Schema = struct_schema(operation.input) if operation.input else {"properties": {}}
     properties: Schema = {}
     for name, description in tool.arguments.items():
-        member: Schema = known["properties"].get(name, {"type": "string"})
-        kept = {key: member[key] for key in KEYWORDS if member.get(key) is not None}
-        kept["type"] = plain_type(member)
-        if "enum" in kept:
-            kept["enum"] = [choice for choice in kept["enum"] if choice is not None]
+        member: Schema = whole["properties"].get(name, {"type": "string"})
+        argument = {key: member[key] for key in KEYWORDS if member.get(key) is not None}
+        argument["type"] = plain_type(member)
+        if "enum" in argument:
+            argument["enum"] = [choice for choice in argument["enum"] if choice is not None]
         if name in tool.defaults:
-            kept["default"] = tool.defaults[name]
-        properties[name] = kept | {"description": description}
-    required = [*operation.path_parameters, *(name for name in known.get("required", []) if name in properties)]
+            argument["default"] = tool.defaults[name]
+        properties[name] = argument | {"description": description}
+    required = [*operation.path_parameters, *(name for name in whole.get("required", []) if name in properties)]
     schema: Schema = {"type": "object", "properties": properties}
     return schema | ({"required": required} if required else {})
 
@@ -66,8 +66,8 @@ def output_schema(operation: Operation, described_by: str) -> Schema:
     if described_by == operation.tool.name:
         record = record_schema(operation.record)
     else:
-        pointer = f"As {described_by} returns it"
-        record = {"type": "object", "description": pointer, "properties": {"id": {"type": "string"}}}
+        description = f"As {described_by} returns it"
+        record = {"type": "object", "description": description, "properties": {"id": {"type": "string"}}}
     if not operation.lists:
         return record
     items = {"type": "array", "items": record}
@@ -77,9 +77,9 @@ def output_schema(operation: Operation, described_by: str) -> Schema:
 
 def record_schema(kind: Any) -> Schema:
     """A record without its nulls: a field that can be null may be absent."""
-    known = struct_schema(kind)["properties"]
-    names = [name for name in kind.__struct_fields__ if name != "organization_id"]  # which means nothing to a model
-    properties = {name: {"type": plain_type(known[name])} for name in names}
+    fields = struct_schema(kind)["properties"]
+    names = [name for name in kind.__struct_fields__ if name != "organization_id"]  # of no use to a model
+    properties = {name: {"type": plain_type(fields[name])} for name in names}
     return {"type": "object", "properties": properties, "required": ["id"]}
 
 

@@ -1,4 +1,4 @@
-"""What a tool returns to a model: compact JSON, or an error with what to do next."""
+"""What a tool returns to a model: compact JSON, or an error with advice."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import msgspec
 
 from deskbell.errors import CATALOGUE, Problem
 
-#: What a model should do about an error, where the catalogue's `fix` would not help it: that is written for programmers.
+#: What a model should do about an error, if the catalogue's `fix`, which is written for programmers, would not help it.
 ADVICE = {
     "validation_error": "Correct the arguments, then call again.",
     "not_found": "Look the id up with a list tool; the same id will fail again.",
@@ -30,7 +30,7 @@ class Outcome(NamedTuple):
 
 
 def advice(code: str) -> str | None:
-    """What to do about an error. None only for a code that this version does not know."""
+    """Advice on an error. None for a code that this version does not know."""
     return ADVICE.get(code) or (CATALOGUE[code].fix if code in CATALOGUE else None)
 
 
@@ -44,7 +44,7 @@ def worded_failure(tool: str, code: str, message: str, advice: str) -> Outcome:
 
 
 def permission_denied(scope: str) -> Outcome:
-    """The text that the contract prescribes, and nothing else."""
+    """The text that the public API prescribes for a missing scope."""
     return Outcome(f"Permission denied: API key missing scope '{scope}'".encode(), failed=True)
 
 
@@ -61,7 +61,7 @@ def without_nulls(record: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def compact_record(kind: Any) -> Callable[[Any], dict[str, Any]]:
-    """How a record of this type becomes an object without nulls."""
+    """A function that converts a record of this type to an object without nulls."""
     names: tuple[str, ...] = kind.__struct_fields__
 
     def compact(record: Any) -> dict[str, Any]:

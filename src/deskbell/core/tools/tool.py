@@ -1,4 +1,4 @@
-"""An operation as a tool for models. A protocol's server and our own agents call it in the same way."""
+"""An operation as a tool for models. An MCP server and our own agents call it in the same way."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _encode = msgspec.json.Encoder().encode
 
 
 class CallableTool(Protocol):
-    """A tool, wherever it runs."""
+    """A tool, local or remote."""
 
     definition: ToolDefinition
 
@@ -36,7 +36,7 @@ class CallableTool(Protocol):
 
 
 class OperationTool:
-    """A tool that runs its operation here: from arguments to an outcome."""
+    """A tool that runs an operation of this process."""
 
     def __init__(self, operation: Operation, described_by: str) -> None:
         """`described_by` is the tool whose definition lists the fields of the same record."""
@@ -57,7 +57,7 @@ class OperationTool:
     async def call(
         self, database: Database, principal: Principal, channel: Channel, arguments: Any, request_id: str | None = None
     ) -> Outcome:
-        """Runs the operation as every surface does. An error becomes text that tells the model what to do."""
+        """Runs the operation as every surface does. An error becomes a text with advice for the model."""
         try:
             self.operation.authorize(principal)
         except Problem:
@@ -78,7 +78,7 @@ class OperationTool:
         return Outcome(response.body)
 
     def validate(self, arguments: Any) -> list[Any]:
-        """The handler's arguments. As on every surface, unknown ones are ignored."""
+        """The handler's arguments. As on every surface, unknown arguments are ignored."""
         given = as_object(arguments)
         ids = [required_id(name, given) for name in self.ids]
         kind = self.operation.input
@@ -90,7 +90,7 @@ class OperationTool:
         return [*ids, json.converted(values, kind)]
 
     def values(self, given: Mapping[str, Any]) -> dict[str, Any]:
-        """The arguments besides ids, and the tool's own defaults. A filter that is null counts as left out."""
+        """The arguments besides ids, and the tool's own defaults. A null filter is treated as absent."""
         values = dict(self.tool.defaults)
         for name in self.fields:
             if name in given and not (given[name] is None and self.operation.is_read):
@@ -102,7 +102,7 @@ class OperationTool:
         return integer(name, value) if name in self.integers and isinstance(value, str) else value
 
     def render(self, result: Any) -> bytes:
-        """The whole result as compact JSON without nulls. A list says how much more there is."""
+        """The whole result as compact JSON without nulls. A list says how many more there are."""
         if not isinstance(result, Page):
             return _encode(self.compact(result))
         return _encode(list_result([self.compact(row) for row in result.rows], result.meta.total))

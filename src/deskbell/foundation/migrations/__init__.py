@@ -34,8 +34,8 @@ _types = {
 }
 
 
-class Step(NamedTuple):
-    """One migration: its number, its name, and its SQL as it was written."""
+class Migration(NamedTuple):
+    """Its number, its name, and its SQL as written."""
 
     number: int
     name: str
@@ -73,11 +73,11 @@ class MigrationNeeded(Exception):
 
 
 @cache
-def steps() -> list[Step]:
+def steps() -> list[Migration]:
     """Every migration, oldest first."""
     files = (entry for entry in resources.files(__name__).iterdir() if entry.name.endswith(".sql"))
     named = sorted((entry.name, entry.read_text(encoding="utf-8")) for entry in files)
-    found = [Step(int(name[:4]), name[5:-4], text) for name, text in named]
+    found = [Migration(int(name[:4]), name[5:-4], text) for name, text in named]
     for one, next in pairwise(found):
         if one.number == next.number:
             raise RuntimeError(f"Two migrations have the number {one.number}: {one.name} and {next.name}")

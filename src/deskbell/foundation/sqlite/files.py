@@ -14,7 +14,7 @@ import apsw
 
 from deskbell.foundation import clock
 from deskbell.foundation.db import DatabaseFailure
-from deskbell.foundation.migrations import MigrationNeeded, SchemaTooNew, Step, latest, steps
+from deskbell.foundation.migrations import Migration, MigrationNeeded, SchemaTooNew, latest, steps
 from deskbell.foundation.sqlite.search import add_functions
 
 FAILURES = (apsw.Error,)  # what a file's state can cause, and OUR_BUGS, which it cannot
@@ -148,7 +148,7 @@ def schema_version(connection: apsw.Connection) -> int:
     return int(connection.execute("SELECT coalesce(max(number), 0) FROM migrations").get)
 
 
-def apply(connection: apsw.Connection, pending: list[Step]) -> None:
+def apply(connection: apsw.Connection, pending: list[Migration]) -> None:
     """Runs migrations, each in a transaction of its own that also records it."""
     connection.execute(
         "CREATE TABLE IF NOT EXISTS migrations (number INTEGER PRIMARY KEY, name TEXT NOT NULL, applied_at TEXT NOT NULL) STRICT"

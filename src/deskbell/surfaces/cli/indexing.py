@@ -10,7 +10,7 @@ from functools import partial
 
 from deskbell import app  # noqa: F401  the slices' tables must be known
 from deskbell.core.context import operator_context
-from deskbell.core.jobs import handled
+from deskbell.core.jobs import worker_handler
 from deskbell.core.slice import Setup
 from deskbell.core.workers import worker_of
 from deskbell.foundation import databases, jobs, sqlite
@@ -74,7 +74,7 @@ async def index(settings: Settings, organization_id: str, ids: Sequence[str], wa
     async with server_database(settings) as database:
         setup = Setup(settings, database)
         setup.services |= dict(knowledge_services(setup))
-        handlers = {kind: handled(handler) for kind, handler in indexing_handlers(setup).items()}
+        handlers = {kind: worker_handler(handler) for kind, handler in indexing_handlers(setup).items()}
         worker = worker_of(database, INDEXING, handlers)
         if database.single_process:
             await database.write(jobs.release)

@@ -32,7 +32,7 @@ Updates are PUT with a partial body: absent fields keep their value, null clears
 
 Rate limits are per key and minute, separate for reads (GET) and writes; the `RateLimit-*` headers of every response say what is left.
 Errors have one form, `{{"error": {{"code", "message", "retryable"}}}}`: rely on `code`, obey `retryable`.
-A write with an `Idempotency-Key` can be repeated safely for {idempotency.KEPT // 3600} hours. HEAD works wherever GET does."""
+A write with an `Idempotency-Key` can be repeated safely for {idempotency.RETENTION // 3600} hours. HEAD works wherever GET does."""
 
 _count: Schema = {"type": "integer", "format": "int64", "minimum": 0}
 

@@ -196,7 +196,7 @@ class Dispatcher:
         bucket, limit = self.bucket(call)
         call.allowance = await self.limits.take(principal.key_id, bucket, limit)
         if not call.allowance.granted:
-            raise self.dialect.exhausted(bucket, limit)
+            raise self.dialect.rate_limited(bucket, limit)
         operation.authorize(principal)
         if operation.is_external:
             return await self.external(call, operation, principal, path, scope, receive)
