@@ -104,7 +104,7 @@ def test_an_archived_lead_is_found_as_it_was_before(alice: Api) -> None:
 def test_a_lead_shows_the_opt_outs_of_then(alice: Api) -> None:
     path = f"/leads/{alice.lead(phone=PHONE)['id']}"
     shown = []
-    for act in (suppressions.opt_out, suppressions.put_on_dnc, suppressions.opt_in):
+    for act in (suppressions.opt_out, suppressions.add_to_dnc_list, suppressions.opt_in):
         shown.append((moment(), alice.get(path).json()["data"]))
         alice.do(lambda ctx: act(ctx, PHONE))  # noqa: B023
     for then, lead in shown:

@@ -17,7 +17,7 @@ from tests.desk import Api, eventually, refused
 
 __all__ = ["haste"]
 PHONE = "+15125550123"
-FLAGS = {"sms_opted_out": suppressions.opt_out, "on_dnc_list": suppressions.put_on_dnc}
+FLAGS = {"sms_opted_out": suppressions.opt_out, "on_dnc_list": suppressions.add_to_dnc_list}
 
 
 @pytest.fixture(params=FLAGS)
@@ -90,7 +90,7 @@ def test_start_undoes_an_opt_out_but_not_a_do_not_call_entry(alice: Api) -> None
     hear(alice, PHONE, "START")
     assert flags(alice, lead) == {"on_dnc_list": True}
     refused(texting(alice, lead), 422, "compliance_blocked", "on_dnc_list")
-    alice.do(lambda ctx: suppressions.take_off_dnc(ctx, PHONE))
+    alice.do(lambda ctx: suppressions.remove_from_dnc_list(ctx, PHONE))
     assert texting(alice, lead).status_code == 201
 
 

@@ -92,7 +92,7 @@ def filled(server: Server) -> Api:
     api.post("/leads", {"first_name": "Again"}, Idempotency_Key="kept")
     api.delete(f"/leads/{api.lead(first_name='Gone')['id']}")
     api.post("/tasks", {"title": "Due", "due_date": "2030-05-10T14:30:00.123456Z", "priority": "urgent"})
-    api.do(lambda ctx: suppressions.put_on_dnc(ctx, "+15125550199"))
+    api.do(lambda ctx: suppressions.add_to_dnc_list(ctx, "+15125550199"))
     eventually(lambda: b'"delivered"' in api.get(f"/conversations/{world.lead}").content)
     return api
 

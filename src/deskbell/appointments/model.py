@@ -23,7 +23,7 @@ Outcome = Annotated[str, Meta(max_length=100)]
 
 
 class Appointment(msgspec.Struct):
-    """An appointment. Cancelling keeps it, with status `cancelled`; `booked_by` says by which surface it was made."""
+    """An appointment. Cancelling keeps it, with status `cancelled`; `booked_by` says how it was booked."""
 
     id: Uuid
     organization_id: Uuid
@@ -41,15 +41,15 @@ class Appointment(msgspec.Struct):
     updated_at: Timestamp
 
 
-class Times(msgspec.Struct):
-    """When an appointment is, to the microsecond, as it is stored."""
+class AppointmentTimes(msgspec.Struct):
+    """The times of an appointment as stored, with microseconds."""
 
     start_time: str
     end_time: str
 
 
 class NewAppointment(msgspec.Struct, kw_only=True):
-    """What an appointment is made from. It may overlap another, and may be in the past."""
+    """The fields of a new appointment. It may overlap another, and may be in the past."""
 
     lead_id: Id
     start_time: Instant

@@ -19,7 +19,7 @@ from deskbell.foundation.ids import new_id
 from deskbell.foundation.pagination import Page, given
 from deskbell.leads.operations import get_lead
 
-MISSING = "No appointment of your organization has this id"
+NOT_FOUND = "No appointment of your organization has this id"
 
 
 async def list_appointments(ctx: Context, filter: AppointmentFilter) -> Page[Appointment]:
@@ -39,16 +39,16 @@ async def list_appointments(ctx: Context, filter: AppointmentFilter) -> Page[App
 
 async def get_appointment(ctx: Context, id: str, version: Version = PRESENT) -> Appointment:
     """One appointment by its id; with `as_of` as it was at that moment."""
-    found = await ctx.db.one(store.appointment_row(ctx.organization_id, id))
-    if found is not None and version.as_of is not UNSET and is_past(ctx, version.as_of):
-        found = await earlier_version(ctx, "appointment", found, version.as_of)
-    if found is None:
-        raise Problem("not_found", MISSING)
-    return found
+    appointment = await ctx.db.one(store.appointment_row(ctx.organization_id, id))
+    if appointment is not None and version.as_of is not UNSET and is_past(ctx, version.as_of):
+        appointment = await earlier_version(ctx, "appointment", appointment, version.as_of)
+    if appointment is None:
+        raise Problem("not_found", NOT_FOUND)
+    return appointment
 
 
 async def lock_appointment(ctx: Context, id: str) -> Appointment:
-    """The appointment as it stays until this transaction ends: what is recorded as changed must be what was read."""
+    """Locks the appointment until this transaction ends, and returns it: no other change comes between reading and writing it."""
     await ctx.db.one(store.lock_appointment(ctx.organization_id, id))
     return await get_appointment(ctx, id)
 
@@ -71,6 +71,7 @@ async def create_appointment(ctx: Context, new: NewAppointment) -> Appointment:
 
 
 async def check_lead(ctx: Context, lead_id: str) -> None:
+    """Raises `lead_not_found` if there is no such lead."""
     try:
         await get_lead(ctx, lead_id)
     except Problem:
@@ -116,8 +117,8 @@ async def cancel_appointment(ctx: Context, id: str) -> Appointment:
 
 
 async def erase_lead(ctx: Context, subject: DataSubject) -> None:
-    """Takes what people wrote out of a lead's appointments, for good; the times stay."""
-    await ctx.db.run(store.erase_words(ctx.organization_id, subject.lead_id))
+    """Permanently erases the free text of a lead's appointments; the times stay."""
+    await ctx.db.run(store.erase_free_text(ctx.organization_id, subject.lead_id))
 
 
 LIST_APPOINTMENTS = Tool(

@@ -1,4 +1,4 @@
-"""When an appointment is possible."""
+"""Rules for appointments."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from deskbell.errors import invalid
 
 
 def check_times(start_time: str, end_time: str) -> None:
-    """An appointment ends after it starts; both are stored moments, compared to the microsecond."""
+    """Raises unless the end is after the start. Both are stored timestamps, with microseconds."""
     if end_time <= start_time:
         raise invalid("end_time", "must be later than `start_time`")
 
 
 def booked_by(ctx: Context) -> BookedBy:
-    """Who an appointment is stored as booked by, in the public API's four words: people and commands are `user`."""
+    """The public API's `booked_by` of an appointment that is booked now: `user` stands for people and commands."""
     if ctx.principal.type == "agent":
         return "agent"
     return ctx.channel if ctx.channel in ("api", "mcp") else "user"

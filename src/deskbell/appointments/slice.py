@@ -7,8 +7,8 @@ from deskbell.core.context import Context
 from deskbell.core.slice import Export, Slice
 
 
-async def exported(ctx: Context, after: str, most: int) -> list[Appointment]:
-    return await ctx.db.all(store.appointments_after(ctx.organization_id, after, most), long=True)
+async def export_page(ctx: Context, after: str, limit: int) -> list[Appointment]:
+    return await ctx.db.all(store.appointments_after(ctx.organization_id, after, limit), long=True)
 
 
 async def merge(ctx: Context, into: str, lead_id: str) -> None:
@@ -21,5 +21,5 @@ APPOINTMENTS = Slice(
     personal=[store.appointments],
     erase=erase_lead,
     merge=merge,
-    exports=[Export("appointments", Appointment, exported)],
+    exports=[Export("appointments", Appointment, export_page)],
 )

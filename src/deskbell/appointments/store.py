@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import Column, ForeignKeyConstraint, Select, Table, Text, Update, select, update
 
-from deskbell.appointments.model import Appointment, SortBy, Times
+from deskbell.appointments.model import Appointment, AppointmentTimes, SortBy
 from deskbell.foundation.db import ID, TIMESTAMP, command, query, schema
 
 appointments = Table(
@@ -36,18 +36,20 @@ def appointment_row(organization_id: str, id: str) -> Select[Any]:
     return select(*_appointment).where(appointments.c.organization_id == organization_id, appointments.c.id == id)
 
 
-@query(Times)
+@query(AppointmentTimes)
 def appointment_times(organization_id: str, id: str) -> Select[Any]:
-    """Locked until the transaction ends, where the database has row locks."""
+    """Locks the row until the transaction ends, where the database has row locks."""
     times = select(appointments.c.start_time, appointments.c.end_time)
     return times.where(appointments.c.organization_id == organization_id, appointments.c.id == id).with_for_update()
 
 
 @query(str)
 def lock_appointment(organization_id: str, id: str) -> Select[Any]:
-    """Locked until the transaction ends, where the database has row locks."""
-    found = select(appointments.c.id).where(appointments.c.organization_id == organization_id, appointments.c.id == id)
-    return found.with_for_update()
+    """Locks the row until the transaction ends, where the database has row locks."""
+    appointment = select(appointments.c.id).where(
+        appointments.c.organization_id == organization_id, appointments.c.id == id
+    )
+    return appointment.with_for_update()
 
 
 @query(Appointment)
@@ -61,35 +63,35 @@ def appointment_list(
     sort_by: SortBy,
     descending: bool,
 ) -> Select[Any]:
-    found = select(*_appointment).where(appointments.c.organization_id == organization_id)
+    statement = select(*_appointment).where(appointments.c.organization_id == organization_id)
     if status is not None:
-        found = found.where(appointments.c.status == status)
+        statement = statement.where(appointments.c.status == status)
     if lead_id is not None:
-        found = found.where(appointments.c.lead_id == lead_id)
+        statement = statement.where(appointments.c.lead_id == lead_id)
     if start_after is not None:
-        found = found.where(appointments.c.start_time >= start_after)
+        statement = statement.where(appointments.c.start_time >= start_after)
     if start_before is not None:
-        found = found.where(appointments.c.start_time < start_before)
+        statement = statement.where(appointments.c.start_time < start_before)
     columns = (appointments.c[sort_by], appointments.c.id)
-    return found.order_by(*(column.desc() if descending else column.asc() for column in columns))
+    return statement.order_by(*(column.desc() if descending else column.asc() for column in columns))
 
 
 @command
-def erase_words(organization_id: str, lead_id: str) -> Update:
-    """Takes what people wrote out of a lead's appointments."""
-    place = (appointments.c.organization_id == organization_id, appointments.c.lead_id == lead_id)
-    return update(appointments).where(*place).values(location=None, notes=None, outcome_notes=None)
+def erase_free_text(organization_id: str, lead_id: str) -> Update:
+    """Erases the free text of a lead's appointments."""
+    of_lead = (appointments.c.organization_id == organization_id, appointments.c.lead_id == lead_id)
+    return update(appointments).where(*of_lead).values(location=None, notes=None, outcome_notes=None)
 
 
 @query(Appointment)
-def appointments_after(organization_id: str, id: str, most: int) -> Select[Any]:
-    """A page of all appointments in the order of ids."""
-    found = select(*_appointment).where(appointments.c.organization_id == organization_id, appointments.c.id > id)
-    return found.order_by(appointments.c.id).limit(most)
+def appointments_after(organization_id: str, id: str, limit: int) -> Select[Any]:
+    """A page of all appointments by id, after the given id."""
+    statement = select(*_appointment).where(appointments.c.organization_id == organization_id, appointments.c.id > id)
+    return statement.order_by(appointments.c.id).limit(limit)
 
 
 @command
 def move_appointments(organization_id: str, lead_id: str, into: str) -> Update:
-    """Gives one lead's appointments to another."""
+    """Moves one lead's appointments to another."""
     moved = update(appointments).where(appointments.c.organization_id == organization_id)
     return moved.where(appointments.c.lead_id == lead_id).values(lead_id=into)

@@ -1,7 +1,7 @@
-"""The gate before every text: a pure decision over facts that were read in the same transaction.
+"""The gate that every text passes: a pure decision over facts that were read in the same transaction.
 
 Law: an opt-out by any reasonable means must be honoured, with one confirmation at most (47 CFR 64.1200(a)(10) to (12));
-a do-not-call request is kept per seller (47 CFR 64.1200(d)).
+a do-not-call request applies per seller (47 CFR 64.1200(d)).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ OPT_OUT_RULE, DNC_RULE = "47 CFR 64.1200(a)(10)", "47 CFR 64.1200(d)"
 
 
 class Facts(msgspec.Struct, frozen=True):
-    """What the gate decides over: the recipient's number (E.164), and what is recorded against texting it."""
+    """The input of the gate: the recipient's number (E.164) and its suppressions."""
 
     phone: str
     suppression: SuppressionStatus
@@ -35,7 +35,7 @@ def decide(facts: Facts) -> Verdict:
 
 
 def suppression_step(status: SuppressionStatus) -> Step:
-    """An opt-out and a do-not-call entry belong to the number and outlive leads."""
+    """Blocks a number that opted out or is on the do-not-call list."""
     inputs = {name: value for name, value in msgspec.structs.asdict(status).items() if value is not None}
     if status.opted_out_at is not None:
         message = "This number has opted out of texts (sms_opted_out). Nothing was sent"
@@ -47,5 +47,5 @@ def suppression_step(status: SuppressionStatus) -> Step:
 
 
 async def check_text(ctx: Context, phone: str) -> Verdict:
-    """The gate's verdict on a text to a number, over the facts of this transaction."""
+    """The gate's verdict on a text to a number, from the facts in this transaction."""
     return decide(Facts(phone, await suppressions.suppression_status(ctx, phone)))

@@ -1,6 +1,6 @@
-"""The keywords by which people answer texts, and how they are recognised.
+"""The keywords that people text back, and how they are recognised.
 
-STOP and its like end all texts, START allows them again, HELP asks who is texting (CTIA Messaging Principles, 5.1).
+STOP and its synonyms end all texts, START allows them again, HELP asks who is texting (CTIA Messaging Principles, 5.1).
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ HELP = frozenset({"help"})
 
 
 def keyword(body: str) -> Literal["stop", "start", "help"] | None:
-    """What a text asks for when it is nothing but a keyword, in any case and width, whatever marks and emoji stand around it."""
+    """The keyword, if a text is nothing else. Case, full-width letters, punctuation and emoji are ignored."""
     plain = "".join(map(letter_or_space, unicodedata.normalize("NFKC", body).casefold()))
     word = " ".join(plain.split())
     return "stop" if word in STOP else "start" if word in START else "help" if word in HELP else None
 
 
 def letter_or_space(character: str) -> str:
-    """Letters and digits as they are; nothing for what is not seen (format characters, variants of an emoji); else a space."""
+    """Keeps letters and digits, removes invisible characters (format characters, emoji variants), and replaces others by a space."""
     kind = unicodedata.category(character)
     if kind[0] in "LN":
         return character

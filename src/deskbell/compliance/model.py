@@ -1,4 +1,4 @@
-"""What is recorded against texting a number."""
+"""Suppressions: why a number must not be texted."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ SuppressionKind = Literal["opt_out", "dnc"]
 
 
 class Suppression(msgspec.Struct):
-    """A whole entry of the do-not-contact list, as it is stored. `phone` is null once the person was erased."""
+    """A stored suppression. `phone` is null once the person was erased."""
 
     organization_id: str
     number_hash: str
@@ -20,14 +20,14 @@ class Suppression(msgspec.Struct):
 
 
 class SuppressionStatus(msgspec.Struct, frozen=True):
-    """What stands against texting a number: since when it has opted out, since when it is on the do-not-call list."""
+    """When a number opted out and when it was put on the do-not-call list; null if it did not or was not."""
 
     opted_out_at: str | None
     on_dnc_at: str | None
 
 
 class SuppressionChange(msgspec.Struct):
-    """What an event says of a number: that it opted out, was put on the do-not-call list, or that one of these was taken back.
+    """The data of an event: a number got or lost one kind of suppression.
 
     `phone` is null if the person was erased.
     """

@@ -1,4 +1,4 @@
-"""Compliance: what stands against texting a number. It belongs to the number, so merging two leads changes nothing."""
+"""Compliance: suppressions and the gate. Suppressions belong to numbers, so merging two leads changes nothing."""
 
 from deskbell.compliance import store
 from deskbell.compliance.suppressions import erase_number
@@ -7,7 +7,7 @@ from deskbell.core.slice import DataSubject, Slice
 
 
 async def erase(ctx: Context, subject: DataSubject) -> None:
-    """Leaves of each number only the hash that an opt-out needs."""
+    """Deletes the numbers and keeps their hashes, which opt-outs need."""
     for number in sorted(subject.numbers):
         await erase_number(ctx, number)
 

@@ -17,7 +17,7 @@ from sqlalchemy import (
 from deskbell.compliance.model import Suppression, SuppressionStatus
 from deskbell.foundation.db import ID, TIMESTAMP, query, schema
 
-#: Opt-outs and do-not-call entries, kept by number and outliving leads. `phone` is null once the person was erased.
+#: Opt-outs and do-not-call entries, by number, independent of leads. `phone` is null once the person was erased.
 suppressions = Table(
     "suppressions",
     schema,
@@ -32,7 +32,7 @@ suppressions = Table(
 
 @query(SuppressionStatus)
 def suppression_status(organization_id: str, number_hash: str) -> Select[Any]:
-    """Locked until the transaction ends, where the database has row locks."""
+    """Locks the row until the transaction ends, where the database has row locks."""
     status = select(*(suppressions.c[name] for name in SuppressionStatus.__struct_fields__))
     return status.where(
         suppressions.c.organization_id == organization_id, suppressions.c.number_hash == number_hash
@@ -40,13 +40,13 @@ def suppression_status(organization_id: str, number_hash: str) -> Select[Any]:
 
 
 @query(Suppression)
-def suppressions_after(organization_id: str, number_hash: str, most: int) -> Select[Any]:
-    """The do-not-contact lists of all organizations, in the order of their key, behind a given place."""
-    place = tuple_(suppressions.c.organization_id, suppressions.c.number_hash) > tuple_(organization_id, number_hash)
+def suppressions_after(organization_id: str, number_hash: str, limit: int) -> Select[Any]:
+    """A page of the suppressions of all organizations in the order of their key, after the given key."""
+    after = tuple_(suppressions.c.organization_id, suppressions.c.number_hash) > tuple_(organization_id, number_hash)
     order = (suppressions.c.organization_id, suppressions.c.number_hash)
     return (
         select(*(suppressions.c[name] for name in Suppression.__struct_fields__))
-        .where(place)
+        .where(after)
         .order_by(*order)
-        .limit(most)
+        .limit(limit)
     )

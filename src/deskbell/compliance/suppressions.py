@@ -1,4 +1,4 @@
-"""What is known of a phone number itself: opt-outs and do-not-call. They outlive leads, and no change of a lead frees a number."""
+"""Suppressions of phone numbers: opt-outs and do-not-call entries. No change of a lead lifts them."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from deskbell.organizations.operations import exists
 
 
 async def suppression_status(ctx: Context, phone: str) -> SuppressionStatus:
-    """What stands against texting a number (E.164); both fields null when nothing does."""
-    found = await ctx.db.one(store.suppression_status(ctx.organization_id, number_hash(ctx.organization_id, phone)))
-    return found or SuppressionStatus(None, None)
+    """The suppressions of a number (E.164)."""
+    status = await ctx.db.one(store.suppression_status(ctx.organization_id, number_hash(ctx.organization_id, phone)))
+    return status or SuppressionStatus(None, None)
 
 
 async def store_status(ctx: Context, phone: str, **changes: Any) -> None:
@@ -32,32 +32,32 @@ async def store_status(ctx: Context, phone: str, **changes: Any) -> None:
 
 
 async def opt_out(ctx: Context, phone: str, lead_id: str | None = None) -> bool:
-    """Records that the person wants no more texts; answers whether that is news."""
+    """Records an opt-out. Returns False if there was one already."""
     return await change(ctx, phone, "opt_out", ctx.now, lead_id)
 
 
 async def opt_in(ctx: Context, phone: str, lead_id: str | None = None) -> None:
-    """Takes an opt-out back, at the person's own word. A do-not-call entry stays."""
+    """Lifts an opt-out, as the person asked. A do-not-call entry stays."""
     await change(ctx, phone, "opt_out", None, lead_id)
 
 
-async def put_on_dnc(ctx: Context, phone: str) -> None:
-    """Puts a number on the organization's do-not-call list."""
+async def add_to_dnc_list(ctx: Context, phone: str) -> None:
+    """Adds a number to the organization's do-not-call list."""
     await change(ctx, phone, "dnc", ctx.now)
 
 
-async def take_off_dnc(ctx: Context, phone: str) -> None:
-    """Takes a number off the organization's do-not-call list. An opt-out stays."""
+async def remove_from_dnc_list(ctx: Context, phone: str) -> None:
+    """Removes a number from the organization's do-not-call list. An opt-out stays."""
     await change(ctx, phone, "dnc", None)
 
 
 async def change(
     ctx: Context, phone: str, kind: SuppressionKind, moment: str | None, lead_id: str | None = None
 ) -> bool:
-    """Adds one kind of suppression at a moment, or lifts it; answers whether anything changed."""
+    """Adds one kind of suppression at a time, or lifts it if that is None. Returns whether anything changed."""
     column = {"opt_out": "opted_out_at", "dnc": "on_dnc_at"}[kind]
-    present = getattr(await suppression_status(ctx, phone), column)
-    if (present is None) == (moment is None):
+    current = getattr(await suppression_status(ctx, phone), column)
+    if (current is None) == (moment is None):
         return False
     await store_status(ctx, phone, **{column: moment})
     number = number_hash(ctx.organization_id, phone)
@@ -88,14 +88,14 @@ async def suppressions_at(ctx: Context, phone: str, moment: str) -> dict[Suppres
     return found
 
 
-async def noted_after(session: Session, last: Suppression | None, most: int) -> list[Suppression]:
-    """The entries of all organizations behind `last`, for the operator who moves them."""
-    place = (last.organization_id, last.number_hash) if last else (NO_ID, "")
-    return await session.all(store.suppressions_after(*place, most))
+async def suppressions_after(session: Session, last: Suppression | None, limit: int) -> list[Suppression]:
+    """The next suppressions after `last`, of all organizations."""
+    key = (last.organization_id, last.number_hash) if last else (NO_ID, "")
+    return await session.all(store.suppressions_after(*key, limit))
 
 
 async def carry_over(session: Session, entries: list[Suppression]) -> int:
-    """Puts entries of a later state into an earlier one, whose own they replace. How many; organizations that it lacks are left out."""
+    """Adds the suppressions of a replaced database to a restored one. Returns how many; skips organizations that it lacks."""
     carried = 0
     for entry in entries:
         if not await exists(session, entry.organization_id):
@@ -111,7 +111,7 @@ async def carry_over(session: Session, entries: list[Suppression]) -> int:
 
 
 async def record_differences(ctx: Context, before: SuppressionStatus, after: Suppression) -> None:
-    """Records each kind of suppression that a number has got or lost by a restore."""
+    """Records each kind of suppression that a number got or lost by a restore."""
     kinds: dict[SuppressionKind, str] = {"opt_out": "opted_out_at", "dnc": "on_dnc_at"}
     for kind, column in kinds.items():
         added = getattr(after, column) is not None
@@ -120,7 +120,7 @@ async def record_differences(ctx: Context, before: SuppressionStatus, after: Sup
 
 
 async def erase_number(ctx: Context, phone: str) -> None:
-    """Leaves of a number only the hash that an opt-out needs."""
+    """Deletes a number and keeps its hash, which an opt-out needs."""
     key = {"organization_id": ctx.organization_id, "number_hash": number_hash(ctx.organization_id, phone)}
     await ctx.db.run(update(store.suppressions, key, {"phone": None}))
     await ctx.db.run(empty_events_of_object(ctx.organization_id, "suppression", key["number_hash"]))

@@ -1,4 +1,4 @@
-"""What the gate says of an intended text: every step that it took, and the outcome of the worst."""
+"""The gate's verdict on a text: the outcome of every step, and the worst of them."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ SEVERITY: dict[StepOutcome, int] = {"skip": 0, "allow": 0, "warn": 1, "defer": 2
 
 
 class Step(msgspec.Struct, omit_defaults=True):
-    """One step of the gate. A step without data is `skip`. `source` is the rule of law or of the product that it applies."""
+    """One step of the gate; `skip` if there is nothing to check. `source` is the law or product rule that it applies."""
 
     step: StepName
     outcome: StepOutcome
@@ -43,7 +43,7 @@ class Step(msgspec.Struct, omit_defaults=True):
 
 
 class Verdict(msgspec.Struct):
-    """Allow, block (with a code), or defer (until a moment). The steps are all there, in the gate's order."""
+    """Allow, block (with a code), or defer (until a time). All steps are listed, in the gate's order."""
 
     outcome: Outcome
     code: str
@@ -51,19 +51,19 @@ class Verdict(msgspec.Struct):
     steps: list[Step]
 
     def refusal(self) -> Refusal:
-        """A blocked text's answer; its decision stays."""
+        """The refusal of a blocked text. It commits, so the record of the decision stays."""
         worst = next(step for step in self.steps if step.outcome == "block")
         return Refusal("compliance_blocked", worst.message)
 
 
 def verdict(steps: dict[StepName, Step]) -> Verdict:
-    """The verdict of the steps that were taken; all others are skipped. The worst outcome counts, the first step among equals."""
-    taken = [steps.get(name) or Step(name, "skip") for name in STEPS]
-    worst = max(taken, key=lambda step: SEVERITY[step.outcome])
+    """The verdict from the given steps; all others are skipped. The worst outcome counts, and the first step among equals."""
+    all_steps = [steps.get(name) or Step(name, "skip") for name in STEPS]
+    worst = max(all_steps, key=lambda step: SEVERITY[step.outcome])
     match worst.outcome:
         case "block":
-            return Verdict("block", worst.code or "", None, taken)
+            return Verdict("block", worst.code or "", None, all_steps)
         case "defer":
-            until = max(step.until or "" for step in taken if step.outcome == "defer")
-            return Verdict("defer", worst.code or "", until, taken)
-    return Verdict("allow", worst.code or "allowed", None, taken)
+            until = max(step.until or "" for step in all_steps if step.outcome == "defer")
+            return Verdict("defer", worst.code or "", until, all_steps)
+    return Verdict("allow", worst.code or "allowed", None, all_steps)

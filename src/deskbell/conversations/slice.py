@@ -17,8 +17,8 @@ def handlers(setup: Setup) -> Mapping[str, JobHandler]:
     return {sending.SEND: sender.send, simulator.REPORT: sender.report}
 
 
-async def exported(ctx: Context, after: str, most: int) -> list[Message]:
-    return await ctx.db.all(store.messages_after(ctx.organization_id, after, most), long=True)
+async def export_page(ctx: Context, after: str, limit: int) -> list[Message]:
+    return await ctx.db.all(store.messages_after(ctx.organization_id, after, limit), long=True)
 
 
 async def merge(ctx: Context, into: str, lead_id: str) -> None:
@@ -38,5 +38,5 @@ CONVERSATIONS = Slice(
     numbers=numbers_of_lead,
     erase=erase_lead,
     merge=merge,
-    exports=[Export("messages", Message, exported)],
+    exports=[Export("messages", Message, export_page)],
 )

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from deskbell.demo.making import Making, Row
 from deskbell.foundation import clock
-from deskbell.tasks.rules import RANK
+from deskbell.tasks.rules import PRIORITY_RANK
 
 COUNT = 150
 
@@ -58,7 +58,7 @@ def make_task(making: Making, lead: Row | None, place: int, team: list[Row]) -> 
     came = making.ago(1, 30) if lead is None else clock.moment(lead["created_at"])
     created = came + (making.now - came) * random.random()
     status = random.choices(("open", "in_progress", "completed", "cancelled"), (50, 14, 30, 6))[0]
-    priority = random.choices(list(RANK), (20, 45, 25, 10))[0]
+    priority = random.choices(list(PRIORITY_RANK), (20, 45, 25, 10))[0]
     by_ai = making.chance(0.2)
     due = making.working_hour(random.randint(-10, -1) if status == "completed" else random.randint(-3, 21))
     return making.row(
@@ -68,7 +68,7 @@ def make_task(making: Making, lead: Row | None, place: int, team: list[Row]) -> 
         title=OFFICE[place] if lead is None else title(making, lead),
         description=random.choice(DESCRIPTIONS),
         priority=priority,
-        priority_rank=RANK[priority],
+        priority_rank=PRIORITY_RANK[priority],
         status=status,
         due_date=None if making.chance(0.1) else clock.of(due),
         assigned_to_user_id=None if making.chance(0.15) else random.choice(team)["id"],

@@ -38,7 +38,7 @@ Search = Annotated[str, Meta(description="Part of a name, e-mail address or phon
 
 
 class Lead(msgspec.Struct):
-    """A lead. `sms_opted_out` and `on_dnc_list` follow its present phone number: read them before texting.
+    """A lead. `sms_opted_out` and `on_dnc_list` follow its present phone number: check them before texting.
 
     `lead_score` is 0 until scored. Archived leads are never shown.
     """
@@ -69,14 +69,14 @@ class Lead(msgspec.Struct):
 
 
 class Erasure(msgspec.Struct):
-    """That a lead was erased: its organization and its id."""
+    """An erased lead: its organization and its id."""
 
     organization_id: str
     id: str
 
 
 class NewLead(msgspec.Struct, kw_only=True):
-    """What a lead is made from. Only `first_name` is required."""
+    """The fields of a new lead. Only `first_name` is required."""
 
     first_name: FirstName
     last_name: Name | None = None

@@ -23,7 +23,7 @@ from deskbell.foundation.pagination import Page, given
 from deskbell.leads import rules, store
 from deskbell.leads.model import Erasure, Lead, LeadChanges, LeadFilter, NewLead
 
-MISSING = "No lead of your organization has this id"
+NOT_FOUND = "No lead of your organization has this id"
 
 
 async def list_leads(ctx: Context, filter: LeadFilter) -> Page[Lead]:
@@ -31,7 +31,7 @@ async def list_leads(ctx: Context, filter: LeadFilter) -> Page[Lead]:
     term, digits = rules.search_terms(filter.search) if filter.search else (None, None)
     if filter.search and term is None:
         return Page([], 0, filter)
-    indexed = min(len(term or ""), len(digits or term or "")) >= rules.INDEXED
+    indexed = min(len(term or ""), len(digits or term or "")) >= rules.MIN_INDEXED_LENGTH
     statement = store.lead_list(
         ctx.organization_id,
         given(filter.status),
@@ -52,10 +52,10 @@ async def get_lead(ctx: Context, id: str, version: Version = PRESENT) -> Lead:
     """One lead by its id; with `as_of` as it was at that moment."""
     if version.as_of is not UNSET and is_past(ctx, version.as_of):
         return await lead_as_of(ctx, id, version.as_of)
-    found = await ctx.db.one(store.lead_row(ctx.organization_id, id))
-    if found is None:
-        raise Problem("not_found", MISSING)
-    return found
+    lead = await ctx.db.one(store.lead_row(ctx.organization_id, id))
+    if lead is None:
+        raise Problem("not_found", NOT_FOUND)
+    return lead
 
 
 async def lead_as_of(ctx: Context, id: str, as_of: Instant) -> Lead:
@@ -63,7 +63,7 @@ async def lead_as_of(ctx: Context, id: str, as_of: Instant) -> Lead:
     present = await ctx.db.one(store.any_lead_row(ctx.organization_id, id))
     lead = None if present is None else await earlier_version(ctx, "lead", present, as_of)
     if lead is None or (lead.archived_at is not None and lead.archived_at[:19] <= as_of[:19]):
-        raise Problem("not_found", MISSING)
+        raise Problem("not_found", NOT_FOUND)
     lead.archived_at = None
     if lead.phone is not None:
         suppressed = await suppressions_at(ctx, lead.phone, until_end_of_second(as_of))
@@ -75,7 +75,7 @@ async def lead_as_of(ctx: Context, id: str, as_of: Instant) -> Lead:
 async def check_unerased(ctx: Context, id: str) -> None:
     """Refuses the id of what never was a lead, or of a lead whose person was erased; an archived one passes."""
     if await ctx.db.one(store.any_lead_row(ctx.organization_id, id)) is None:
-        raise Problem("not_found", MISSING)
+        raise Problem("not_found", NOT_FOUND)
 
 
 async def create_lead(ctx: Context, new: NewLead) -> Lead:
@@ -103,7 +103,7 @@ async def add_lead(ctx: Context, new: NewLead) -> Lead:
 
 
 async def lock_lead(ctx: Context, id: str) -> Lead:
-    """The lead as it stays until this transaction ends: what is written back must be what was read."""
+    """Locks the lead until this transaction ends, and returns it: no other change comes between reading and writing it."""
     await ctx.db.one(store.lock_lead(ctx.organization_id, id))
     return await get_lead(ctx, id)
 
@@ -131,7 +131,7 @@ async def update_lead(ctx: Context, id: str, changes: LeadChanges) -> Lead:
 
 
 def derived_columns(ctx: Context, row: dict[str, Any]) -> dict[str, Any]:
-    """The columns of a lead that are derived from others or kept in another form."""
+    """The columns of a lead that are derived from others or stored in another form."""
     phone, email = row["phone"], row["email"]
     phone = None if phone is None else e164(phone, ctx.country)
     derived = {
@@ -148,7 +148,7 @@ def derived_columns(ctx: Context, row: dict[str, Any]) -> dict[str, Any]:
 
 
 async def archive_lead(ctx: Context, id: str) -> Lead:
-    """Archive a lead: it is hidden from now on, never deleted, and its phone and e-mail address are free again."""
+    """Archive a lead: it is hidden from now on, never deleted, and another lead may have its phone and e-mail address."""
     lead = await lock_lead(ctx, id)
     await ctx.db.run(
         update(
@@ -164,12 +164,12 @@ async def archive_lead(ctx: Context, id: str) -> Lead:
 
 
 async def find_lead_by_phone(ctx: Context, phone: str) -> Lead | None:
-    """The lead that has this number (E.164), if one has."""
+    """The lead with this phone number (E.164), if there is one."""
     return await ctx.db.one(store.lead_with_phone(ctx.organization_id, phone))
 
 
 async def numbers_of_lead(ctx: Context, id: str) -> list[str]:
-    """The number of a lead, archived or not, that is to be erased. It is locked until this transaction ends."""
+    """The phone number of a lead that is about to be erased, archived or not. Locks the lead until this transaction ends."""
     await ctx.db.one(store.lock_lead(ctx.organization_id, id))
     lead = await ctx.db.one(store.any_lead_row(ctx.organization_id, id))
     if lead is None:
@@ -178,20 +178,20 @@ async def numbers_of_lead(ctx: Context, id: str) -> list[str]:
 
 
 async def erase_lead(ctx: Context, subject: DataSubject) -> None:
-    """Erases a lead's identity for good."""
+    """Permanently erases the personal data of a lead."""
     lead = await ctx.db.one(store.any_lead_row(ctx.organization_id, subject.lead_id))
     assert lead is not None
-    empty = NewLead(first_name="Erased", source=lead.source, status=lead.status)
-    row = {**msgspec.structs.asdict(empty), "archived_at": lead.archived_at or ctx.now}
-    moments = {"erased_at": ctx.now, "updated_at": ctx.now}
+    erased = NewLead(first_name="Erased", source=lead.source, status=lead.status)
+    row = {**msgspec.structs.asdict(erased), "archived_at": lead.archived_at or ctx.now}
+    timestamps = {"erased_at": ctx.now, "updated_at": ctx.now}
     key = {"organization_id": ctx.organization_id, "id": subject.lead_id}
-    await ctx.db.run(update(store.leads, key, row | derived_columns(ctx, row) | moments))
+    await ctx.db.run(update(store.leads, key, row | derived_columns(ctx, row) | timestamps))
 
 
-async def erasures_after(session: Session, last: Erasure | None, most: int) -> list[Erasure]:
-    """The erasures of all organizations behind `last`."""
-    place = (last.organization_id, last.id) if last else (NO_ID, NO_ID)
-    return await session.all(store.erasures_after(*place, most))
+async def erasures_after(session: Session, last: Erasure | None, limit: int) -> list[Erasure]:
+    """The next erasures after `last`, of all organizations."""
+    key = (last.organization_id, last.id) if last else (NO_ID, NO_ID)
+    return await session.all(store.erasures_after(*key, limit))
 
 
 LIST_LEADS = Tool(

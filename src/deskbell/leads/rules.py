@@ -1,4 +1,4 @@
-"""How leads are compared, searched and told apart."""
+"""How leads are compared and searched."""
 
 from __future__ import annotations
 
@@ -6,19 +6,20 @@ import re
 
 from deskbell.errors import Problem
 
-SEPARATOR = "\x1f"  # between the parts of a search text; a term cannot hold it, so no hit spans two parts
-LONGEST = 3 * (
-    100 + 1 + 100
-)  # characters of two names, each of which case-folding can triple; no searched part is longer
-INDEXED = 3  # characters that a trigram index needs
-_private = "".join(map(chr, range(0xE030, 0xE03A)))
-PHONE_DIGITS = str.maketrans("0123456789", _private)  # a phone's digits, apart from those of names and terms
-_plain = str.maketrans(dict.fromkeys(_private, "\ufffd") | {SEPARATOR: " "})  # what people write holds none of ours
+SEPARATOR = "\x1f"  # between the parts of a search text; a term cannot contain it, so no match spans two parts
+# Characters of two names, each of which case-folding can triple: no part of a search text is longer.
+MAX_TERM_LENGTH = 3 * (100 + 1 + 100)
+MIN_INDEXED_LENGTH = 3  # characters; a trigram index finds nothing shorter
+_private_use = "".join(map(chr, range(0xE030, 0xE03A)))
+PHONE_DIGITS = str.maketrans("0123456789", _private_use)  # digits of phone numbers, distinct from those in names
+_without_markers = str.maketrans(
+    dict.fromkeys(_private_use, "\ufffd") | {SEPARATOR: " "}
+)  # user text must not contain our characters
 _phone_like = re.compile(r"[0-9 +\-().]+").fullmatch
 
 
 def folded(text: str | None) -> str | None:
-    """The form in which text is compared and sorted: case-folded."""
+    """The case-folded form in which text is compared and sorted."""
     return None if text is None else text.casefold()
 
 
@@ -27,24 +28,24 @@ def digits(text: str) -> str:
 
 
 def search_text(first_name: str, last_name: str | None, email: str | None, phone: str | None) -> str:
-    """Everything that a search looks at, folded: `first last`, e-mail, and the phone in digits of its own."""
+    """The text that searches look in, case-folded: `first last`, e-mail, and the phone number in `PHONE_DIGITS`."""
     name = first_name if last_name is None else f"{first_name} {last_name}"
-    written = (part.translate(_plain).casefold() for part in (name, email or ""))
-    return SEPARATOR.join([*written, digits(phone or "").translate(PHONE_DIGITS)])
+    texts = (part.translate(_without_markers).casefold() for part in (name, email or ""))
+    return SEPARATOR.join([*texts, digits(phone or "").translate(PHONE_DIGITS)])
 
 
 def search_terms(search: str) -> tuple[str | None, str | None]:
-    """What to look for: the folded term and, where it can only be a phone number, its digits as a phone's are kept.
+    """The case-folded term and, if it can only be a phone number, its digits as `PHONE_DIGITS`.
 
-    What is too long to be found is left out, as the index would work on it for seconds. (None, None) finds nobody.
+    Terms that are too long to match anything are left out, because the index would take seconds for them. (None, None) matches nothing.
     """
-    term = search.translate(_plain).casefold()
+    term = search.translate(_without_markers).casefold()
     number = digits(term) if _phone_like(term) else ""
-    wanted = [text for text in (term, number.translate(PHONE_DIGITS)) if 0 < len(text) <= LONGEST]
-    return wanted[0] if wanted else None, wanted[1] if len(wanted) > 1 else None
+    terms = [text for text in (term, number.translate(PHONE_DIGITS)) if 0 < len(text) <= MAX_TERM_LENGTH]
+    return terms[0] if terms else None, terms[1] if len(terms) > 1 else None
 
 
 def duplicate(index: str) -> Problem:
-    """The refusal of a second lead with the same phone or e-mail address."""
+    """The error for a second lead with the same phone or e-mail address."""
     field = "phone" if index == "leads_phone" else "email"
     return Problem("duplicate", f"A lead with this `{field}` already exists in your organization")

@@ -7,8 +7,8 @@ from deskbell.leads.model import Lead
 from deskbell.leads.operations import OPERATIONS, erase_lead, numbers_of_lead
 
 
-async def exported(ctx: Context, after: str, most: int) -> list[Lead]:
-    return await ctx.db.all(store.leads_after(ctx.organization_id, after, most), long=True)
+async def export_page(ctx: Context, after: str, limit: int) -> list[Lead]:
+    return await ctx.db.all(store.leads_after(ctx.organization_id, after, limit), long=True)
 
 
 LEADS = Slice(
@@ -17,5 +17,5 @@ LEADS = Slice(
     personal=[store.leads],
     numbers=numbers_of_lead,
     erase=erase_lead,
-    exports=[Export("leads", Lead, exported)],
+    exports=[Export("leads", Lead, export_page)],
 )

@@ -70,19 +70,23 @@ def _columns(**flags: ColumnElement[Any]) -> list[ColumnElement[Any]]:
     return [flags[name].label(name) if name in flags else leads.c[name] for name in Lead.__struct_fields__]
 
 
-def _noted(moment: ColumnElement[Any]) -> Exists:
-    noted: Select[Any] = select(literal_column("1")).select_from(suppressions).where(_same_number, moment.is_not(None))
-    return exists(noted.correlate(leads))
+def _suppressed(since: ColumnElement[Any]) -> Exists:
+    suppression: Select[Any] = (
+        select(literal_column("1")).select_from(suppressions).where(_same_number, since.is_not(None))
+    )
+    return exists(suppression.correlate(leads))
 
 
-# One lead is read with a join, which takes half the time of two subqueries. A list asks by subqueries: a join would also be made
-# for the rows that its page skips, and for its count.
+# One lead is read with a join, which takes half the time of two subqueries. A list uses subqueries: a join would also be computed
+# for the rows before its page, and for its count.
 _with_suppression = leads.outerjoin(suppressions, _same_number)
 _lead = _columns(
     sms_opted_out=suppressions.c.opted_out_at.is_not(None), on_dnc_list=suppressions.c.on_dnc_at.is_not(None)
 )
-_listed = _columns(sms_opted_out=_noted(suppressions.c.opted_out_at), on_dnc_list=_noted(suppressions.c.on_dnc_at))
-_keys = {"first_name": "first_name_key", "last_name": "last_name_key"}
+_listed = _columns(
+    sms_opted_out=_suppressed(suppressions.c.opted_out_at), on_dnc_list=_suppressed(suppressions.c.on_dnc_at)
+)
+_sort_columns = {"first_name": "first_name_key", "last_name": "last_name_key"}
 
 
 @query(Lead)
@@ -97,14 +101,14 @@ def lead_row(organization_id: str, id: str) -> Select[Any]:
 
 @query(str)
 def lock_lead(organization_id: str, id: str) -> Select[Any]:
-    """Locked until the transaction ends, where the database has row locks; records may still point to it."""
-    held = select(leads.c.id).where(leads.c.organization_id == organization_id, leads.c.id == id)
-    return held.with_for_update(key_share=True)
+    """Locks the row until the transaction ends, where the database has row locks. Other rows may still refer to it."""
+    lead = select(leads.c.id).where(leads.c.organization_id == organization_id, leads.c.id == id)
+    return lead.with_for_update(key_share=True)
 
 
 @query(Lead)
 def any_lead_row(organization_id: str, id: str) -> Select[Any]:
-    """A lead, archived or not. An erased one is no lead any more, so nothing can restore it."""
+    """A lead, archived or not. Erased leads are excluded, so nothing can restore them."""
     return (
         select(*_lead)
         .select_from(_with_suppression)
@@ -123,16 +127,16 @@ def lead_with_phone(organization_id: str, phone: str) -> Select[Any]:
 
 @query(str)
 def organization_of_lead(id: str) -> Select[Any]:
-    """For the operator's commands, which are given a lead's id alone."""
+    """For the operator's commands, which take only a lead's id."""
     return select(leads.c.organization_id).where(leads.c.id == id, leads.c.erased_at.is_(None))
 
 
 @query(Erasure)
-def erasures_after(organization_id: str, id: str, most: int) -> Select[Any]:
-    """The erased leads of all organizations, in the order of their key, behind a given place."""
+def erasures_after(organization_id: str, id: str, limit: int) -> Select[Any]:
+    """A page of the erased leads of all organizations in the order of their key, after the given key."""
     erased = select(leads.c.organization_id, leads.c.id).where(leads.c.erased_at.is_not(None))
-    place = tuple_(leads.c.organization_id, leads.c.id) > tuple_(organization_id, id)
-    return erased.where(place).order_by(leads.c.organization_id, leads.c.id).limit(most)
+    after = tuple_(leads.c.organization_id, leads.c.id) > tuple_(organization_id, id)
+    return erased.where(after).order_by(leads.c.organization_id, leads.c.id).limit(limit)
 
 
 @query(Lead)
@@ -161,14 +165,14 @@ def lead_list(
         conditions.append(leads.c.created_at < created_before)
     if term is not None:
         conditions.append(Contains(leads.c.search_text, term, digits, indexed=indexed))
-    by = leads.c[_keys.get(sort_by, sort_by)]
+    sort_column = leads.c[_sort_columns.get(sort_by, sort_by)]
     if term is not None and indexed:
-        return searched(leads, conditions, _lead, _with_suppression, by, descending=descending)
-    return select(*_listed).where(*conditions).order_by(*in_order(leads.c, by, descending=descending))
+        return searched(leads, conditions, _lead, _with_suppression, sort_column, descending=descending)
+    return select(*_listed).where(*conditions).order_by(*in_order(leads.c, sort_column, descending=descending))
 
 
 @query(Lead)
-def leads_after(organization_id: str, id: str, most: int) -> Select[Any]:
-    """A page of all leads that were not erased, archived ones too, in the order of ids."""
-    found = select(*_lead).select_from(_with_suppression).where(leads.c.organization_id == organization_id)
-    return found.where(leads.c.id > id, leads.c.erased_at.is_(None)).order_by(leads.c.id).limit(most)
+def leads_after(organization_id: str, id: str, limit: int) -> Select[Any]:
+    """A page of all leads by id, including archived ones and excluding erased ones."""
+    page = select(*_lead).select_from(_with_suppression).where(leads.c.organization_id == organization_id)
+    return page.where(leads.c.id > id, leads.c.erased_at.is_(None)).order_by(leads.c.id).limit(limit)

@@ -1,4 +1,4 @@
-"""Tasks: what somebody has to do, perhaps about a lead."""
+"""Tasks: what the team has to do, optionally about a lead."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Description = Annotated[str, Meta(max_length=5000)]
 
 
 class Task(msgspec.Struct):
-    """A task. `contact_id` is a lead; `created_by_user_id` is the person who made the API key, where one did."""
+    """A task. `contact_id` is a lead; `created_by_user_id` is the person whom the creating API key belongs to, if any."""
 
     id: Uuid
     organization_id: Uuid
@@ -38,7 +38,7 @@ class Task(msgspec.Struct):
 
 
 class NewTask(msgspec.Struct, kw_only=True):
-    """What a task is made from. Only `title` is required."""
+    """The fields of a new task. Only `title` is required."""
 
     title: Title
     description: Description | None = None

@@ -40,29 +40,29 @@ async def list_tasks(ctx: Context, filter: TaskFilter) -> Page[Task]:
 
 async def get_task(ctx: Context, id: str, version: Version = PRESENT) -> Task:
     """One task by its id; with `as_of` as it was at that moment."""
-    found = await ctx.db.one(store.task_row(ctx.organization_id, id))
-    if found is not None and version.as_of is not UNSET and is_past(ctx, version.as_of):
-        found = await earlier_version(ctx, "task", found, version.as_of)
-    if found is None:
+    task = await ctx.db.one(store.task_row(ctx.organization_id, id))
+    if task is not None and version.as_of is not UNSET and is_past(ctx, version.as_of):
+        task = await earlier_version(ctx, "task", task, version.as_of)
+    if task is None:
         raise Problem("not_found", "No task of your organization has this id")
-    return found
+    return task
 
 
 async def lock_task(ctx: Context, id: str) -> Task:
-    """The task as it stays until this transaction ends: what is recorded as changed must be what was read."""
+    """Locks the task until this transaction ends, and returns it: no other change comes between reading and writing it."""
     await ctx.db.one(store.lock_task(ctx.organization_id, id))
     return await get_task(ctx, id)
 
 
 async def create_task(ctx: Context, new: NewTask) -> Task:
-    """Create a task, perhaps about a lead (`contact_id`) and for a member of the team."""
+    """Create a task, optionally about a lead (`contact_id`) and for a member of the team."""
     await check_references(ctx, new.contact_id, new.assigned_to_user_id)
     moment = ctx.now
     row = {
         **msgspec.structs.asdict(new),
         "organization_id": ctx.organization_id,
         "id": new_id(),
-        "priority_rank": rules.RANK[new.priority],
+        "priority_rank": rules.PRIORITY_RANK[new.priority],
     }
     row |= {
         "created_by_user_id": ctx.principal.person_id,
@@ -77,7 +77,7 @@ async def create_task(ctx: Context, new: NewTask) -> Task:
 
 
 async def check_references(ctx: Context, contact_id: Any, assigned_to: Any) -> None:
-    """Both, where given, belong to this organization."""
+    """Raises `not_found` unless both, if given, belong to this organization."""
     if contact_id:
         await get_lead(ctx, contact_id)
     if assigned_to:
@@ -90,7 +90,7 @@ async def update_task(ctx: Context, id: str, changes: TaskChanges) -> Task:
     await check_references(ctx, changes.contact_id, changes.assigned_to_user_id)
     given = {name: value for name, value in msgspec.structs.asdict(changes).items() if value is not UNSET}
     if "priority" in given:
-        given["priority_rank"] = rules.RANK[given["priority"]]
+        given["priority_rank"] = rules.PRIORITY_RANK[given["priority"]]
     await ctx.db.run(
         update(store.tasks, {"organization_id": ctx.organization_id, "id": id}, {**given, "updated_at": ctx.now})
     )
@@ -117,8 +117,8 @@ async def cancel_task(ctx: Context, id: str) -> Task:
 
 
 async def erase_lead(ctx: Context, subject: DataSubject) -> None:
-    """Takes what people wrote out of a lead's tasks, for good."""
-    await ctx.db.run(store.erase_words(ctx.organization_id, subject.lead_id))
+    """Permanently erases the free text of a lead's tasks."""
+    await ctx.db.run(store.erase_free_text(ctx.organization_id, subject.lead_id))
 
 
 LIST_TASKS = Tool(

@@ -6,5 +6,5 @@ from typing import get_args
 
 from deskbell.tasks.model import Priority
 
-#: The rank by which priorities sort: low < medium < high < urgent.
-RANK = {priority: rank for rank, priority in enumerate(get_args(Priority))}
+#: The order in which priorities sort: low < medium < high < urgent.
+PRIORITY_RANK = {priority: rank for rank, priority in enumerate(get_args(Priority))}

@@ -1,4 +1,4 @@
-"""Tasks: what somebody has to do, perhaps about a lead."""
+"""Tasks: what the team has to do, optionally about a lead."""
 
 from deskbell.core.context import Context
 from deskbell.core.slice import Export, Slice
@@ -7,8 +7,8 @@ from deskbell.tasks.model import Task
 from deskbell.tasks.operations import OPERATIONS, erase_lead
 
 
-async def exported(ctx: Context, after: str, most: int) -> list[Task]:
-    return await ctx.db.all(store.tasks_after(ctx.organization_id, after, most), long=True)
+async def export_page(ctx: Context, after: str, limit: int) -> list[Task]:
+    return await ctx.db.all(store.tasks_after(ctx.organization_id, after, limit), long=True)
 
 
 async def merge(ctx: Context, into: str, lead_id: str) -> None:
@@ -21,5 +21,5 @@ TASKS = Slice(
     personal=[store.tasks],
     erase=erase_lead,
     merge=merge,
-    exports=[Export("tasks", Task, exported)],
+    exports=[Export("tasks", Task, export_page)],
 )

@@ -29,7 +29,7 @@ tasks = Table(
     ForeignKeyConstraint(["organization_id", "contact_id"], ["leads.organization_id", "leads.id"]),
 )
 _task = [tasks.c[name] for name in Task.__struct_fields__]
-_keys = {"priority": "priority_rank"}
+_sort_columns = {"priority": "priority_rank"}
 
 
 @query(Task)
@@ -39,9 +39,9 @@ def task_row(organization_id: str, id: str) -> Select[Any]:
 
 @query(str)
 def lock_task(organization_id: str, id: str) -> Select[Any]:
-    """Locked until the transaction ends, where the database has row locks."""
-    found = select(tasks.c.id).where(tasks.c.organization_id == organization_id, tasks.c.id == id)
-    return found.with_for_update()
+    """Locks the row until the transaction ends, where the database has row locks."""
+    task = select(tasks.c.id).where(tasks.c.organization_id == organization_id, tasks.c.id == id)
+    return task.with_for_update()
 
 
 @query(Task)
@@ -55,25 +55,25 @@ def task_list(
     sort_by: SortBy,
     descending: bool,
 ) -> Select[Any]:
-    found = select(*_task).where(tasks.c.organization_id == organization_id)
+    statement = select(*_task).where(tasks.c.organization_id == organization_id)
     if status is not None:
-        found = found.where(tasks.c.status == status)
+        statement = statement.where(tasks.c.status == status)
     if assigned_to is not None:
-        found = found.where(tasks.c.assigned_to_user_id == assigned_to)
+        statement = statement.where(tasks.c.assigned_to_user_id == assigned_to)
     if contact_id is not None:
-        found = found.where(tasks.c.contact_id == contact_id)
+        statement = statement.where(tasks.c.contact_id == contact_id)
     if due_before is not None:
-        found = found.where(tasks.c.due_date < due_before)
-    column = tasks.c[_keys.get(sort_by, sort_by)]
+        statement = statement.where(tasks.c.due_date < due_before)
+    column = tasks.c[_sort_columns.get(sort_by, sort_by)]
     ordered = [column.desc(), tasks.c.id.desc()] if descending else [column.asc(), tasks.c.id.asc()]
     if column.nullable:
         ordered[0] = ordered[0].nulls_last()
-    return found.order_by(*ordered)
+    return statement.order_by(*ordered)
 
 
 @command
-def erase_words(organization_id: str, contact_id: str) -> Update:
-    """Takes what people wrote out of a lead's tasks."""
+def erase_free_text(organization_id: str, contact_id: str) -> Update:
+    """Erases the free text of a lead's tasks."""
     return (
         update(tasks)
         .where(tasks.c.organization_id == organization_id, tasks.c.contact_id == contact_id)
@@ -82,14 +82,14 @@ def erase_words(organization_id: str, contact_id: str) -> Update:
 
 
 @query(Task)
-def tasks_after(organization_id: str, id: str, most: int) -> Select[Any]:
-    """A page of all tasks in the order of ids."""
-    found = select(*_task).where(tasks.c.organization_id == organization_id, tasks.c.id > id)
-    return found.order_by(tasks.c.id).limit(most)
+def tasks_after(organization_id: str, id: str, limit: int) -> Select[Any]:
+    """A page of all tasks by id, after the given id."""
+    statement = select(*_task).where(tasks.c.organization_id == organization_id, tasks.c.id > id)
+    return statement.order_by(tasks.c.id).limit(limit)
 
 
 @command
 def move_tasks(organization_id: str, contact_id: str, into: str) -> Update:
-    """Gives one lead's tasks to another."""
+    """Moves one lead's tasks to another."""
     moved = update(tasks).where(tasks.c.organization_id == organization_id)
     return moved.where(tasks.c.contact_id == contact_id).values(contact_id=into)

@@ -96,7 +96,13 @@ def carry_over_endings(path: str, kept: str | None) -> None:
         if ended := restored.write(conversations.cancel_pending):
             click.echo(f"Waiting texts marked as `unknown`, which will not be sent: {ended}.")
         if kept:
-            carry(kept, restored, suppressions.noted_after, suppressions.carry_over, "Opt-outs and do-not-call entries")
+            carry(
+                kept,
+                restored,
+                suppressions.suppressions_after,
+                suppressions.carry_over,
+                "Opt-outs and do-not-call entries",
+            )
             if carry(kept, restored, leads.erasures_after, partial(privacy.carry_over, slices=SLICES), "Erasures"):
                 restored.erase_free_pages(whole=False)
             carry(kept, restored, api_keys.key_ends_after, api_keys.carry_over_ends, "Revoked or expiring API keys")

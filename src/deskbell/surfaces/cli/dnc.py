@@ -42,7 +42,7 @@ def dnc() -> None:
 @click.pass_obj
 def add(settings: Settings, organization: str, given: str, as_json: bool) -> None:
     """Add a number, or every number in a file, to the list."""
-    change(settings, organization, given, suppressions.put_on_dnc, True, ("added", "already there"), as_json)
+    change(settings, organization, given, suppressions.add_to_dnc_list, True, ("added", "already there"), as_json)
 
 
 @dnc.command()
@@ -52,7 +52,7 @@ def add(settings: Settings, organization: str, given: str, as_json: bool) -> Non
 @click.pass_obj
 def remove(settings: Settings, organization: str, given: str, as_json: bool) -> None:
     """Remove a number, or every number in a file, from the list. Opt-outs by STOP stay in force."""
-    change(settings, organization, given, suppressions.take_off_dnc, False, ("removed", "not there"), as_json)
+    change(settings, organization, given, suppressions.remove_from_dnc_list, False, ("removed", "not there"), as_json)
 
 
 def change(
