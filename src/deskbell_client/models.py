@@ -179,7 +179,7 @@ class CreatedApiKey(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Lead(msgspec.Struct, frozen=True, kw_only=True):
-    """A lead. `sms_opted_out` and `on_dnc_list` follow its present phone number: read them before texting.
+    """A lead. `sms_opted_out` and `on_dnc_list` follow its present phone number: check them before texting.
 
     `lead_score` is 0 until scored. Archived leads are never shown.
     """
@@ -210,7 +210,7 @@ class Lead(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Appointment(msgspec.Struct, frozen=True, kw_only=True):
-    """An appointment. Cancelling keeps it, with status `cancelled`; `booked_by` says by which surface it was made."""
+    """An appointment. Cancelling keeps it, with status `cancelled`; `booked_by` says how it was booked."""
 
     id: str
     organization_id: str
@@ -229,7 +229,7 @@ class Appointment(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Task(msgspec.Struct, frozen=True, kw_only=True):
-    """A task. `contact_id` is a lead; `created_by_user_id` is the person who made the API key, where one did."""
+    """A task. `contact_id` is a lead; `created_by_user_id` is the person whom the creating API key belongs to, if any."""
 
     id: str
     organization_id: str
@@ -247,7 +247,7 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Thread(msgspec.Struct, frozen=True, kw_only=True):
-    """The conversation with one lead. Summary, sentiment and interest are the server's own readings."""
+    """The conversation with one lead. Summary, sentiment and interest are computed by the server."""
 
     id: str
     organization_id: str

@@ -421,7 +421,7 @@ class Leads:
         custom_fields: Mapping[str, Any] | UnsetType = UNSET,
         idempotency_key: str | None = None,
     ) -> Lead:
-        """Record a new lead. Fails if its phone or e-mail address already belongs to a lead of this organization.
+        """Create a lead. Fails if its phone or e-mail address already belongs to a lead of this organization.
 
         first_name: Not blank; at most 100 characters; such as `Maria`.
         last_name: At most 100 characters; such as `Lopez`.
@@ -462,10 +462,10 @@ class Leads:
         )
 
     def get(self, id: str, *, as_of: datetime | str | UnsetType = UNSET) -> Lead:
-        """One lead by its id; with `as_of` as it was at that moment.
+        """One lead by its id; with `as_of`, as it was at that time.
 
-        as_of: The record as it was at this moment, for keys that have the scope `events:read` too. Without a
-            fraction of a second, at the end of that second; a moment ahead is now; such as `2026-05-10T14:30:00Z`.
+        as_of: The record as it was at this time. Needs the scope `events:read` too. Without a fraction of a second,
+            at the end of that second; a time in the future means now; such as `2026-05-10T14:30:00Z`.
         """
         return self._transport.send(operations.LEADS_GET, id, query={"as_of": as_of})
 
@@ -531,7 +531,9 @@ class Leads:
         )
 
     def archive(self, id: str, *, idempotency_key: str | None = None) -> Lead:
-        """Archive a lead: it is hidden from now on, never deleted, and its phone and e-mail address are free again."""
+        """Archive a lead: it is hidden from now on, never deleted, and another lead may have its phone and e-mail
+        address.
+        """
         return self._transport.send(operations.LEADS_ARCHIVE, id, idempotency_key=idempotency_key)
 
     def timeline(self, id: str, *, page: int | UnsetType = UNSET, limit: int | UnsetType = UNSET) -> Page[Event]:
@@ -657,10 +659,10 @@ class Appointments:
         )
 
     def get(self, id: str, *, as_of: datetime | str | UnsetType = UNSET) -> Appointment:
-        """One appointment by its id; with `as_of` as it was at that moment.
+        """One appointment by its id; with `as_of`, as it was at that time.
 
-        as_of: The record as it was at this moment, for keys that have the scope `events:read` too. Without a
-            fraction of a second, at the end of that second; a moment ahead is now; such as `2026-05-10T14:30:00Z`.
+        as_of: The record as it was at this time. Needs the scope `events:read` too. Without a fraction of a second,
+            at the end of that second; a time in the future means now; such as `2026-05-10T14:30:00Z`.
         """
         return self._transport.send(operations.APPOINTMENTS_GET, id, query={"as_of": as_of})
 
@@ -796,7 +798,7 @@ class Tasks:
         assigned_to_user_id: str | UnsetType | None = UNSET,
         idempotency_key: str | None = None,
     ) -> Task:
-        """Create a task, perhaps about a lead (`contact_id`) and for a member of the team.
+        """Create a task, optionally about a lead (`contact_id`) and for a member of the team.
 
         title: Not blank; at most 500 characters; such as `Call about the estimate`.
         description: At most 5000 characters.
@@ -823,10 +825,10 @@ class Tasks:
         )
 
     def get(self, id: str, *, as_of: datetime | str | UnsetType = UNSET) -> Task:
-        """One task by its id; with `as_of` as it was at that moment.
+        """One task by its id; with `as_of`, as it was at that time.
 
-        as_of: The record as it was at this moment, for keys that have the scope `events:read` too. Without a
-            fraction of a second, at the end of that second; a moment ahead is now; such as `2026-05-10T14:30:00Z`.
+        as_of: The record as it was at this time. Needs the scope `events:read` too. Without a fraction of a second,
+            at the end of that second; a time in the future means now; such as `2026-05-10T14:30:00Z`.
         """
         return self._transport.send(operations.TASKS_GET, id, query={"as_of": as_of})
 
@@ -904,7 +906,7 @@ class Conversations:
     def send(self, lead_id: str, body: str, *, idempotency_key: str | None = None) -> Message:
         """Text a lead, compliance-checked. Refused when the number has opted out or is on the do-not-call list.
 
-        The answer says `queued`; read the conversation to see the text sent and delivered.
+        The response says `queued`; read the conversation to see when the text is sent and delivered.
 
         body: Not blank; at most 1600 characters; such as `We can be there at nine.`.
 

@@ -38,7 +38,7 @@ async def list_appointments(ctx: Context, filter: AppointmentFilter) -> Page[App
 
 
 async def get_appointment(ctx: Context, id: str, version: Version = PRESENT) -> Appointment:
-    """One appointment by its id; with `as_of` as it was at that moment."""
+    """One appointment by its id; with `as_of`, as it was at that time."""
     appointment = await ctx.db.one(store.appointment_row(ctx.organization_id, id))
     if appointment is not None and version.as_of is not UNSET and is_past(ctx, version.as_of):
         appointment = await earlier_version(ctx, "appointment", appointment, version.as_of)

@@ -73,8 +73,8 @@ async def record_change(
 
 
 async def suppressions_at(ctx: Context, phone: str, moment: str) -> dict[SuppressionKind, bool]:
-    """Which kinds of suppression a number had at a moment, as far as the event log says; others have not changed since it began."""
-    found: dict[SuppressionKind, bool] = {}
+    """Which kinds of suppression a number had at a time, by the event log. Kinds that are missing have not changed since the log began."""
+    suppressed: dict[SuppressionKind, bool] = {}
     number = number_hash(ctx.organization_id, phone)
     for entry in await ctx.db.all(entries_about(ctx.organization_id, "suppression", number)):
         if entry.data is None:
@@ -82,10 +82,10 @@ async def suppressions_at(ctx: Context, phone: str, moment: str) -> dict[Suppres
         kind = msgspec.json.decode(entry.data, type=SuppressionChange).kind
         added = entry.type == "suppression.added"
         if entry.created_at <= moment:
-            found[kind] = added
+            suppressed[kind] = added
         else:
-            found.setdefault(kind, not added)
-    return found
+            suppressed.setdefault(kind, not added)
+    return suppressed
 
 
 async def suppressions_after(session: Session, last: Suppression | None, limit: int) -> list[Suppression]:

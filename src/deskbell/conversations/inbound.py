@@ -1,4 +1,4 @@
-"""Texts that come in: whose they are, what they ask for, and what the law wants done at once."""
+"""Incoming texts: their lead, and the effect of STOP, START and HELP."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from deskbell.organizations.operations import get_organization
 
 
 async def receive_text(ctx: Context, sender: str, body: str) -> Message:
-    """Stores a text from a number, making it a lead if it is unknown, and honours STOP, START and HELP.
+    """Stores an incoming text, creates a lead for an unknown number, and applies STOP, START and HELP.
 
-    The customer acts, by text; what `ctx` says of who brought the text in is not looked at.
+    The customer is the principal and `sms` the channel, whatever those of `ctx` are.
     """
     phone = e164(sender, ctx.country, "from")
     ctx = ctx.acting(customer(ctx.principal.tenant, None), "sms")

@@ -1,4 +1,4 @@
-"""Threads and messages: what was said between the business and a lead."""
+"""Threads and messages between the business and its leads."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Body = Annotated[str, Meta(min_length=1, max_length=1600, pattern=r"\S", example
 
 
 class Thread(msgspec.Struct):
-    """The conversation with one lead. Summary, sentiment and interest are the server's own readings."""
+    """The conversation with one lead. Summary, sentiment and interest are computed by the server."""
 
     id: Uuid
     organization_id: Uuid
@@ -64,14 +64,14 @@ class MessageFilter(Paging, kw_only=True):
 
 
 class BlockedText(msgspec.Struct):
-    """What an event says of a text that was refused: its words, and the code of the rule."""
+    """The data of an event: a refused text and the code of the rule."""
 
     body: str
     code: str
 
 
-class OutgoingText(msgspec.Struct):
-    """What the sender needs of a message. `compliance_reply` marks the two kinds of text that an opt-out does not stop."""
+class OutboundMessage(msgspec.Struct):
+    """What the sender needs of a message. A `compliance_reply`, to STOP or HELP, is sent in spite of an opt-out."""
 
     id: str
     organization_id: str

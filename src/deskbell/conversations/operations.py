@@ -1,4 +1,4 @@
-"""What can be done with conversations. Texts leave by `sending.py` and no other way."""
+"""What can be done with conversations. Texts are sent only through `sending.py`."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ async def latest_messages(ctx: Context, lead_id: str, filter: MessageFilter) -> 
 async def send_message(ctx: Context, lead_id: str, new: NewMessage) -> Message:
     """Text a lead, compliance-checked. Refused when the number has opted out or is on the do-not-call list.
 
-    The answer says `queued`; read the conversation to see the text sent and delivered.
+    The response says `queued`; read the conversation to see when the text is sent and delivered.
     """
     lead = await get_lead(ctx, lead_id)
     if lead.phone is None:
@@ -54,7 +54,7 @@ async def numbers_of_lead(ctx: Context, lead_id: str) -> list[str]:
 
 
 async def erase_lead(ctx: Context, subject: DataSubject) -> None:
-    """Deletes a lead's thread and messages for good, and what the simulated carrier keeps of them."""
+    """Permanently deletes a lead's thread and messages, and the simulated carrier's records of them."""
     await ctx.db.run(store.erase_messages(ctx.organization_id, subject.lead_id))
     await ctx.db.run(store.erase_thread(ctx.organization_id, subject.lead_id))
     for number in sorted(subject.numbers):
@@ -62,7 +62,7 @@ async def erase_lead(ctx: Context, subject: DataSubject) -> None:
 
 
 async def cancel_pending(session: Session) -> int:
-    """In a restored database: texts that were waiting may have left since the backup, so none is sent again. How many it were."""
+    """Marks the unsent texts of a restored database as `unknown`: they may have been sent since the backup. Returns how many."""
     pending = await session.all(store.pending_texts())
     for message in pending:
         ctx = await operator_context(session, message.organization_id)

@@ -1,7 +1,7 @@
-"""The jobs that hand texts to the carrier. Nobody else holds one.
+"""The jobs that hand texts to the carrier. No other code has access to a carrier.
 
 A text is never sent twice. A crash between the carrier's acceptance and our record leaves the message `sending`; the next
-attempt asks the carrier by our own reference, and where the carrier cannot tell, the message ends as `unknown`.
+attempt asks the carrier by our own reference, and if the carrier does not know, the message ends as `unknown`.
 """
 
 from __future__ import annotations
@@ -10,13 +10,13 @@ import asyncio
 import logging
 
 from deskbell.conversations.carriers.base import Accepted, Carrier, OutboundText, OutcomeUnknown, Refused, Unavailable
-from deskbell.conversations.model import OutgoingText
+from deskbell.conversations.model import OutboundMessage
 from deskbell.conversations.sending import (
-    Report,
+    DeliveryReport,
     SendJob,
     is_erased,
     mark_sending,
-    record_receipt,
+    record_acceptance,
     record_refusal,
     record_report,
     set_status,
@@ -28,18 +28,18 @@ from deskbell.foundation.jobs import Retry
 
 log = logging.getLogger(__name__)
 
-ATTEMPTS = 6  # with the backoff of jobs, half a minute of trying a carrier that is down
-PATIENCE = 30.0  # seconds for one call of a carrier; well below a job's lease
+ATTEMPTS = 6  # with the backoff of jobs, half a minute
+CARRIER_TIMEOUT = 30.0  # seconds for one call; well below a job's lease
 
 
 class Sender:
-    """The jobs that carry texts. Holds the carrier; nothing else does."""
+    """Job handlers that use the carrier."""
 
     def __init__(self, carrier: Carrier) -> None:
         self.carrier = carrier
 
     async def send(self, ctx: JobContext, job: SendJob) -> None:
-        """One attempt to hand a text over. Its outcome and the end of the job are one transaction."""
+        """One attempt to hand over a text. Its outcome is stored in the transaction that completes the job."""
         message_id = job.message_id
         message = await ctx.write(lambda unit: mark_sending(unit, message_id))
         if message is None:
@@ -48,7 +48,7 @@ class Sender:
             return
         text = OutboundText(message.organization_id, message.id, message.phone, message.body)
         try:
-            receipt = await self.ask(message, text)
+            accepted = await self.call_carrier(message, text)
         except Unavailable as down:
             await self.requeue(ctx, message, "carrier_down", str(down))
             return
@@ -61,37 +61,37 @@ class Sender:
                 await ctx.complete(lambda unit: set_status(unit, message, "unknown", failure="no_answer"))
                 return
             raise Retry("the carrier has not answered") from None
-        if receipt is None:
-            await self.requeue(ctx, message, "never_taken", "the carrier never had it")
+        if accepted is None:
+            await self.requeue(ctx, message, "never_taken", "the carrier never received it")
             return
-        await ctx.complete(lambda unit: record_receipt(unit, message, receipt))
+        await ctx.complete(lambda unit: record_acceptance(unit, message, accepted))
 
-    async def ask(self, message: OutgoingText, text: OutboundText) -> Accepted | None:
-        """Hands a text over, or looks up one that the carrier may have. Only the carrier's clear word about handing over counts:
-        any other failure, and every one of a look-up, is OutcomeUnknown.
+    async def call_carrier(self, message: OutboundMessage, text: OutboundText) -> Accepted | None:
+        """Hands over a text, or looks up one that the carrier may have. Unavailable and Refused count only when handing over:
+        any other failure, and every failure of a look-up, is OutcomeUnknown.
         """
         try:
-            async with asyncio.timeout(PATIENCE):
+            async with asyncio.timeout(CARRIER_TIMEOUT):
                 return await (self.carrier.find(text) if message.status == "sending" else self.carrier.send(text))
         except (OutcomeUnknown, DatabaseFailure):
             raise
         except Exception as failure:
-            clear = isinstance(failure, Unavailable | Refused)
-            if clear and message.status == "queued":
+            definite = isinstance(failure, Unavailable | Refused)
+            if definite and message.status == "queued":
                 raise
-            log.warning("text %s: %s", message.id, failure or type(failure).__name__, exc_info=not clear)
+            log.warning("text %s: %s", message.id, failure or type(failure).__name__, exc_info=not definite)
             raise OutcomeUnknown from failure
 
-    async def requeue(self, ctx: JobContext, message: OutgoingText, failure: str, reason: str) -> None:
-        """Back into the queue for another attempt, through the gate again; or failed, after the last one."""
+    async def requeue(self, ctx: JobContext, message: OutboundMessage, failure: str, reason: str) -> None:
+        """Queues the text for another attempt, which passes the gate again. After the last attempt it is failed."""
         if ctx.attempts >= ATTEMPTS:
             await ctx.complete(lambda unit: set_status(unit, message, "failed", failure=failure))
             return
         await ctx.write(lambda unit: set_status(unit, message, "queued"))
         raise Retry(reason)
 
-    async def report(self, ctx: JobContext, job: Report) -> None:
-        """The simulator's report, by the path that every carrier's report takes."""
+    async def report(self, ctx: JobContext, job: DeliveryReport) -> None:
+        """Records the simulator's delivery report, as those of every carrier."""
         await ctx.complete(
             lambda unit: record_report(unit.acting(principal.carrier(unit.principal.tenant, "simulator"), "sms"), job)
         )

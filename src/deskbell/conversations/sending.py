@@ -1,4 +1,4 @@
-"""How a text is accepted, and what becomes of it: each step one transaction, with its event. `sender.py` hands texts to the carrier."""
+"""The states of a text, from acceptance to delivery: each step is one transaction with its event. `sender.py` calls the carrier."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from deskbell.compliance import suppressions
 from deskbell.compliance.gate import check_text
 from deskbell.conversations import store
 from deskbell.conversations.carriers.base import Accepted, Refused
-from deskbell.conversations.model import BlockedText, Message, MessageStatus, OutgoingText
+from deskbell.conversations.model import BlockedText, Message, MessageStatus, OutboundMessage
 from deskbell.core.context import Context
 from deskbell.core.events import record
 from deskbell.core.jobs import enqueue
@@ -21,7 +21,7 @@ from deskbell.foundation.jobs import Retry
 
 SEND = "texts.send"
 
-#: How far a message has come; a report never takes it back.
+#: The order of statuses; a late report never moves a message back.
 STATUS_ORDER = {
     "queued": 0,
     "sending": 1,
@@ -38,8 +38,8 @@ class SendJob(msgspec.Struct):
     message_id: str
 
 
-class Report(msgspec.Struct):
-    """What a carrier tells of a text later on."""
+class DeliveryReport(msgspec.Struct):
+    """A carrier's report on a text that it accepted earlier."""
 
     message_id: str
     carrier_id: str
@@ -47,9 +47,9 @@ class Report(msgspec.Struct):
 
 
 async def queue_text(ctx: Context, lead_id: str, phone: str, body: str, *, compliance_reply: bool = False) -> Message:
-    """Accepts a text: the gate, the message and its job. A `compliance_reply` is the confirmation of a STOP or the answer to HELP.
+    """Accepts a text: checks the gate, stores the message and queues its job. A `compliance_reply` (to STOP or HELP) passes no gate.
 
-    Raises a Refusal where a rule forbids the text; that it was blocked is recorded all the same.
+    Raises a Refusal if a rule forbids the text; the event `message.blocked` is committed nevertheless.
     """
     if not compliance_reply:
         verdict = await check_text(ctx, phone)
@@ -72,7 +72,7 @@ async def queue_text(ctx: Context, lead_id: str, phone: str, body: str, *, compl
 
 
 async def add_message(ctx: Context, row: Mapping[str, Any]) -> Message:
-    """Stores a message and notes it as its thread's latest activity; the first one opens the thread."""
+    """Stores a message and updates the time of its thread; creates the thread if it is the first message."""
     moment = ctx.now
     if not await ctx.db.run(store.touch_thread(ctx.organization_id, row["lead_id"], moment)):
         thread = {
@@ -83,26 +83,26 @@ async def add_message(ctx: Context, row: Mapping[str, Any]) -> Message:
             "requires_human": False,
         }
         await ctx.db.run(insert(store.threads, {**thread, "created_at": moment, "updated_at": moment}))
-    whole = {"organization_id": ctx.organization_id, "type": "sms", "created_at": moment, "updated_at": moment, **row}
-    await ctx.db.run(insert(store.messages, whole))
+    columns = {"organization_id": ctx.organization_id, "type": "sms", "created_at": moment, "updated_at": moment, **row}
+    await ctx.db.run(insert(store.messages, columns))
     message = await ctx.db.one(store.message_row(ctx.organization_id, row["id"]))
     assert message is not None
     return message
 
 
-async def set_status(ctx: Context, message: OutgoingText, status: MessageStatus, **more: Any) -> None:
-    """Stores a status and, but for the two that only the sender sees, its event."""
-    place = {"organization_id": ctx.organization_id, "id": message.id}
-    await ctx.db.run(update(store.messages, place, {"status": status, "updated_at": ctx.now, **more}))
+async def set_status(ctx: Context, message: OutboundMessage, status: MessageStatus, **more: Any) -> None:
+    """Stores a status, and its event unless it is `queued` or `sending`."""
+    key = {"organization_id": ctx.organization_id, "id": message.id}
+    await ctx.db.run(update(store.messages, key, {"status": status, "updated_at": ctx.now, **more}))
     if status not in ("queued", "sending"):
-        shown = await ctx.db.one(store.message_row(ctx.organization_id, message.id))
-        if shown is not None:  # else its person was erased
-            await record(ctx, f"message.{status}", message.id, lead_id=message.lead_id, after=shown)
+        changed = await ctx.db.one(store.message_row(ctx.organization_id, message.id))
+        if changed is not None:  # it is deleted if its person was erased
+            await record(ctx, f"message.{status}", message.id, lead_id=message.lead_id, after=changed)
 
 
-async def mark_sending(ctx: Context, message_id: str) -> OutgoingText | None:
-    """The gate's second time, in the transaction that marks the text. The message as it was found, or None if there is nothing to send."""
-    message = await ctx.db.one(store.outgoing(ctx.organization_id, message_id))
+async def mark_sending(ctx: Context, message_id: str) -> OutboundMessage | None:
+    """Checks the gate again and marks the text as `sending`. Returns the message as it was before, or None if there is nothing to send."""
+    message = await ctx.db.one(store.outbound_message(ctx.organization_id, message_id))
     if message is None or message.status not in ("queued", "sending"):
         return None
     if message.status == "queued":
@@ -115,29 +115,29 @@ async def mark_sending(ctx: Context, message_id: str) -> OutgoingText | None:
 
 async def is_erased(ctx: Context, message_id: str) -> bool:
     """Whether the message is gone, as it is when its person was erased."""
-    return await ctx.db.one(store.outgoing(ctx.organization_id, message_id)) is None
+    return await ctx.db.one(store.outbound_message(ctx.organization_id, message_id)) is None
 
 
-async def record_report(ctx: Context, report: Report) -> None:
-    """A carrier's later word on a text. Late and repeated reports change nothing."""
-    message = await ctx.db.one(store.outgoing(ctx.organization_id, report.message_id))
+async def record_report(ctx: Context, report: DeliveryReport) -> None:
+    """Records a delivery report. Late and repeated reports change nothing."""
+    message = await ctx.db.one(store.outbound_message(ctx.organization_id, report.message_id))
     if message is None or STATUS_ORDER[report.status] <= STATUS_ORDER[message.status]:
         return
     more = {"sent_at": ctx.now} if message.status == "sending" else {}
     await set_status(ctx, message, report.status, carrier_id=report.carrier_id, **more)
 
 
-async def record_receipt(ctx: Context, message: OutgoingText, receipt: Accepted) -> None:
-    """The carrier has the text. If its report was faster than this, the report stands."""
-    present = await ctx.db.one(store.outgoing(ctx.organization_id, message.id))
-    if present is None:
-        raise Retry("its person was erased meanwhile: the carrier must forget it")
-    if present.status == "sending":
-        await set_status(ctx, message, "sent", carrier_id=receipt.carrier_id, sent_at=ctx.now)
+async def record_acceptance(ctx: Context, message: OutboundMessage, accepted: Accepted) -> None:
+    """Records that the carrier accepted the text. If its delivery report arrived first, the report's status stays."""
+    current = await ctx.db.one(store.outbound_message(ctx.organization_id, message.id))
+    if current is None:
+        raise Retry("its person was erased in the meantime: the carrier must erase it")
+    if current.status == "sending":
+        await set_status(ctx, message, "sent", carrier_id=accepted.carrier_id, sent_at=ctx.now)
 
 
-async def record_refusal(ctx: Context, message: OutgoingText, refusal: Refused) -> None:
-    """The carrier will not take the text. If the person has told the carrier STOP, so have they told us."""
+async def record_refusal(ctx: Context, message: OutboundMessage, refusal: Refused) -> None:
+    """Records that the carrier refused the text. An opt-out that the carrier knows of is an opt-out here too."""
     await set_status(ctx, message, "failed", failure=refusal.reason)
     if refusal.opted_out:
         await record_opt_out(ctx, message.phone, message.lead_id)
@@ -146,8 +146,8 @@ async def record_refusal(ctx: Context, message: OutgoingText, refusal: Refused) 
 
 
 async def record_opt_out(ctx: Context, phone: str, lead_id: str | None = None) -> bool:
-    """Honours an opt-out: records it and cancels what is queued for the number. Answers whether it is news."""
-    news = await suppressions.opt_out(ctx, phone, lead_id)
+    """Records an opt-out and cancels the texts that are queued for the number. Returns False if there was an opt-out already."""
+    is_new = await suppressions.opt_out(ctx, phone, lead_id)
     for message in await ctx.db.all(store.queued_texts(ctx.organization_id, phone)):
         await set_status(ctx, message, "cancelled", failure="opted_out")
-    return news
+    return is_new

@@ -1,4 +1,4 @@
-"""Conversations: threads and texts with leads, and the carrier that takes them."""
+"""Conversations: threads and texts with leads, and their carrier."""
 
 from collections.abc import Mapping
 
@@ -22,7 +22,7 @@ async def export_page(ctx: Context, after: str, limit: int) -> list[Message]:
 
 
 async def merge(ctx: Context, into: str, lead_id: str) -> None:
-    """The messages go into the thread of the lead that stays; it gets the other's thread where it has none."""
+    """Moves the messages to the remaining lead, and the thread too if that lead has none."""
     await ctx.db.run(store.move_messages(ctx.organization_id, lead_id, into))
     if await ctx.db.one(store.thread_of(ctx.organization_id, into)) is None:
         await ctx.db.run(store.move_thread(ctx.organization_id, lead_id, into))

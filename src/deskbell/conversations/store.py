@@ -20,7 +20,7 @@ from sqlalchemy import (
     update,
 )
 
-from deskbell.conversations.model import Message, OutgoingText, Thread
+from deskbell.conversations.model import Message, OutboundMessage, Thread
 from deskbell.foundation.db import BOOLEAN, ID, TIMESTAMP, command, query, schema
 
 threads = Table(
@@ -63,9 +63,9 @@ Index("messages_carrier", messages.c.carrier_id, unique=True)
 
 _thread = [threads.c[name] for name in Thread.__struct_fields__]
 _message = [messages.c[name] for name in Message.__struct_fields__]
-_outgoing = [
+_outbound_message = [
     messages.c.exempt.label(name) if name == "compliance_reply" else messages.c[name]
-    for name in OutgoingText.__struct_fields__
+    for name in OutboundMessage.__struct_fields__
 ]
 
 
@@ -87,15 +87,15 @@ def message_row(organization_id: str, id: str) -> Select[Any]:
 @query(Message)
 def messages_of(organization_id: str, lead_id: str) -> Select[Any]:
     """Oldest first."""
-    found = select(*_message).where(messages.c.organization_id == organization_id, messages.c.lead_id == lead_id)
-    return found.order_by(messages.c.created_at, messages.c.id)
+    statement = select(*_message).where(messages.c.organization_id == organization_id, messages.c.lead_id == lead_id)
+    return statement.order_by(messages.c.created_at, messages.c.id)
 
 
 @query(Message)
 def latest_messages_of(organization_id: str, lead_id: str) -> Select[Any]:
     """Latest first."""
-    found = select(*_message).where(messages.c.organization_id == organization_id, messages.c.lead_id == lead_id)
-    return found.order_by(messages.c.created_at.desc(), messages.c.id.desc())
+    statement = select(*_message).where(messages.c.organization_id == organization_id, messages.c.lead_id == lead_id)
+    return statement.order_by(messages.c.created_at.desc(), messages.c.id.desc())
 
 
 @query(str)
@@ -107,27 +107,29 @@ def phones_of(organization_id: str, lead_id: str) -> Select[Any]:
     )
 
 
-@query(OutgoingText)
-def outgoing(organization_id: str, id: str) -> Select[Any]:
-    """Locked until the transaction ends, where the database has row locks."""
+@query(OutboundMessage)
+def outbound_message(organization_id: str, id: str) -> Select[Any]:
+    """Locks the row until the transaction ends, where the database has row locks."""
     return (
-        select(*_outgoing).where(messages.c.organization_id == organization_id, messages.c.id == id).with_for_update()
+        select(*_outbound_message)
+        .where(messages.c.organization_id == organization_id, messages.c.id == id)
+        .with_for_update()
     )
 
 
-@query(OutgoingText)
+@query(OutboundMessage)
 def queued_texts(organization_id: str, phone: str) -> Select[Any]:
-    """Texts to a number that wait to be sent, compliance replies aside. Locked until the transaction ends."""
-    place = (messages.c.organization_id == organization_id, messages.c.phone == phone)
-    queued = select(*_outgoing).where(*place, messages.c.status == "queued", messages.c.exempt.is_(false()))
+    """Queued texts to a number, except compliance replies. Locks them until the transaction ends."""
+    to_number = (messages.c.organization_id == organization_id, messages.c.phone == phone)
+    queued = select(*_outbound_message).where(*to_number, messages.c.status == "queued", messages.c.exempt.is_(false()))
     return queued.order_by(messages.c.id).with_for_update()
 
 
-@query(OutgoingText)
+@query(OutboundMessage)
 def pending_texts() -> Select[Any]:
-    """Of all organizations: texts that wait to be sent, or may have been."""
+    """The unsent texts of all organizations, including those that may have been sent."""
     unsent = or_(messages.c.status == "queued", messages.c.status == "sending")
-    return select(*_outgoing).where(unsent).order_by(messages.c.organization_id, messages.c.id)
+    return select(*_outbound_message).where(unsent).order_by(messages.c.organization_id, messages.c.id)
 
 
 @command
@@ -150,10 +152,10 @@ def erase_messages(organization_id: str, lead_id: str) -> Delete:
 
 
 @query(Message)
-def messages_after(organization_id: str, id: str, most: int) -> Select[Any]:
-    """A page of all messages in the order of ids."""
-    found = select(*_message).where(messages.c.organization_id == organization_id, messages.c.id > id)
-    return found.order_by(messages.c.id).limit(most)
+def messages_after(organization_id: str, id: str, limit: int) -> Select[Any]:
+    """A page of all messages by id, after the given id."""
+    statement = select(*_message).where(messages.c.organization_id == organization_id, messages.c.id > id)
+    return statement.order_by(messages.c.id).limit(limit)
 
 
 @query(str)
@@ -163,13 +165,13 @@ def thread_of(organization_id: str, lead_id: str) -> Select[Any]:
 
 @command
 def move_messages(organization_id: str, lead_id: str, into: str) -> Update:
-    """Gives one lead's messages to another."""
+    """Moves one lead's messages to another."""
     moved = update(messages).where(messages.c.organization_id == organization_id)
     return moved.where(messages.c.lead_id == lead_id).values(lead_id=into)
 
 
 @command
 def move_thread(organization_id: str, lead_id: str, into: str) -> Update:
-    """Gives one lead's thread to another, which has none."""
+    """Moves one lead's thread to another that has none."""
     moved = update(threads).where(threads.c.organization_id == organization_id)
     return moved.where(threads.c.lead_id == lead_id).values(lead_id=into)

@@ -91,7 +91,7 @@ def empty_events_of_lead(organization_id: str, lead_id: str) -> Update:
 
 @command
 def empty_events_of_object(organization_id: str, object_type: str, object_id: str) -> Update:
-    """The same for the events about one record, which is no lead."""
+    """The same for the events about one record, which is not a lead."""
     of_object = update_table(events).where(events.c.organization_id == organization_id, AboutRecord(object_id))
     return of_object.where(events.c.object_type == object_type).values(changes=None, data=None, principal_name="")
 

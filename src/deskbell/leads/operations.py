@@ -49,7 +49,7 @@ async def list_leads(ctx: Context, filter: LeadFilter) -> Page[Lead]:
 
 
 async def get_lead(ctx: Context, id: str, version: Version = PRESENT) -> Lead:
-    """One lead by its id; with `as_of` as it was at that moment."""
+    """One lead by its id; with `as_of`, as it was at that time."""
     if version.as_of is not UNSET and is_past(ctx, version.as_of):
         return await lead_as_of(ctx, id, version.as_of)
     lead = await ctx.db.one(store.lead_row(ctx.organization_id, id))
@@ -59,9 +59,9 @@ async def get_lead(ctx: Context, id: str, version: Version = PRESENT) -> Lead:
 
 
 async def lead_as_of(ctx: Context, id: str, as_of: Instant) -> Lead:
-    """The lead as it was. One that was archived then is as hidden as one that is archived now."""
-    present = await ctx.db.one(store.any_lead_row(ctx.organization_id, id))
-    lead = None if present is None else await earlier_version(ctx, "lead", present, as_of)
+    """The lead as it was at a time. If it was archived then, it is not found, as if it were archived now."""
+    current = await ctx.db.one(store.any_lead_row(ctx.organization_id, id))
+    lead = None if current is None else await earlier_version(ctx, "lead", current, as_of)
     if lead is None or (lead.archived_at is not None and lead.archived_at[:19] <= as_of[:19]):
         raise Problem("not_found", NOT_FOUND)
     lead.archived_at = None
@@ -73,13 +73,13 @@ async def lead_as_of(ctx: Context, id: str, as_of: Instant) -> Lead:
 
 
 async def check_unerased(ctx: Context, id: str) -> None:
-    """Refuses the id of what never was a lead, or of a lead whose person was erased; an archived one passes."""
+    """Raises `not_found` unless the id is that of a lead that was not erased; it may be archived."""
     if await ctx.db.one(store.any_lead_row(ctx.organization_id, id)) is None:
         raise Problem("not_found", NOT_FOUND)
 
 
 async def create_lead(ctx: Context, new: NewLead) -> Lead:
-    """Record a new lead. Fails if its phone or e-mail address already belongs to a lead of this organization."""
+    """Create a lead. Fails if its phone or e-mail address already belongs to a lead of this organization."""
     return await add_lead(ctx, new)
 
 

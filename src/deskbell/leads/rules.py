@@ -12,9 +12,8 @@ MAX_TERM_LENGTH = 3 * (100 + 1 + 100)
 MIN_INDEXED_LENGTH = 3  # characters; a trigram index finds nothing shorter
 _private_use = "".join(map(chr, range(0xE030, 0xE03A)))
 PHONE_DIGITS = str.maketrans("0123456789", _private_use)  # digits of phone numbers, distinct from those in names
-_without_markers = str.maketrans(
-    dict.fromkeys(_private_use, "\ufffd") | {SEPARATOR: " "}
-)  # user text must not contain our characters
+# Text of users must not contain the characters above.
+_without_markers = str.maketrans(dict.fromkeys(_private_use, "\ufffd") | {SEPARATOR: " "})
 _phone_like = re.compile(r"[0-9 +\-().]+").fullmatch
 
 

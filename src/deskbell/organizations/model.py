@@ -1,4 +1,4 @@
-"""Organizations, their people and their API keys."""
+"""Organizations: the businesses that use this installation."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sun
 _time = {"type": "string", "pattern": r"^([01]\d|2[0-3]):[0-5]\d$"}
 _opening = {"type": ["object", "null"], "properties": {"start": _time, "end": _time}, "required": ["start", "end"]}
 
-#: When each day's business begins and ends, as stored: local times `HH:MM`, null when closed.
+#: The opening hours of each day, as stored: local times `HH:MM`, null when closed.
 Hours = Annotated[
     msgspec.Raw,
     Meta(

@@ -1,4 +1,4 @@
-"""What can be done with organizations, people and keys. The API reads; everything else is the operator's, by the CLI."""
+"""What can be done with organizations. The API reads them; the operator creates and changes them on the command line."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ DEFAULT_HOURS = {
 
 async def get_organization(ctx: Context) -> Organization:
     """Your organization: identity, opening hours, plan and AI persona."""
-    found = await ctx.db.one(store.organization_row(ctx.organization_id))
-    if found is None:
+    organization = await ctx.db.one(store.organization_row(ctx.organization_id))
+    if organization is None:
         raise Problem("not_found", "No such organization")
-    return found
+    return organization
 
 
 async def exists(session: Session, organization_id: str) -> bool:
-    """Whether there is such an organization."""
+    """Whether an organization with this id exists."""
     return await session.one(store.organization_country(organization_id)) is not None
 
 
 async def set_clock(ctx: Context, offset: int) -> None:
-    """Sets how many seconds an organization's business time is ahead of the system's clock; its waiting jobs move with it."""
+    """Sets how many seconds an organization's clock is ahead of the system clock, and moves the due times of its jobs with it."""
     ahead = offset - ctx.principal.tenant.clock_offset
     await ctx.db.run(update(store.organizations, {"id": ctx.organization_id}, {"clock_offset": offset}))
     await jobs.bring_forward(ctx.db, ctx.organization_id, ahead)
@@ -45,21 +45,21 @@ async def set_clock(ctx: Context, offset: int) -> None:
 
 
 async def approves_agents(ctx: Context) -> bool:
-    """Whether a new model or prompt of an agent waits for an owner or admin."""
+    """Whether an owner or admin must approve a member's new model or prompt of an agent."""
     return await ctx.db.one(store.approving_organization(ctx.organization_id)) is not None
 
 
-async def set_agent_approval(ctx: Context, wanted: bool) -> None:
-    """Says whether a member's new model or prompt of an agent waits for an owner or admin."""
+async def set_agent_approval(ctx: Context, required: bool) -> None:
+    """Sets whether an owner or admin must approve a member's new model or prompt of an agent."""
     before = AgentApproval(await approves_agents(ctx))
-    await record(ctx, "settings.updated", ctx.organization_id, before=before, after=AgentApproval(wanted))
-    await ctx.db.run(update(store.organizations, {"id": ctx.organization_id}, {"agent_approval": wanted}))
+    await record(ctx, "settings.updated", ctx.organization_id, before=before, after=AgentApproval(required))
+    await ctx.db.run(update(store.organizations, {"id": ctx.organization_id}, {"agent_approval": required}))
 
 
 async def create_organization(
     session: Session, name: str, *, timezone: str = "America/Chicago", country: str = "US"
 ) -> Organization:
-    """A new business, open on weekdays from eight to five."""
+    """Creates an organization that is open on weekdays from eight to five."""
     moment = clock.now()
     row = {
         "id": new_id(),
@@ -76,9 +76,9 @@ async def create_organization(
     }
     await session.run(insert(store.organizations, row))
     ctx = await operator_context(session, str(row["id"]))
-    made = await get_organization(ctx)
-    await record(ctx, "organization.created", made.id, after=made)
-    return made
+    created = await get_organization(ctx)
+    await record(ctx, "organization.created", created.id, after=created)
+    return created
 
 
 async def update_organization(ctx: Context, changes: OrganizationChanges) -> Organization:

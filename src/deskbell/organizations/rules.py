@@ -1,4 +1,4 @@
-"""What a well-formed organization, person, phone number and e-mail address is."""
+"""Validates the fields of an organization."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def not_blank(field: str, text: str) -> str:
 
 
 def validate_logo(url: str) -> str:
-    """The address of a picture, as a page can show it."""
+    """The URL of a picture."""
     parts = urlsplit(url) if _visible(url) else None
     if parts is None or parts.scheme not in ("http", "https") or not parts.hostname:
         raise invalid("logo_url", "must be an http or https address such as https://example.com/logo.png")
@@ -47,14 +47,14 @@ def validate_country(code: str) -> str:
 
 
 def validate_hours(hours: Any) -> str:
-    """Business hours as stored JSON: every day present, opening before closing, null when closed."""
+    """Validates business hours and returns them as stored JSON: every day, null when closed."""
     if not isinstance(hours, dict) or set(hours) - set(DAYS):
         raise invalid("business_hours", f"must be an object with the keys {', '.join(DAYS)}")
     for day, times in hours.items():
         if times is None:
             continue
-        given = (times.get("start"), times.get("end")) if isinstance(times, dict) and len(times) == 2 else (None, None)
-        start, end = (str(time) for time in given)
+        both = (times.get("start"), times.get("end")) if isinstance(times, dict) and len(times) == 2 else (None, None)
+        start, end = (str(time) for time in both)
         if not (_clock(start) and _clock(end) and start < end):
             raise invalid(
                 f"business_hours.{day}", 'must be null or {"start": "08:00", "end": "17:00"}, the start first'

@@ -1,4 +1,4 @@
-"""The tables of organizations, people and keys, and every query on them."""
+"""The organizations table and every query on it."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def organization_country(id: str) -> Select[Any]:
 
 @query(str)
 def approving_organization(id: str) -> Select[Any]:
-    """The organization's id, if it wants changes of agents to be approved."""
+    """The organization's id, if it requires approval of changes to agents."""
     return select(organizations.c.id).where(organizations.c.id == id, organizations.c.agent_approval)
 
 

@@ -1,4 +1,4 @@
-"""Erasing a person for good: content and identity go, the number's opt-out stays as a hash."""
+"""Erases a person permanently: content and identity are deleted, the number's opt-out stays as a hash."""
 
 from __future__ import annotations
 
@@ -14,32 +14,32 @@ from deskbell.foundation.db import Session
 from deskbell.leads.model import Erasure
 
 
-class Kept(NamedTuple):
-    """What still stands against texting a number of an erased person, kept by the number's hash."""
+class RemainingSuppressions(NamedTuple):
+    """Which suppressions of an erased person's numbers stay in force, stored by hash."""
 
     opt_out: bool
     dnc_entry: bool
 
 
-async def erase_lead(ctx: Context, lead_id: str, slices: Sequence[Slice]) -> Kept:
-    """Erases what every slice knows of a lead, archived or not. Appointments, tasks and events stay as facts without words."""
-    found = [await each.numbers(ctx, lead_id) for each in slices if each.numbers]
-    subject = DataSubject(lead_id, frozenset(number for numbers in found for number in numbers))
-    against = [await suppression_status(ctx, number) for number in subject.numbers]
+async def erase_lead(ctx: Context, lead_id: str, slices: Sequence[Slice]) -> RemainingSuppressions:
+    """Erases a lead, archived or not, in every slice. Appointments, tasks and events stay without text. Raises `not_found`."""
+    by_slice = [await each.numbers(ctx, lead_id) for each in slices if each.numbers]
+    subject = DataSubject(lead_id, frozenset(number for numbers in by_slice for number in numbers))
+    statuses = [await suppression_status(ctx, number) for number in subject.numbers]
     for each in slices:
         if each.erase:
             await each.erase(ctx, subject)
     await record(ctx, "lead.erased", lead_id, lead_id=lead_id)
-    return Kept(any(each.opted_out_at for each in against), any(each.on_dnc_at for each in against))
+    return RemainingSuppressions(any(each.opted_out_at for each in statuses), any(each.on_dnc_at for each in statuses))
 
 
 async def carry_over(session: Session, entries: list[Erasure], *, slices: Sequence[Slice]) -> int:
-    """Erases in an earlier state whom a later one had erased. How many; leads that it lacks are left out."""
+    """Repeats the erasures of a replaced database in a restored one. Returns how many; skips leads that it lacks."""
     carried = 0
     for entry in entries:
         try:
             await erase_lead(await operator_context(session, entry.organization_id), entry.id, slices)
-        except Problem:  # not there, or erased already
+        except Problem:  # unknown, or already erased
             continue
         carried += 1
     return carried

@@ -1,4 +1,4 @@
-"""Privacy: erasing a person, and the two tables of the core that hold what people wrote."""
+"""Privacy: erasing a person, and the two core tables that contain personal data."""
 
 from deskbell.core import events, idempotency
 from deskbell.core.context import Context
@@ -11,13 +11,13 @@ HOUR = 3600  # seconds
 
 
 async def erase(ctx: Context, subject: DataSubject) -> None:
-    """Stored answers that mention the lead go; events stay, without anything personal."""
+    """Deletes the stored responses that mention the lead, and removes personal data from its events."""
     await ctx.db.run(idempotency.erase_responses_about(ctx.organization_id, subject.lead_id))
     await ctx.db.run(events.empty_events_of_lead(ctx.organization_id, subject.lead_id))
 
 
 async def merge(ctx: Context, into: str, lead_id: str) -> None:
-    """The timeline of the lead that stays includes what was the other's."""
+    """Moves the events to the timeline of the remaining lead."""
     await ctx.db.run(events.move_events(ctx.organization_id, lead_id, into))
 
 

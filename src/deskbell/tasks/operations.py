@@ -39,7 +39,7 @@ async def list_tasks(ctx: Context, filter: TaskFilter) -> Page[Task]:
 
 
 async def get_task(ctx: Context, id: str, version: Version = PRESENT) -> Task:
-    """One task by its id; with `as_of` as it was at that moment."""
+    """One task by its id; with `as_of`, as it was at that time."""
     task = await ctx.db.one(store.task_row(ctx.organization_id, id))
     if task is not None and version.as_of is not UNSET and is_past(ctx, version.as_of):
         task = await earlier_version(ctx, "task", task, version.as_of)

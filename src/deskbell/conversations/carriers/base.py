@@ -1,4 +1,4 @@
-"""What a carrier is to Deskbell: something that takes texts, knows them by our own reference, and reports on them."""
+"""The interface of carriers: they accept texts, identify them by our own reference, and report on them."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ class OutboundText(msgspec.Struct, frozen=True):
 
 
 class Accepted(msgspec.Struct, frozen=True):
-    """The carrier has taken the text, under its own id."""
+    """The carrier accepted the text and gave it an id."""
 
     carrier_id: str
 
 
 class Unavailable(Exception):
-    """The carrier did not take the text and certainly will not; it may be tried again."""
+    """The carrier certainly did not accept the text. It may be sent again."""
 
 
 class OutcomeUnknown(Exception):
-    """Nobody knows whether the carrier took the text. It must not be sent again before `find` has told."""
+    """It is not known whether the carrier accepted the text. It must not be sent again before `find` has answered."""
 
 
 class Refused(Exception):
-    """The carrier will never take this text. `reason` is a word for the log; `opted_out` when the person has told the carrier STOP."""
+    """The carrier will never accept this text. `reason` is stored with the message; `opted_out` means that the person sent STOP to the carrier."""
 
     def __init__(self, reason: str, *, opted_out: bool = False) -> None:
         super().__init__(reason)
@@ -40,13 +40,13 @@ class Refused(Exception):
 
 
 class Carrier(Protocol):
-    """Sends texts. Only `conversations/sending.py` may hold one."""
+    """Sends texts. Only `conversations/sender.py` may use one."""
 
     async def send(self, text: OutboundText) -> Accepted:
-        """Hands a text over. Raises Unavailable, Unsure or Refused."""
+        """Hands over a text. Raises Unavailable, OutcomeUnknown or Refused."""
 
     async def find(self, text: OutboundText) -> Accepted | None:
-        """What became of an earlier `send` with this reference. None only if it was not taken and never will be; else raises Unsure."""
+        """The result of an earlier `send` with this reference. None if it certainly was not and will not be accepted; else OutcomeUnknown."""
 
     async def erase(self, organization_id: str, reference: str) -> None:
-        """Drops what is kept of a text whose person was erased, if there is anything."""
+        """Deletes what the carrier stored of a text whose person was erased."""

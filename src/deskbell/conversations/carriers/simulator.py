@@ -1,9 +1,9 @@
-"""The carrier that ships with Deskbell: it takes every text, keeps a ledger, and reports delivery a moment later.
+"""The carrier that ships with Deskbell: it accepts every text, stores it in a ledger, and reports delivery shortly after.
 
-Magic numbers, for trying what can go wrong: `+15005550001` cannot be reached, `...02` is a landline, `...03` has told the carrier
-STOP, `...04` finds the carrier down, `...05` finds it slow. The ledger is the carrier's own memory: it is written before the
-answer, apart from the sender's transactions, as a real carrier's would be. It has a line for every hand-over; a reference that
-comes twice is `repeated` there, and nobody gets a second text.
+Magic numbers simulate failures: `+15005550001` cannot be reached, `...02` is a landline, `...03` has sent STOP to the carrier,
+for `...04` the carrier is down, for `...05` it is slow. The ledger stands for the carrier's own database: it is written before
+`send` returns, in transactions of its own. It has a row for every call of `send`; one with a reference that it has already is
+`repeated`, and no second text goes out.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from deskbell.foundation.db import ID, TIMESTAMP, Database, Session, command, in
 from deskbell.foundation.ids import new_id
 
 UNREACHABLE, LANDLINE, OPTED_OUT, DOWN, SLOW = (f"+1500555000{last}" for last in range(1, 6))
-DELIVERY = 0.5  # seconds from acceptance to the report
-SLOWNESS = 5.0  # seconds that the slow number takes
+DELIVERY = 0.5  # seconds from acceptance to the delivery report
+SLOWNESS = 5.0  # seconds that `send` takes for the slow number
 REPORT = "simulator.report"
 
 ledger = Table(
@@ -37,7 +37,8 @@ ledger = Table(
 
 
 @query(str)
-def taken(reference: str) -> Select[Any]:
+def accepted_id(reference: str) -> Select[Any]:
+    """The carrier's id of the text that was accepted with this reference."""
     return select(ledger.c.id).where(ledger.c.reference == reference, ledger.c.status != "repeated")
 
 
@@ -52,7 +53,7 @@ def erase_reference(organization_id: str, reference: str) -> Delete:
 
 
 class Simulator:
-    """A carrier in a table."""
+    """A carrier whose only phone is a table."""
 
     def __init__(self, database: Database) -> None:
         self.database = database
@@ -69,12 +70,12 @@ class Simulator:
                 raise Refused("opted_out", opted_out=True)
             if text.recipient == DOWN:
                 raise Unavailable("the simulated carrier is down")
-            return await self.database.write(lambda session: self.take(session, text))
+            return await self.database.write(lambda session: self.accept(session, text))
         finally:
             self.in_flight.discard(text.reference)
 
-    async def take(self, session: Session, text: OutboundText) -> Accepted:
-        earlier = await session.one(taken(text.reference))
+    async def accept(self, session: Session, text: OutboundText) -> Accepted:
+        earlier = await session.one(accepted_id(text.reference))
         id, status = new_id(), "undelivered" if text.recipient == UNREACHABLE else "delivered"
         status = "repeated" if earlier else status
         row = {
@@ -94,8 +95,8 @@ class Simulator:
     async def find(self, text: OutboundText) -> Accepted | None:
         if text.reference in self.in_flight:
             raise OutcomeUnknown
-        found = await self.database.read(lambda session: session.one(taken(text.reference)))
-        return None if found is None else Accepted(found)
+        carrier_id = await self.database.read(lambda session: session.one(accepted_id(text.reference)))
+        return None if carrier_id is None else Accepted(carrier_id)
 
     async def erase(self, organization_id: str, reference: str) -> None:
         await self.database.write(lambda session: session.run(erase_reference(organization_id, reference)))

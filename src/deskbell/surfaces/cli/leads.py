@@ -6,7 +6,7 @@ import click
 
 from deskbell.app import SLICES
 from deskbell.foundation.db import Session
-from deskbell.privacy.operations import Kept, erase_lead
+from deskbell.privacy.operations import RemainingSuppressions, erase_lead
 from deskbell.settings import Settings
 from deskbell.surfaces.cli import lookups
 from deskbell.surfaces.cli.database import connected
@@ -33,7 +33,7 @@ def erase(settings: Settings, lead_id: str, yes: bool, compact: bool) -> None:
         if not yes:
             click.confirm(f"Erase lead {id} permanently?", abort=True)
 
-        async def unit(session: Session) -> Kept:
+        async def unit(session: Session) -> RemainingSuppressions:
             return await erase_lead(await lookups.context_of_lead(session, id), id, SLICES)
 
         kept = connection.write(unit)
