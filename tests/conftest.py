@@ -19,7 +19,7 @@ from deskbell.foundation.postgres import command_database, connection
 from deskbell.foundation.postgres.copying import copy
 from deskbell.identity import people
 from deskbell.surfaces.http.http_server import ClientConnection
-from tests import declared_errors
+from tests import declared_errors, recorded_writes
 from tests.desk import PATIENCE, USUAL, Api, Server, free_port, running
 from tests.models import SCRIPTED, Models, address, provider
 from tests.postgres import fresh_database, postgres
@@ -30,6 +30,7 @@ def pytest_configure() -> None:
     connection.CONNECT = connection.ANSWER = command_database.CONNECT = PATIENCE
     ClientConnection.LATE_TIME = PATIENCE
     declared_errors.watch()
+    recorded_writes.watch()
 
 
 @pytest.fixture(autouse=True)
@@ -38,6 +39,14 @@ def every_error_is_declared() -> Iterator[None]:
     declared_errors.UNDECLARED.clear()
     yield
     assert declared_errors.UNDECLARED == []
+
+
+@pytest.fixture(autouse=True)
+def every_write_is_recorded() -> Iterator[None]:
+    """Fails a test in which a transaction changed a business record and left no event."""
+    recorded_writes.UNRECORDED.clear()
+    yield
+    assert recorded_writes.UNRECORDED == []
 
 
 @pytest.fixture(scope="session")
