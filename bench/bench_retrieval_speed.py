@@ -159,7 +159,7 @@ def indexing(figures: common.Figures) -> None:
         entries = []
         for number, document in enumerate(documents):
             for chunk in split_into_chunks(document):
-                title = analysis.terms(chunk.heading(document.title), "en")
+                title = analysis.terms(chunk.heading_line(document.title), "en")
                 entries.append(IndexEntry(f"{number}-{chunk.position}", title, analysis.terms(chunk.text, "en")))
         Index(0).changed(entries)
         rates.append(size / 1e6 / (time.process_time() - start))
