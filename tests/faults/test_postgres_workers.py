@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 
+from deskbell.compliance import suppressions
 from deskbell.foundation.jobs import enqueue
 from deskbell.foundation.postgres import database
 from deskbell.foundation.postgres.database import PostgresDatabase
@@ -123,6 +124,26 @@ async def told_of(url: str, jobs: int) -> int:
     await over.wait()
     await asyncio.gather(here.stop(), there.stop())
     return len(told) - 1
+
+
+def test_a_stream_of_any_worker_hears_what_another_one_and_a_command_write(alice: Api, server: Workers) -> None:
+    with server.each() as taken:
+        streams = [following(connection, alice) for connection in taken]
+        for write in (lambda: alice.lead(), lambda: alice.do(lambda ctx: suppressions.opt_out(ctx, "+15125550123"))):
+            write()
+            written = time.monotonic()
+            heard = [next(line for line in stream if line.startswith(b"event:")) for stream in streams]
+            assert len(set(heard)) == 1
+            assert time.monotonic() - written < 1
+    assert len(streams) == FOUR
+
+
+def following(connection: Any, api: Api) -> Iterator[bytes]:
+    """The lines of an event stream that is open on a connection."""
+    connection.request("GET", "/api/v1/events/stream", headers={"Authorization": f"Bearer {api.key}"})
+    stream = connection.getresponse()
+    assert (stream.status, stream.readline()[:8]) == (200, b": after ")
+    return iter(stream.readline, b"")
 
 
 def test_texts_of_all_workers_reach_the_carrier_once_each(alice: Api, server: Workers) -> None:
