@@ -23,7 +23,10 @@ ADDRESS = "http://127.0.0.1:8000"
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 PASTED = [
     "README.md",
-    *(f"docs/guides/{name}.md" for name in ("quick-start", "errors-and-retries", "texting", "agents", "team")),
+    *(
+        f"docs/guides/{name}.md"
+        for name in ("quick-start", "errors-and-retries", "texting", "agents", "events", "team")
+    ),
 ]
 PLACES = (
     "src",
@@ -189,6 +192,9 @@ class Reader:
         body: dict[str, Any] = {"content": given.get("-d", "").encode()}
         if field:
             body = {"files": {field: (path, Path(path).read_bytes())}}
+        if url.endswith("/stream"):
+            self.listen(url.replace(ADDRESS, self.api.server.url), headers)
+            return
         answer = httpx2.request(
             given.get("-X", "GET"),
             url.replace(ADDRESS, self.api.server.url),
@@ -198,12 +204,20 @@ class Reader:
             **body,
         )
         assert answer.status_code == status or (status is None and answer.is_success), f"{words}: {answer.text}"
+        if answer.is_success and "/events?" in url:
+            self.place["CURSOR"] = answer.json()["meta"]["next"]
         if answer.is_success and given.get("-X") == "POST" and url.endswith("/leads"):
             self.place["LEAD"] = answer.json()["data"]["id"]
         if answer.is_success and given.get("-X") == "POST" and url.endswith("/v1/agents"):
             self.place["AGENT"] = answer.json()["id"]
         if answer.is_success and given.get("-X") == "POST" and url.endswith("/v1/knowledge-bases"):
             self.place["KB"] = answer.json()["id"]
+
+    def listen(self, url: str, headers: dict[str, str]) -> None:
+        """Opens a stream, which would never end by itself, and reads its first line."""
+        with httpx2.stream("GET", url, headers=headers, trust_env=False, timeout=PATIENCE) as answer:
+            assert answer.status_code == 200
+            assert next(answer.iter_lines()).startswith(": after ")
 
     def command(self, words: list[str]) -> None:
         result = CliRunner().invoke(cli, ["--database", f"sqlite:///{self.api.server.path}", *words])

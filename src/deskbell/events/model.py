@@ -44,7 +44,9 @@ class Event(msgspec.Struct):
     """
 
     id: Uuid
-    type: Annotated[str, Meta(description="One of the list in events.md; more will come", examples=["lead.updated"])]
+    type: Annotated[
+        str, Meta(description="What happened, such as `lead.updated`; more types will come", examples=["lead.updated"])
+    ]
     created_at: Timestamp
     principal: EventPrincipal
     channel: Annotated[

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 import deskbell
+from deskbell.core.event_types import EVENT_TYPES
 from deskbell.core.operation import Operation
 from deskbell.core.schemas import Schema
 from deskbell.core.scopes import SCOPES
@@ -73,6 +74,7 @@ class Reference:
             "variable": self.variable,
             "first": self.first,
             "catalogue": CATALOGUE,
+            "event_types": EVENT_TYPES,
             "base": BASE,
         }
         return self.environment.get_template(template).render(common | given)
@@ -102,6 +104,7 @@ class Reference:
             f"{FOLDER}/openapi.json": self.document(),
             f"{FOLDER}/operations.md": self.render("operations.md", sections=self.sections()),
             f"{FOLDER}/errors.md": self.render("errors.md", errors=self.errors()),
+            f"{FOLDER}/events.md": self.render("events.md"),
         }
 
     def errors(self) -> list[dict[str, Any]]:
