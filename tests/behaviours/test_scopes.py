@@ -27,6 +27,7 @@ GRANTS = {
     "conversations:read": ["GET /conversations", "GET /conversations/{lead}"],
     "messages:write": ["POST /conversations/{lead}/messages"],
     "org:read": ["GET /org"],
+    "events:read": ["GET /events", "GET /leads/{lead}/timeline"],
     "people:read": ["GET /people", "GET /people/{person}/access", "GET /groups", "GET /grants", "GET /api-keys"],
     "people:write": [
         "PUT /people/{person}",
