@@ -9,14 +9,14 @@ from typing import Any
 import apsw
 import pytest
 
-from deskbell.app import JOB_KINDS, RECURRING
+from deskbell.app import JOB_KINDS, SLICES
 from deskbell.foundation import clock, databases, jobs
 from deskbell.foundation.db import insert
 from deskbell.foundation.ids import new_id
-from deskbell.foundation.worker import Worker
 from tests.desk import Api, Server, eventually, running
 from tests.surfaces.test_cli import Desk
 
+RECURRING = {job.name for each in SLICES for job in each.recurring}
 BROKEN = "Traceback (most recent call last):\n  ...\nZeroDivisionError: division by zero\n"
 
 
@@ -129,13 +129,12 @@ def test_the_doctor_names_what_failed_and_what_nobody_can_do(desk: Desk) -> None
 
 
 def test_every_kind_that_a_server_can_do_is_known_to_the_commands(server: Server) -> None:
-    workers = [part for part in vars(server.app).values() if isinstance(part, Worker)]
-    kinds = {kind for worker in workers for kind in worker.handlers}
+    kinds = {kind for worker in server.app.workers.workers.values() for kind in worker.handlers}
     assert kinds == JOB_KINDS - {"knowledge.settle"}  # which only PostgreSQL needs
-    assert {each.name for each in RECURRING} <= kinds
+    assert kinds >= RECURRING
 
 
 def test_recurring_jobs_are_there_once_a_server_has_started(server: Server, desk: Desk) -> None:
     found = eventually(lambda: [job for job in desk.json("jobs", "list") if job["last_run"]])
-    assert {job["kind"] for job in found} <= {each.name for each in RECURRING}
+    assert {job["kind"] for job in found} <= RECURRING
     assert {job["state"] for job in found} == {"recurring"}
