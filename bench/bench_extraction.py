@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 import common
 
-from deskbell.demo.papers import Heading, Items, Part, Rows, docx, pdf
+from deskbell.demo.documents import Heading, Items, Part, TableRows, docx, pdf
 from deskbell.knowledge.extraction import extract, formats
 from deskbell.knowledge.extraction.limits import LIMITS
 
@@ -33,7 +33,7 @@ def parts(sections: int) -> list[Part]:
             Items([f"Kitchen sink {number}", "Bath tub", "Shower"]),
         ]
         made += [
-            Rows([["Service", "Price"], [f"Drain {number}", "$129"], ["Heater", "$189"], ["Pump", "$240"]]),
+            TableRows([["Service", "Price"], [f"Drain {number}", "$129"], ["Heater", "$189"], ["Pump", "$240"]]),
             SENTENCE * 5,
         ]
     return made

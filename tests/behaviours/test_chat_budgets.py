@@ -10,7 +10,7 @@ import pytest
 
 from deskbell.credits import operations as credits
 from deskbell.credits import reservations
-from deskbell.credits.rules import CREDIT, NANO
+from deskbell.credits.rules import CREDIT, DOLLAR
 from tests.agents import denied
 from tests.behaviours.test_chat_streaming import begun
 from tests.chats import AgentChat, desk
@@ -18,7 +18,7 @@ from tests.desk import Api, eventually
 from tests.models import COST, Models
 
 PAYERS = ("agent", "organization", "wallet")
-REPLY = round(COST * NANO)
+REPLY = round(COST * DOLLAR)
 UNAVAILABLE = "Chat service is currently unavailable"
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from deskbell.demo.library import papers
+from deskbell.demo.library import sample_files
 from tests.agents import application
 from tests.chats import agent
 from tests.desk import Api
@@ -57,7 +57,7 @@ def cited(reply: dict[str, Any], passages: list[str]) -> list[str]:
 def test_every_paper_of_the_demo_is_cited_word_for_word(alice: Api) -> None:
     api = application(alice.server, alice.organization_id)
     known = Library(api, "Roofing handbook")
-    ids = [known.upload(paper.name, paper.data, paper.media_type).json()["id"] for paper in papers()]
+    ids = [known.upload(file.name, file.data, file.media_type).json()["id"] for file in sample_files()]
     assert {known.settled(id)["status"] for id in ids} == {"ready"}
     chat = agent(api, kb_ids=[known.id])
     for name, questions in ASKED.items():

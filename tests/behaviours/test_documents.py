@@ -10,7 +10,7 @@ from functools import partial
 import pytest
 
 from deskbell.core.context import Context
-from deskbell.demo import papers
+from deskbell.demo import documents
 from deskbell.knowledge.documents import lock_document, put_document
 from deskbell.knowledge.ingestion.feeds import store_entry
 from deskbell.knowledge.model import DocumentDraft
@@ -45,8 +45,8 @@ def test_an_upload_is_queued_then_ready(shelf: Library) -> None:
 @pytest.mark.parametrize("kind", ["pdf", "docx", "html", "csv", "txt"])
 def test_every_kind_of_file_is_read(shelf: Library, kind: str) -> None:
     data = {
-        "pdf": lambda: papers.pdf("Warranty", ["The warranty lasts ten years."]),
-        "docx": lambda: papers.docx("Warranty", ["The warranty lasts ten years."]),
+        "pdf": lambda: documents.pdf("Warranty", ["The warranty lasts ten years."]),
+        "docx": lambda: documents.docx("Warranty", ["The warranty lasts ten years."]),
         "html": lambda: b"<html><body><h1>Warranty</h1><p>The warranty lasts ten years.</p></body></html>",
         "csv": lambda: b"part,warranty\nshingle,ten years\n",
         "txt": lambda: b"The warranty lasts ten years.",
@@ -94,7 +94,7 @@ def test_searches_see_the_old_or_the_new_and_never_half(shelf: Library) -> None:
 
 
 def test_a_failed_replacement_leaves_the_earlier_content(shelf: Library) -> None:
-    shelf.add("prices.pdf", papers.pdf("Prices", ["A roof costs ten dollars."]), "application/pdf")
+    shelf.add("prices.pdf", documents.pdf("Prices", ["A roof costs ten dollars."]), "application/pdf")
     again = shelf.settled(shelf.upload("prices.pdf", b"no pdf at all").json()["id"])
     assert again["status"] == "failed"
     assert "earlier content" in again["error"]
@@ -135,7 +135,7 @@ def test_hostile_files_fail_alone_with_a_reason(shelf: Library) -> None:
         archive.writestr("word/document.xml", b"<a>" + b" " * 400_000_000)
     hostile = {
         "bomb.docx": bomb.getvalue(),
-        "cut.pdf": papers.pdf("Cut", ["Cut."])[:200],
+        "cut.pdf": documents.pdf("Cut", ["Cut."])[:200],
         "not.pdf": b"MZ" + bytes(1000),
         "deep.html": b"<div>" * 200_000,
         "zeros.txt": bytes(10_000),

@@ -9,12 +9,12 @@ import zlib
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from deskbell.demo.papers import WORD, Heading, Items, Rows, docx, file_of, pdf
+from deskbell.demo.documents import WORD, Heading, Items, TableRows, docx, file_of, pdf
 
 PARTS = [
     Heading("Prices"),
     "Drain cleaning costs $129 on weekdays.",
-    Rows([["Service", "Price"], ["Drain", "$129"], ["Heater", "$189"]]),
+    TableRows([["Service", "Price"], ["Drain", "$129"], ["Heater", "$189"]]),
     Items(["Kitchen", "Bath"]),
 ]
 LAUGHS = "".join(f'<!ENTITY l{n} "{f"&l{n - 1};" * 10}">' for n in range(1, 10))

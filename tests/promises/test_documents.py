@@ -14,7 +14,7 @@ import httpx2
 import pytest
 from click.testing import CliRunner
 
-from deskbell.demo.making import ORGANIZATION
+from deskbell.demo.builder import ORGANIZATION
 from deskbell.surfaces.cli import cli
 from tests.desk import PATIENCE, Api, Server, running
 

@@ -7,7 +7,7 @@ import zipfile
 
 import pytest
 
-from deskbell.demo.papers import WORD, Heading, Items, Rows, docx, pdf
+from deskbell.demo.documents import WORD, Heading, Items, TableRows, docx, pdf
 from deskbell.knowledge.extraction.document import Block, ParsedDocument, Unreadable
 from deskbell.knowledge.extraction.formats import read, read_entries
 from deskbell.knowledge.extraction.layout import PageLine, blocks
@@ -18,7 +18,7 @@ PARTS = [
     "We clear kitchen and bathroom drains on the same day in most of the city, and we always tell you the price before we begin.",
     Items(["Kitchen sinks", "Bath tubs"]),
     Heading("Prices", 2),
-    Rows([["Service", "Price"], ["Drain cleaning", "$129"], ["Heater flush", "$189"]]),
+    TableRows([["Service", "Price"], ["Drain cleaning", "$129"], ["Heater flush", "$189"]]),
     "Prices hold until June.",
 ]
 

@@ -8,7 +8,7 @@ from contextlib import AbstractAsyncContextManager, aclosing, nullcontext
 
 from deskbell.agents.citations import Citations
 from deskbell.agents.conversations.model import ChatMessage, ChatReply, Delta, Done, Source, Sources, Usage
-from deskbell.agents.conversations.operations import NANO, usage_of
+from deskbell.agents.conversations.operations import DOLLAR, usage_of
 from deskbell.agents.models.base import ModelRequest, ModelUnavailable, ModelUsage, NumberedPassage
 from deskbell.agents.models.catalogue import Models
 from deskbell.agents.operations import LiveAgent
@@ -123,7 +123,7 @@ async def run_turn(
                     text.append(piece)
                     yield Delta(piece)
         sources = cited_sources(passages, citations, used)
-        usage = usage_of(used.input_tokens, used.output_tokens, round(used.cost * NANO))
+        usage = usage_of(used.input_tokens, used.output_tokens, round(used.cost * DOLLAR))
         turn = CompletedTurn(question, "".join(text), used.model, usage, sources, reservation_id)
         suggestions = list(used.follow_ups) if passages else []
         if not suggestions:

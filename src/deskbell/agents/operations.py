@@ -16,7 +16,7 @@ from deskbell.core.operation import Operation
 from deskbell.core.scopes import MANAGE, USE
 from deskbell.credits import operations as credits
 from deskbell.credits import reservations
-from deskbell.credits.rules import NANO
+from deskbell.credits.rules import DOLLAR
 from deskbell.errors import Problem
 from deskbell.foundation.db import Session, insert
 from deskbell.foundation.ids import new_id, organization_public_id
@@ -163,7 +163,7 @@ async def debit_chat(
     if reservation:
         await reservations.end(ctx, reservation)
     tokens = {"input_tokens": input_tokens, "output_tokens": output_tokens}
-    await credits.record(ctx, activity="chat", agent_id=agent.id, cost=cost / NANO, **tokens)
+    await credits.record(ctx, activity="chat", agent_id=agent.id, cost=cost / DOLLAR, **tokens)
 
 
 async def organization_of(session: Session, id: str) -> str:

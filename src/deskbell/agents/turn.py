@@ -9,7 +9,7 @@ import msgspec
 from deskbell.agents import history, operations
 from deskbell.agents.conversations import store
 from deskbell.agents.conversations.model import ChatMessage, Source, Usage
-from deskbell.agents.conversations.operations import NANO, conversation_of, conversation_row
+from deskbell.agents.conversations.operations import DOLLAR, conversation_of, conversation_row
 from deskbell.agents.models.base import Turn
 from deskbell.core.context import Context
 from deskbell.core.events import record
@@ -132,7 +132,7 @@ async def add_message(
 
 def nanos(usage: Usage) -> int:
     """Its cost in billionths of a US dollar."""
-    return round(usage.cost * NANO)
+    return round(usage.cost * DOLLAR)
 
 
 def title(question: str) -> str:

@@ -8,7 +8,7 @@ from msgspec import UNSET
 from deskbell.appointments import rules, store
 from deskbell.appointments.model import Appointment, AppointmentChanges, AppointmentFilter, NewAppointment
 from deskbell.core.context import Context
-from deskbell.core.earlier_versions import PRESENT, Version, earlier_version, is_past
+from deskbell.core.earlier_versions import PRESENT, RecordVersion, earlier_version, is_past
 from deskbell.core.events import record
 from deskbell.core.operation import Operation
 from deskbell.core.slice import DataSubject
@@ -37,7 +37,7 @@ async def list_appointments(ctx: Context, filter: AppointmentFilter) -> Page[App
     return Page(rows, total, filter)
 
 
-async def get_appointment(ctx: Context, id: str, version: Version = PRESENT) -> Appointment:
+async def get_appointment(ctx: Context, id: str, version: RecordVersion = PRESENT) -> Appointment:
     """One appointment by its id; with `as_of`, as it was at that time."""
     appointment = await ctx.db.one(store.appointment_row(ctx.organization_id, id))
     if appointment is not None and version.as_of is not UNSET and is_past(ctx, version.as_of):

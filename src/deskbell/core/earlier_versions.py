@@ -19,7 +19,7 @@ from deskbell.foundation.positions import AboutRecord
 SCOPE = "events:read"
 
 
-class Version(msgspec.Struct, kw_only=True):
+class RecordVersion(msgspec.Struct, kw_only=True):
     """Which version of a record to return."""
 
     as_of: (
@@ -34,7 +34,7 @@ class Version(msgspec.Struct, kw_only=True):
     ) = UNSET
 
 
-PRESENT = Version()
+PRESENT = RecordVersion()
 
 
 class Versioned(Protocol):

@@ -1,4 +1,4 @@
-"""Usage of work that stores nothing itself, such as searches: added up in memory and written once a second."""
+"""Counts usage that has no transaction of its own, such as searches, in memory, and writes it once a second."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ INTERVAL = 1.0  # seconds between writes
 
 
 class Meter(Service):
-    """Counts for one process. A process that is killed loses its counts since the last write: a second of searches, no stored work."""
+    """The counts of one process. A killed process loses those since the last write: about a second of searches."""
 
     def __init__(self, database: Database) -> None:
         self.database = database
@@ -32,7 +32,7 @@ class Meter(Service):
         self.counted.set()
 
     async def run(self) -> None:
-        """Writes once a second while there is something to write. A write that has begun ends by itself, or it would be counted twice."""
+        """Writes once a second while there is something to write. A write that has begun is not cancelled: it would be counted twice."""
         while True:
             await self.counted.wait()
             await asyncio.sleep(INTERVAL)
@@ -46,7 +46,7 @@ class Meter(Service):
             await self.write()
 
     async def write(self) -> None:
-        """Writes the counts; those that an unavailable database cannot take wait for the next time."""
+        """Writes the counts. Those that cannot be written are kept for the next time."""
         counts, self.counts = self.counts, {}
         self.counted.clear()
         for key in list(counts):
@@ -55,8 +55,8 @@ class Meter(Service):
             try:
                 await self.database.write(unit, organization_id)
             except BaseException:
-                for left, number in counts.items():
-                    self.counts[left] = self.counts.get(left, 0) + number
+                for unwritten, number in counts.items():
+                    self.counts[unwritten] = self.counts.get(unwritten, 0) + number
                 self.counted.set()
                 raise
             del counts[key]

@@ -25,7 +25,7 @@ class UsageFilter(msgspec.Struct, kw_only=True, rename={"since": "from", "until"
 
 
 class UsageDay(msgspec.Struct, rename="camel"):
-    """The usage of one activity of one agent on one day. `agentId` is null for what no agent did."""
+    """The usage of one activity of one agent on one day. `agentId` is null for usage without an agent."""
 
     day: Day
     agent_id: Uuid | None
@@ -80,21 +80,21 @@ class ActivityUsage(msgspec.Struct):
 
 
 class WalletChange(msgspec.Struct):
-    """What an event says of credits that were put into a wallet, or with a minus taken out."""
+    """The data of an event: credits were added to a wallet, or removed if negative."""
 
     amount: Credits
     balance: Credits
 
 
 class MonthlyBudget(msgspec.Struct):
-    """What an event says of a budget; null is no limit, and a budget without an agent is for all together."""
+    """The data of an event: a budget was changed. Null means no limit; without an agent, it is the organization's."""
 
     agent_id: str | None
     monthly_budget: Credits | None
 
 
 class Budget(msgspec.Struct):
-    """What may be used in a calendar month, in billionths of a US dollar: by an agent, or with no id by all together."""
+    """The limit of a calendar month, in billionths of a US dollar, of an agent or of the whole organization."""
 
     agent_id: str
     amount: int

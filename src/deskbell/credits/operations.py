@@ -1,4 +1,4 @@
-"""What can be done with credits: check whether work may begin, record its usage, and report it."""
+"""Operations on credits: check whether work may begin, record its usage, and report it."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ async def record(
 
     `cost` is what a provider charged, in US dollars.
     """
-    provider_cost = round(cost * rules.NANO)
+    provider_cost = round(cost * rules.DOLLAR)
     charge = rules.charge(activity, count, input_tokens + output_tokens, provider_cost)
     key = (ctx.organization_id, ctx.now[:10], agent_id or NO_ID, activity)
     amounts = (count, input_tokens, output_tokens, provider_cost, charge)
@@ -92,17 +92,17 @@ async def balance(ctx: Context) -> int:
 
 
 async def add(ctx: Context, amount: int) -> int:
-    """Grants an amount to the organization, or takes a negative one away; returns the new balance."""
+    """Adds credits to the wallet, or removes a negative amount, and records the event. Returns the new balance."""
     if not amount:
         return await balance(ctx)
-    left = await change_balance(ctx, amount)
-    change = WalletChange(rules.credits_of(amount), rules.credits_of(left))
+    new_balance = await change_balance(ctx, amount)
+    change = WalletChange(rules.credits_of(amount), rules.credits_of(new_balance))
     await events.record(ctx, "credits.added", ctx.organization_id, after=change)
-    return left
+    return new_balance
 
 
 async def change_balance(ctx: Context, amount: int) -> int:
-    """Adds an amount to the wallet, or takes a negative one out; returns the new balance."""
+    """Adds an amount, which may be negative, to the wallet. Returns the new balance."""
     if not await ctx.db.run(store.add_to_wallet(ctx.organization_id, amount, ctx.now)):
         row = {"organization_id": ctx.organization_id, "balance": amount, "updated_at": ctx.now}
         await ctx.db.run(insert(store.wallets, row))
@@ -110,7 +110,7 @@ async def change_balance(ctx: Context, amount: int) -> int:
 
 
 async def set_budget(ctx: Context, agent_id: str | None, amount: int | None) -> None:
-    """Limits what an agent, or with None the organization, may use in a calendar month (UTC). The amount None removes the limit."""
+    """Limits the usage of an agent, or of the organization if None, in a calendar month (UTC). The amount None removes the limit."""
     budget_id = agent_id or NO_ID
     existing = await ctx.db.all(store.budgets_for(ctx.organization_id, budget_id, budget_id))
     before = MonthlyBudget(agent_id, rules.credits_of(existing[0].amount) if existing else None)
@@ -147,9 +147,9 @@ def amounts(row: UsageRow) -> list[int]:
 
 
 def in_units(amounts: list[int]) -> tuple[int, int, int, int, float, float]:
-    """Of these sums: requests; tokens in, out and in all; US dollars; credits."""
+    """Converts sums to requests; input, output and total tokens; US dollars; credits."""
     requests, tokens_in, tokens_out, cost, charge = amounts
-    return requests, tokens_in, tokens_out, tokens_in + tokens_out, cost / rules.NANO, rules.credits_of(charge)
+    return requests, tokens_in, tokens_out, tokens_in + tokens_out, cost / rules.DOLLAR, rules.credits_of(charge)
 
 
 def day_of(row: UsageRow) -> UsageDay:

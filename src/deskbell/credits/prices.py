@@ -1,4 +1,4 @@
-"""What models cost: prices per million tokens, as the settings give them."""
+"""Prices of models per million tokens, from the settings."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ class Price(NamedTuple):
 
 def prices(text: str) -> dict[str, Price]:
     """Reads `openai/gpt-4o=2.5/10 *=1/2`: dollars per million tokens in and out; `*` stands for every other model."""
-    found = {}
+    by_model = {}
     for entry in text.replace(",", " ").split():
         model, _, price = entry.rpartition("=")
         into, _, out = price.partition("/")
         try:
-            found[model] = Price(float(into), float(out))
+            by_model[model] = Price(float(into), float(out))
         except ValueError:
             raise ValueError(f"{entry!r} is not MODEL=DOLLARS_IN/DOLLARS_OUT") from None
-        if not model or min(found[model]) < 0:
+        if not model or min(by_model[model]) < 0:
             raise ValueError(f"{entry!r} is not MODEL=DOLLARS_IN/DOLLARS_OUT")
-    return found
+    return by_model

@@ -1,6 +1,6 @@
-"""Reserves what a call of a model may cost while it runs, so that concurrent calls cannot exceed a budget together.
+"""Reserves the possible cost of a model call while it runs, so that concurrent calls cannot exceed a budget together.
 
-A reservation ends when the call is recorded or fails. That of a process that died expires.
+A reservation ends when the call is recorded or fails. Those of a process that died expire.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 from deskbell.core.context import Context
 from deskbell.credits import operations, store
 from deskbell.credits.model import Activity
-from deskbell.credits.rules import CREDIT, NANO
+from deskbell.credits.rules import CREDIT, DOLLAR
 from deskbell.errors import Problem
 from deskbell.foundation.db import DatabaseFailure, Session, insert
 from deskbell.foundation.ids import NO_ID, new_id
@@ -29,9 +29,9 @@ Write = Callable[[Callable[[Context], Coroutine[Any, Any, Any]]], Awaitable[Any]
 
 @asynccontextmanager
 async def reservation(write: Write, activity: Activity, agent_id: str, cost: float | None) -> AsyncIterator[str]:
-    """Reserves what a call may cost, in US dollars; None if its price is not known. The transaction that records the call must `end` it.
+    """Reserves the possible cost of a call in US dollars, None if it is not known. The transaction that records the call must `end` it.
 
-    Raises `payment_required` if wallet or budget may not cover it in addition to all others that run.
+    Raises `payment_required` if the wallet or a budget might not cover it together with all running calls.
     """
     id = new_id()
     try:
@@ -48,7 +48,7 @@ async def reservation(write: Write, activity: Activity, agent_id: str, cost: flo
 async def reserve(ctx: Context, id: str, activity: Activity, agent_id: str, cost: float | None) -> None:
     await ctx.db.lock(lock_name(ctx))
     await ctx.db.run(store.drop_expired(ctx.organization_id, ctx.now))
-    amount = await estimate_cost(ctx, activity, agent_id) if cost is None else round(cost * NANO)
+    amount = await estimate_cost(ctx, activity, agent_id) if cost is None else round(cost * DOLLAR)
     if await operations.is_metered(ctx.db):
         await require_funds(ctx, None, await operations.balance(ctx), amount, "what is left in the wallet")
     for budget in await ctx.db.all(store.budgets_for(ctx.organization_id, agent_id, NO_ID)):
@@ -63,7 +63,7 @@ async def reserve(ctx: Context, id: str, activity: Activity, agent_id: str, cost
 
 
 async def require_funds(ctx: Context, agent_id: str | None, left: int, amount: int, what: str) -> None:
-    """Raises `payment_required` if an amount is more than what is left, or more than what reservations leave of that."""
+    """Raises `payment_required` if an amount is more than `left`, or than `left` without the reserved amounts."""
     if amount > left:
         raise Problem("payment_required", f"This reply may cost more than {what}")
     reserved = await ctx.db.one(store.reserved_amount(ctx.organization_id, agent_id)) or 0
@@ -73,7 +73,7 @@ async def require_funds(ctx: Context, agent_id: str | None, left: int, amount: i
 
 
 async def estimate_cost(ctx: Context, activity: Activity, agent_id: str) -> int:
-    """An estimate for a call without a known price: by this month's average, or a credit before the first."""
+    """The estimated cost of a call without a known price: from this month's average, or one credit before the first call."""
     used = await ctx.db.one(store.used_since(ctx.organization_id, month(ctx), agent_id, activity))
     return MARGIN * int(used.charge) // int(used.requests) if used and used.requests else CREDIT
 
@@ -85,12 +85,12 @@ async def end(ctx: Context, id: str) -> None:
 
 
 async def release(session: Session) -> None:
-    """Ends all reservations. For a start after which no earlier process can still be at work."""
+    """Ends all reservations. Call it at startup, if no other process can be running."""
     await session.run(store.drop_reservations())
 
 
 def lock_name(ctx: Context) -> str:
-    """The lock under which an organization's reservations are made and ended one at a time."""
+    """The lock that serializes changes of an organization's reservations."""
     return f"reservations:{ctx.organization_id}"
 
 

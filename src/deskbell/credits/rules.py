@@ -1,26 +1,32 @@
-"""What activities cost. Amounts are kept as whole billionths of a US dollar; a credit is one US cent."""
+"""What activities cost. Amounts are stored as whole billionths of a US dollar; a credit is one US cent."""
 
 from __future__ import annotations
 
 from deskbell.credits.model import Activity
 
-NANO = 1_000_000_000  # to a US dollar
-CREDIT = NANO // 100
+DOLLAR = 1_000_000_000  # in billionths, as amounts are stored
+CREDIT = DOLLAR // 100
 
-#: What an activity costs each time, and for each thousand tokens, in addition to what a provider charges.
-EACH: dict[Activity, int] = {
+#: The fees for one use of an activity and for a thousand tokens, in addition to what a provider charges.
+FEE_PER_USE: dict[Activity, int] = {
     "chat": 0,
     "summary": 0,
     "search": CREDIT // 100,
     "indexing": 0,
     "file": CREDIT // 10,
 }
-EACH_THOUSAND_TOKENS: dict[Activity, int] = {"chat": 0, "summary": 0, "search": 0, "indexing": CREDIT // 100, "file": 0}
+FEE_PER_THOUSAND_TOKENS: dict[Activity, int] = {
+    "chat": 0,
+    "summary": 0,
+    "search": 0,
+    "indexing": CREDIT // 100,
+    "file": 0,
+}
 
 
 def charge(activity: Activity, count: int, tokens: int, cost: int) -> int:
-    """What is charged for doing an activity `count` times with so many tokens, if a provider charged `cost`."""
-    return cost + count * EACH[activity] + tokens * EACH_THOUSAND_TOKENS[activity] // 1000
+    """The charge for `count` uses of an activity with so many tokens, if a provider charged `cost`."""
+    return cost + count * FEE_PER_USE[activity] + tokens * FEE_PER_THOUSAND_TOKENS[activity] // 1000
 
 
 def credits_of(amount: int) -> float:

@@ -1,4 +1,4 @@
-"""Credits: wallets, budgets and what was used."""
+"""Credits: wallets, budgets and usage."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ def services(setup: Setup) -> list[tuple[type, Any]]:
 
 
 async def start(setup: Setup) -> None:
-    """Reservations of a process that died are free where no other process serves the same data."""
+    """Ends the reservations of a process that died, if this is the only process; stores whether usage is metered."""
 
     async def unit(session: Session) -> None:
         if setup.database.single_process:

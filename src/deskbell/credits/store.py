@@ -60,7 +60,7 @@ usage_days = Table(
     _of_organization(),
 )
 
-#: What the calls of models that are running may cost.
+#: The possible costs of model calls that are running.
 reservations = Table(
     "reservations",
     schema,
@@ -85,16 +85,16 @@ def balance(organization_id: str) -> Select[Any]:
 
 @command
 def add_to_wallet(organization_id: str, amount: int, moment: str) -> Update:
-    """Adds to a wallet; a negative amount is taken out."""
+    """Adds an amount, which may be negative, to a wallet."""
     changed = {"balance": wallets.c.balance + amount, "updated_at": moment}
     return update(wallets).where(wallets.c.organization_id == organization_id).values(changed)
 
 
 @query(Budget)
-def budgets_for(organization_id: str, agent_id: str, nobody: str) -> Select[Any]:
-    """Those of one agent and of the whole organization, which is stored under the id `nobody`."""
+def budgets_for(organization_id: str, agent_id: str, no_agent: str) -> Select[Any]:
+    """The budgets of one agent and of the whole organization, which is stored with the agent id `no_agent`."""
     rows = select(budgets.c.agent_id, budgets.c.amount).where(budgets.c.organization_id == organization_id)
-    return rows.where((budgets.c.agent_id == agent_id) | (budgets.c.agent_id == nobody))
+    return rows.where((budgets.c.agent_id == agent_id) | (budgets.c.agent_id == no_agent))
 
 
 @command
@@ -104,7 +104,7 @@ def drop_budget(organization_id: str, agent_id: str) -> Delete:
 
 @query(int)
 def charged_since(organization_id: str, day: str, agent_id: str | None = None) -> Select[Any]:
-    """What was charged since a day, to one agent or to all."""
+    """The charges since a day, of one agent or of all."""
     table = usage_days
     rows = select(func.coalesce(func.sum(table.c.charge), 0)).where(
         table.c.organization_id == organization_id, table.c.day >= day
@@ -114,7 +114,7 @@ def charged_since(organization_id: str, day: str, agent_id: str | None = None) -
 
 @query(ActivityUsage)
 def used_since(organization_id: str, day: str, agent_id: str, activity: Activity) -> Select[Any]:
-    """How often an agent did something since a day, and what was charged for it."""
+    """The number of uses and the charges of an agent's activity since a day."""
     table = usage_days
     sums = [func.coalesce(func.sum(column), 0).label(column.name) for column in (table.c.requests, table.c.charge)]
     return select(*sums).where(
@@ -127,7 +127,7 @@ def used_since(organization_id: str, day: str, agent_id: str, activity: Activity
 
 @query(int)
 def reserved_amount(organization_id: str, agent_id: str | None = None) -> Select[Any]:
-    """What is reserved for one agent, or for all."""
+    """The reserved amount of one agent, or of all."""
     table = reservations
     rows = select(func.coalesce(func.sum(table.c.amount), 0)).where(table.c.organization_id == organization_id)
     return rows if agent_id is None else rows.where(table.c.agent_id == agent_id)
@@ -147,7 +147,7 @@ def drop_expired(organization_id: str, moment: str) -> Delete:
 
 @command
 def drop_reservations() -> Delete:
-    """Those of all organizations."""
+    """Deletes the reservations of all organizations."""
     return delete(reservations)
 
 

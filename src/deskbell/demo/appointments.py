@@ -1,10 +1,10 @@
-"""The demo's calendar: each lead has been visited as far as its status says."""
+"""The demo's appointments: each lead has had those that its status implies."""
 
 from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from deskbell.demo.making import Making, Row
+from deskbell.demo.builder import DemoBuilder, Row
 from deskbell.foundation import clock
 
 COUNT = 400
@@ -18,7 +18,7 @@ HOURS = {
 }
 HOURS["Maintenance check"] = 1
 
-#: Per status: the visits that are behind and those that are ahead.
+#: By status: past and upcoming appointments.
 VISITS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "new": ((), ()),
     "contacted": ((), ("Inspection",)),
@@ -54,36 +54,38 @@ NOTES = [
 ]
 
 
-def make_appointments(making: Making, leads: list[Row]) -> list[Row]:
-    """400 appointments: the visits of each lead, then checks and repairs for those who bought."""
+def make_appointments(builder: DemoBuilder, leads: list[Row]) -> list[Row]:
+    """400 appointments: those of each lead, then maintenance and repairs for customers."""
     rows = []
     for lead in leads:
-        behind, ahead = VISITS[lead["status"]]
-        finished = lead["status"] == "won" and making.chance(0.5)
-        past = behind + ahead if finished else behind
-        rows += [make_appointment(making, lead, kind, past=True) for kind in past]
+        past_kinds, upcoming = VISITS[lead["status"]]
+        finished = lead["status"] == "won" and builder.chance(0.5)
+        past = past_kinds + upcoming if finished else past_kinds
+        rows += [make_appointment(builder, lead, kind, past=True) for kind in past]
         rows += [
-            make_appointment(making, lead, kind, past=False) for kind in ahead if not finished and making.chance(0.7)
+            make_appointment(builder, lead, kind, past=False)
+            for kind in upcoming
+            if not finished and builder.chance(0.7)
         ]
     customers = [lead for lead in leads if lead["status"] == "won"]
     while len(rows) < COUNT:
-        kind = making.random.choice(("Maintenance check", "Repair"))
-        rows.append(make_appointment(making, making.random.choice(customers), kind, past=making.chance(0.6)))
+        kind = builder.random.choice(("Maintenance check", "Repair"))
+        rows.append(make_appointment(builder, builder.random.choice(customers), kind, past=builder.chance(0.6)))
     return rows[:COUNT]
 
 
-def make_appointment(making: Making, lead: Row, kind: str, *, past: bool) -> Row:
-    random = making.random
-    known = max((making.now - clock.moment(lead["created_at"])).days, 2)
-    start = making.working_hour(-random.randint(1, known) if past else random.randint(1, 45))
+def make_appointment(builder: DemoBuilder, lead: Row, kind: str, *, past: bool) -> Row:
+    random = builder.random
+    days_known = max((builder.now - clock.moment(lead["created_at"])).days, 2)
+    start = builder.working_hour(-random.randint(1, days_known) if past else random.randint(1, 45))
     if past:
         status = random.choices(("completed", "cancelled", "no_show"), (84, 9, 7))[0]
     else:
         status = random.choices(("scheduled", "confirmed", "cancelled"), (55, 38, 7))[0]
     outcome = random.choice(OUTCOMES[kind]) if status == "completed" else (None, None)
-    return making.row(
-        booked_at(making, lead, start),
-        start if past else making.ago(0, 2),
+    return builder.row(
+        booked_at(builder, lead, start),
+        start if past else builder.ago(0, 2),
         lead_id=lead["id"],
         start_time=clock.of(start),
         end_time=clock.of(start + timedelta(hours=HOURS[kind])),
@@ -97,8 +99,8 @@ def make_appointment(making: Making, lead: Row, kind: str, *, past: bool) -> Row
     )
 
 
-def booked_at(making: Making, lead: Row, start: datetime) -> datetime:
-    """After the lead came, before the visit, and not later than today began."""
+def booked_at(builder: DemoBuilder, lead: Row, start: datetime) -> datetime:
+    """After the lead was created, before the appointment, and before today's midnight."""
     earliest = clock.moment(lead["created_at"])
-    latest = max(min(start, making.now), earliest)
-    return earliest + (latest - earliest) * making.random.random()
+    latest = max(min(start, builder.now), earliest)
+    return earliest + (latest - earliest) * builder.random.random()

@@ -1,4 +1,4 @@
-"""The demo organization as rows. Pure: the same day and seed give the same rows, and nothing is read or written."""
+"""The demo organization as rows. Pure: the same date and seed give the same rows."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import msgspec
 
 from deskbell.demo import words
 from deskbell.demo.appointments import make_appointments
+from deskbell.demo.builder import ORGANIZATION, DemoBuilder, Row
 from deskbell.demo.leads import make_leads, make_suppressions
-from deskbell.demo.making import ORGANIZATION, Making, Row
 from deskbell.demo.tasks import make_tasks
 from deskbell.demo.texts import make_texts
 from deskbell.foundation import clock
@@ -33,30 +33,30 @@ class Demo(msgspec.Struct):
 
 
 def generate(today: date, seed: int = SEED) -> Demo:
-    """The demo as of a day: what is past lies before its midnight (UTC), what is ahead follows it."""
-    making = Making(today, seed)
-    people = make_people(making)
-    leads = make_leads(making)
-    suppressions = make_suppressions(making, leads)
-    threads, messages = make_texts(making, leads, suppressions, people)
+    """The demo as of a date: the past is before its midnight (UTC), the future after it."""
+    builder = DemoBuilder(today, seed)
+    people = make_people(builder)
+    leads = make_leads(builder)
+    suppressions = make_suppressions(builder, leads)
+    threads, messages = make_texts(builder, leads, suppressions, people)
     return Demo(
-        organization=make_organization(making),
+        organization=make_organization(builder),
         people=people,
         suppressions=suppressions,
         leads=leads,
-        appointments=make_appointments(making, leads),
-        tasks=make_tasks(making, leads, people),
+        appointments=make_appointments(builder, leads),
+        tasks=make_tasks(builder, leads, people),
         threads=threads,
         messages=messages,
     )
 
 
-def make_organization(making: Making) -> Row:
+def make_organization(builder: DemoBuilder) -> Row:
     hours = {day: {"start": "07:30", "end": "17:30"} for day in DAYS[:5]}
     hours |= {"saturday": {"start": "08:00", "end": "12:00"}}
-    row = making.row(
-        making.ago(500, 520),
-        making.ago(20, 30),
+    row = builder.row(
+        builder.ago(500, 520),
+        builder.ago(20, 30),
         name=NAME,
         logo_url="https://example.com/lone-star-roofing.png",
         primary_phone="+15125550100",
@@ -74,10 +74,10 @@ def make_organization(making: Making) -> Row:
     return {**row, "id": ORGANIZATION}
 
 
-def make_people(making: Making) -> list[Row]:
+def make_people(builder: DemoBuilder) -> list[Row]:
     rows = []
     for name, local, role in words.TEAM:
-        row = making.row(making.ago(400, 500), name=name, email=f"{local}@example.com", role=role)
+        row = builder.row(builder.ago(400, 500), name=name, email=f"{local}@example.com", role=role)
         rows.append({key: value for key, value in row.items() if key != "updated_at"})
     return rows
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 
 class Dialogue(NamedTuple):
-    """A conversation. Lines begin with `>` when the business writes. The readings are what an assistant would note of it."""
+    """A conversation. Lines begin with `>` when the business writes. The other fields are what an assistant would conclude from it."""
 
     lines: tuple[str, ...]
     summary: str

@@ -1,18 +1,18 @@
-"""The papers of the demo business: what a knowledge base of a roofing company holds."""
+"""The sample documents of the demo organization's knowledge base."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from deskbell.demo.papers import Heading, Items, Rows, docx, pdf
+from deskbell.demo.documents import Heading, Items, TableRows, docx, pdf
 
 NAME = "Roofing handbook"
 DESCRIPTION = "Prices, warranty, service area and how we work"
 
 
-class Paper(NamedTuple):
-    """A file as somebody would upload it."""
+class SampleFile(NamedTuple):
+    """A file to upload."""
 
     name: str
     media_type: str
@@ -22,7 +22,7 @@ class Paper(NamedTuple):
 PRICES = (
     Heading("Roof replacement"),
     "Prices are per square foot and include tear-off of one layer, underlayment, flashing and clean-up. Waste disposal is included.",
-    Rows(
+    TableRows(
         [
             ("Material", "Price per square foot", "Part number"),
             ("Architectural asphalt shingles", "$5.40", "LS-AS30"),
@@ -32,7 +32,7 @@ PRICES = (
         ]
     ),
     Heading("Repairs"),
-    Rows(
+    TableRows(
         [
             ("Repair", "Price"),
             ("Leak repair, up to two hours", "$385"),
@@ -174,16 +174,16 @@ LS-CT10,clay tile,Terracotta,75,125
 """
 
 
-def papers() -> Iterator[Paper]:
-    """Twelve documents of every kind that is read."""
+def sample_files() -> Iterator[SampleFile]:
+    """Twelve files, in every format that knowledge bases accept."""
     word = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
-    yield Paper("price-sheet.pdf", "application/pdf", pdf("Price sheet", PRICES))
-    yield Paper("warranty.docx", word, docx("Warranty", WARRANTY))
-    yield Paper("maintenance-guide.pdf", "application/pdf", pdf("Maintenance guide", MAINTENANCE))
-    yield Paper("contract-terms.docx", word, docx("Contract terms", CONTRACT))
+    yield SampleFile("price-sheet.pdf", "application/pdf", pdf("Price sheet", PRICES))
+    yield SampleFile("warranty.docx", word, docx("Warranty", WARRANTY))
+    yield SampleFile("maintenance-guide.pdf", "application/pdf", pdf("Maintenance guide", MAINTENANCE))
+    yield SampleFile("contract-terms.docx", word, docx("Contract terms", CONTRACT))
     texts = {"faq.md": FAQ, "service-area.md": AREA, "insurance-claims.md": INSURANCE}
     for name, text in (texts | {"storm-checklist.md": STORM, "scheduling.md": SCHEDULING}).items():
-        yield Paper(name, "text/markdown", text.encode())
-    yield Paper("financing.html", "text/html", FINANCING.encode())
-    yield Paper("about-us.html", "text/html", ABOUT.encode())
-    yield Paper("materials.csv", "text/csv", MATERIALS.encode())
+        yield SampleFile(name, "text/markdown", text.encode())
+    yield SampleFile("financing.html", "text/html", FINANCING.encode())
+    yield SampleFile("about-us.html", "text/html", ABOUT.encode())
+    yield SampleFile("materials.csv", "text/csv", MATERIALS.encode())

@@ -1,4 +1,4 @@
-"""Puts the demo organization into a database, and takes it out again. The one place outside the slices that fills their tables."""
+"""Loads the demo organization into a database and deletes it. Only this module writes to the slices' tables from outside."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from deskbell.core.context import operator_context
 from deskbell.core.idempotency import answers
 from deskbell.credits.store import budgets, reservations, usage_days, wallets
 from deskbell.demo import library
+from deskbell.demo.builder import ORGANIZATION, Row
 from deskbell.demo.data import NAME, Demo
-from deskbell.demo.library import Paper
-from deskbell.demo.making import ORGANIZATION, Row
+from deskbell.demo.library import SampleFile
 from deskbell.foundation.command_connection import CommandConnection
 from deskbell.foundation.db import Session, command, insert, update
 from deskbell.foundation.ids import Id, PublicId, new_id
@@ -48,9 +48,9 @@ from deskbell.leads.store import leads
 from deskbell.organizations.store import organization_row, organizations
 from deskbell.tasks.store import tasks
 
-CHUNK = 100  # rows per transaction, so that a running server never waits long
+CHUNK = 100  # rows per transaction, so that a running server never waits long for the database
 
-#: Every table that holds something of an organization, children first, with the column that tells its rows apart.
+#: Every table with rows of an organization, children first, and the column by which rows are chosen for deletion.
 CLEARED = [
     (jobs, "id"),
     (agent_messages, "id"),
@@ -89,18 +89,18 @@ CLEARED = [
 
 @command
 def clear_some(*, table: Table, column: str) -> Delete:
-    """Deletes up to 100 of the demo organization's rows; those of any other are out of reach."""
+    """Deletes up to 100 of the demo organization's rows; never those of another."""
     chosen = select(table.c[column]).where(table.c.organization_id == ORGANIZATION).limit(CHUNK)
     return delete(table).where(table.c.organization_id == ORGANIZATION, table.c[column].in_(chosen))
 
 
-async def is_whole(session: Session) -> bool:
-    """Whether the demo is there and was loaded to its end: its first key comes last."""
+async def is_complete(session: Session) -> bool:
+    """Whether the demo was loaded completely: its API key is created last."""
     return await session.one(keys_of(ORGANIZATION)) is not None
 
 
 def clear(connection: CommandConnection) -> None:
-    """Takes everything of the demo organization away but its own row."""
+    """Deletes everything of the demo organization except its own row."""
     for table, column in CLEARED:
         statement = clear_some(table=table, column=column)
         while connection.write(lambda session: session.run(statement)):  # noqa: B023  used at once
@@ -108,7 +108,7 @@ def clear(connection: CommandConnection) -> None:
 
 
 def load(connection: CommandConnection, demo: Demo) -> tuple[ApiKey, str]:
-    """Stores all rows and then makes a key, whose plaintext is known this once."""
+    """Stores all rows, then creates an API key and returns it with its plaintext."""
     connection.write(lambda session: put_organization(session, demo.organization))
     parts: list[tuple[Table, list[dict[str, Any]]]] = [
         (people, demo.people),
@@ -122,17 +122,17 @@ def load(connection: CommandConnection, demo: Demo) -> tuple[ApiKey, str]:
     for chunk in batches((table, row) for table, rows in parts for row in rows):
         connection.write(partial(put_rows, chunk=chunk))
     base = connection.write(make_base)
-    for paper in library.papers():
-        connection.write(partial(put_paper, base=base, paper=paper))
+    for file in library.sample_files():
+        connection.write(partial(put_file, base=base, file=file))
     connection.write(partial(make_agent, base=base))
     connection.write(partial(make_group, people=demo.people))
     return connection.write(make_key)
 
 
 def batches(rows: Iterable[tuple[Table, dict[str, Any]]]) -> Iterator[list[tuple[Table, dict[str, Any]]]]:
-    waiting = list(rows)
-    for start in range(0, len(waiting), CHUNK):
-        yield waiting[start : start + CHUNK]
+    all_rows = list(rows)
+    for start in range(0, len(all_rows), CHUNK):
+        yield all_rows[start : start + CHUNK]
 
 
 async def put_organization(session: Session, row: dict[str, Any]) -> None:
@@ -153,15 +153,15 @@ async def make_base(session: Session) -> str:
     return (await bases.create_base(await operator_context(session, ORGANIZATION), new)).id
 
 
-async def put_paper(session: Session, *, base: str, paper: Paper) -> None:
+async def put_file(session: Session, *, base: str, file: SampleFile) -> None:
     ctx, upload = await operator_context(session, ORGANIZATION), new_id()
-    await store_part(ctx, upload, 0, paper.data)
-    draft = DocumentDraft("file", paper.name, media_type=paper.media_type, upload_id=upload, bytes=len(paper.data))
+    await store_part(ctx, upload, 0, file.data)
+    draft = DocumentDraft("file", file.name, media_type=file.media_type, upload_id=upload, bytes=len(file.data))
     await put_document(ctx, base, draft)
 
 
 async def make_agent(session: Session, *, base: str) -> None:
-    """Somebody who answers from the papers: offline by their sentences, by the operator's model where there is one."""
+    """An agent that answers from the documents: with the operator's model if there is one, else with sentences from them."""
     ctx = await operator_context(session, ORGANIZATION)
     new = NewAgent(
         name="Front desk",
@@ -172,12 +172,12 @@ async def make_agent(session: Session, *, base: str) -> None:
         welcome_message=f"Welcome to {NAME}! What would you like to know about your roof?",
         kb_ids=[base],
     )
-    made = await create_agent(ctx, new)
-    await publish_agent(ctx, made.id)
+    agent = await create_agent(ctx, new)
+    await publish_agent(ctx, agent.id)
 
 
 async def make_group(session: Session, *, people: list[Row]) -> None:
-    """The salespeople, who may change the agent though they are members."""
+    """A group of salespeople with a grant to edit the agent."""
     ctx = await operator_context(session, ORGANIZATION)
     members = [Id(person["id"]) for person in people if person["role"] == "member"]
     group = await create_group(ctx, NewGroup(name="Sales", person_ids=members))
@@ -189,24 +189,24 @@ async def make_group(session: Session, *, people: list[Row]) -> None:
 
 
 async def agent_id(session: Session) -> str | None:
-    """The agent that was made last."""
-    found = await list_agents(await operator_context(session, ORGANIZATION), Window(limit=1))
-    return found.bots[0].id if found.bots else None
+    """The id of the newest agent, if there is one."""
+    page = await list_agents(await operator_context(session, ORGANIZATION), Window(limit=1))
+    return page.bots[0].id if page.bots else None
 
 
 async def make_application(session: Session) -> str:
-    """A program that may chat; answers its key."""
+    """An application that may use the agent API. Returns its key."""
     ctx = await operator_context(session, ORGANIZATION)
-    made = await create_application(ctx, "Demo", "backend-service")
-    return (await create_application_key(ctx, made.id, "demo"))[1]
+    application = await create_application(ctx, "Demo", "backend-service")
+    return (await create_application_key(ctx, application.id, "demo"))[1]
 
 
-async def paper_ids(session: Session) -> list[str]:
-    """The documents of the demo organization, whose indexing `load` has queued."""
+async def document_ids(session: Session) -> list[str]:
+    """The ids of the demo organization's documents, which `load` has queued for indexing."""
     ctx = await operator_context(session, ORGANIZATION)
-    found = (await bases.list_bases(ctx, Window(limit=100))).knowledge_bases
-    listed = [await list_documents(ctx, PublicId(base.id), DocumentWindow(limit=100)) for base in found]
-    return [document.id for page in listed for document in page.documents]
+    all_bases = (await bases.list_bases(ctx, Window(limit=100))).knowledge_bases
+    pages = [await list_documents(ctx, PublicId(base.id), DocumentWindow(limit=100)) for base in all_bases]
+    return [document.id for page in pages for document in page.documents]
 
 
 async def make_key(session: Session) -> tuple[ApiKey, str]:

@@ -1,16 +1,16 @@
-"""The demo's tasks: what the team has to do next, and what it has done."""
+"""The demo's tasks, open and completed."""
 
 from __future__ import annotations
 
 from datetime import timedelta
 
-from deskbell.demo.making import Making, Row
+from deskbell.demo.builder import DemoBuilder, Row
 from deskbell.foundation import clock
 from deskbell.tasks.rules import PRIORITY_RANK
 
 COUNT = 150
 
-#: What there is to do with a lead of each status; {first}, {street} and {claim} are the lead's.
+#: Titles by the lead's status; {first}, {street} and {claim} are replaced by the lead's.
 TITLES = {
     "new": ["Call {first} about {street}", "Check the storm report for {street}"],
     "contacted": ["Text {first} two times for an inspection", "Call {first} again after 5 pm"],
@@ -46,38 +46,38 @@ DESCRIPTIONS = [
 ]
 
 
-def make_tasks(making: Making, leads: list[Row], team: list[Row]) -> list[Row]:
-    """150 tasks, a few of them about the office."""
+def make_tasks(builder: DemoBuilder, leads: list[Row], team: list[Row]) -> list[Row]:
+    """150 tasks, a few of them without a lead."""
     busy = [lead for lead in leads if lead["status"] != "nurture"]
-    about: list[Row | None] = [None] * len(OFFICE) + list(making.random.sample(busy, COUNT - len(OFFICE)))
-    return [make_task(making, lead, place, team) for place, lead in enumerate(about)]
+    about: list[Row | None] = [None] * len(OFFICE) + list(builder.random.sample(busy, COUNT - len(OFFICE)))
+    return [make_task(builder, lead, index, team) for index, lead in enumerate(about)]
 
 
-def make_task(making: Making, lead: Row | None, place: int, team: list[Row]) -> Row:
-    random = making.random
-    came = making.ago(1, 30) if lead is None else clock.moment(lead["created_at"])
-    created = came + (making.now - came) * random.random()
+def make_task(builder: DemoBuilder, lead: Row | None, index: int, team: list[Row]) -> Row:
+    random = builder.random
+    lead_created = builder.ago(1, 30) if lead is None else clock.moment(lead["created_at"])
+    created = lead_created + (builder.now - lead_created) * random.random()
     status = random.choices(("open", "in_progress", "completed", "cancelled"), (50, 14, 30, 6))[0]
     priority = random.choices(list(PRIORITY_RANK), (20, 45, 25, 10))[0]
-    by_ai = making.chance(0.2)
-    due = making.working_hour(random.randint(-10, -1) if status == "completed" else random.randint(-3, 21))
-    return making.row(
+    by_ai = builder.chance(0.2)
+    due = builder.working_hour(random.randint(-10, -1) if status == "completed" else random.randint(-3, 21))
+    return builder.row(
         created,
         created + timedelta(hours=random.randint(0, 72)),
         contact_id=None if lead is None else lead["id"],
-        title=OFFICE[place] if lead is None else title(making, lead),
+        title=OFFICE[index] if lead is None else title(builder, lead),
         description=random.choice(DESCRIPTIONS),
         priority=priority,
         priority_rank=PRIORITY_RANK[priority],
         status=status,
-        due_date=None if making.chance(0.1) else clock.of(due),
-        assigned_to_user_id=None if making.chance(0.15) else random.choice(team)["id"],
+        due_date=None if builder.chance(0.1) else clock.of(due),
+        assigned_to_user_id=None if builder.chance(0.15) else random.choice(team)["id"],
         created_by_user_id=None if by_ai else random.choice(team)["id"],
         created_by_ai=by_ai,
     )
 
 
-def title(making: Making, lead: Row) -> str:
+def title(builder: DemoBuilder, lead: Row) -> str:
     claim = lead["custom_fields"].get("insurance_claim")
     choices = [each for each in TITLES[lead["status"]] if claim or "{claim}" not in each]
-    return making.random.choice(choices).format(first=lead["first_name"], street=lead["address_street"], claim=claim)
+    return builder.random.choice(choices).format(first=lead["first_name"], street=lead["address_street"], claim=claim)

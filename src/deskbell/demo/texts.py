@@ -4,73 +4,79 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from deskbell.demo.builder import DemoBuilder, Row, day_and_time
 from deskbell.demo.dialogues import AFTERWARDS, DIALOGUES, STOPPED, Dialogue
-from deskbell.demo.making import Making, Row, day_and_time
 from deskbell.foundation import clock
 
 THREADS, MESSAGES = 90, 700
 
 
 def make_texts(
-    making: Making, leads: list[Row], suppressions: list[Row], team: list[Row]
+    builder: DemoBuilder, leads: list[Row], suppressions: list[Row], team: list[Row]
 ) -> tuple[list[Row], list[Row]]:
-    """90 threads and their 700 messages. Who has opted out did so by a text."""
-    out = {row["phone"] for row in suppressions if row["opted_out_at"]}
+    """90 threads and their 700 messages. Numbers that have opted out did so by a text."""
+    opted_out = {row["phone"] for row in suppressions if row["opted_out_at"]}
     blocked = {row["phone"] for row in suppressions}
-    free = [lead for lead in leads if lead["phone"] and lead["phone"] not in blocked]
-    dialogues = [(lead, STOPPED) for lead in leads if lead["phone"] in out]
+    reachable = [lead for lead in leads if lead["phone"] and lead["phone"] not in blocked]
+    dialogues = [(lead, STOPPED) for lead in leads if lead["phone"] in opted_out]
     dialogues += [
-        (lead, DIALOGUES[place % len(DIALOGUES)])
-        for place, lead in enumerate(making.random.sample(free, THREADS - len(dialogues)))
+        (lead, DIALOGUES[index % len(DIALOGUES)])
+        for index, lead in enumerate(builder.random.sample(reachable, THREADS - len(dialogues)))
     ]
     threads, messages = [], []
     stops = {row["phone"]: row for row in suppressions}
-    for (lead, dialogue), more in zip(dialogues, continued(making, dialogues), strict=True):
-        words = placeholders(making, lead, team)
-        said = conversation(making, lead, [*dialogue.lines, *more], words)
+    for (lead, dialogue), more in zip(dialogues, continued(builder, dialogues), strict=True):
+        words = placeholders(builder, lead, team)
+        thread_messages = conversation(builder, lead, [*dialogue.lines, *more], words)
         if dialogue is STOPPED:
-            stops[lead["phone"]]["opted_out_at"] = said[1]["created_at"]
-        threads.append(thread(making, lead, dialogue, said, words))
-        messages += said
+            stops[lead["phone"]]["opted_out_at"] = thread_messages[1]["created_at"]
+        threads.append(thread(builder, lead, dialogue, thread_messages, words))
+        messages += thread_messages
     return threads, messages
 
 
-def placeholders(making: Making, lead: Row, team: list[Row]) -> dict[str, str]:
-    """What the words in braces stand for in one conversation."""
-    rep = making.random.choice(team)["name"].split()[0]
-    day, time = day_and_time(making.working_hour(making.random.randint(2, 6)))
+def placeholders(builder: DemoBuilder, lead: Row, team: list[Row]) -> dict[str, str]:
+    """The values of the placeholders in one conversation."""
+    rep = builder.random.choice(team)["name"].split()[0]
+    day, time = day_and_time(builder.working_hour(builder.random.randint(2, 6)))
     return {"first": lead["first_name"], "street": lead["address_street"], "rep": rep, "day": day, "time": time}
 
 
-def continued(making: Making, dialogues: list[tuple[Row, Dialogue]]) -> list[list[str]]:
-    """Which threads go on and how, until there are 700 messages. None goes on after a STOP, or says the same thing twice."""
+def continued(builder: DemoBuilder, dialogues: list[tuple[Row, Dialogue]]) -> list[list[str]]:
+    """Extra lines for some threads, up to 700 messages in total. None follow a STOP, and no thread has the same lines twice."""
     extra: list[list[str]] = [[] for _ in dialogues]
     missing = MESSAGES - sum(len(dialogue.lines) for _, dialogue in dialogues)
     while missing:
-        place = making.random.randrange(len(dialogues))
-        lines = making.random.choice([each for each in AFTERWARDS if len(each) <= missing])
-        if dialogues[place][1] is not STOPPED and lines[0] not in extra[place]:
-            extra[place] += lines
+        index = builder.random.randrange(len(dialogues))
+        lines = builder.random.choice([each for each in AFTERWARDS if len(each) <= missing])
+        if dialogues[index][1] is not STOPPED and lines[0] not in extra[index]:
+            extra[index] += lines
             missing -= len(lines)
     return extra
 
 
-def conversation(making: Making, lead: Row, lines: list[str], words: dict[str, str]) -> list[Row]:
-    """The messages: minutes apart, within the last days, never after today began."""
-    random = making.random
+def conversation(builder: DemoBuilder, lead: Row, lines: list[str], words: dict[str, str]) -> list[Row]:
+    """The messages: minutes apart, in recent days, before today's midnight."""
+    random = builder.random
     gaps = [timedelta(minutes=random.choice((1, 2, 3, 5, 8, 20, 45)), seconds=random.randrange(60)) for _ in lines]
-    moment = max(making.ago(0.02, 12), clock.moment(lead["created_at"]))
-    moment = min(moment, making.now - sum(gaps, timedelta(minutes=5)))
+    moment = max(builder.ago(0.02, 12), clock.moment(lead["created_at"]))
+    moment = min(moment, builder.now - sum(gaps, timedelta(minutes=5)))
     rows = []
     for line, gap in zip(lines, gaps, strict=True):
         moment += gap
-        exempt = line is STOPPED.lines[-1]
-        rows.append(message(making, lead, line.removeprefix(">").format(**words), moment, line.startswith(">"), exempt))
+        compliance_reply = line is STOPPED.lines[-1]
+        rows.append(
+            message(
+                builder, lead, line.removeprefix(">").format(**words), moment, line.startswith(">"), compliance_reply
+            )
+        )
     return rows
 
 
-def message(making: Making, lead: Row, body: str, moment: datetime, outbound: bool, exempt: bool) -> Row:
-    return making.row(
+def message(
+    builder: DemoBuilder, lead: Row, body: str, moment: datetime, outbound: bool, compliance_reply: bool
+) -> Row:
+    return builder.row(
         moment,
         moment + timedelta(seconds=2),
         lead_id=lead["id"],
@@ -79,15 +85,15 @@ def message(making: Making, lead: Row, body: str, moment: datetime, outbound: bo
         body=body,
         status="delivered" if outbound else "received",
         phone=lead["phone"],
-        exempt=exempt,
+        exempt=compliance_reply,
         sent_at=clock.of(moment + timedelta(seconds=1)),
     )
 
 
-def thread(making: Making, lead: Row, dialogue: Dialogue, said: list[Row], words: dict[str, str]) -> Row:
-    return making.row(
-        clock.moment(said[0]["created_at"]),
-        clock.moment(said[-1]["created_at"]),
+def thread(builder: DemoBuilder, lead: Row, dialogue: Dialogue, messages: list[Row], words: dict[str, str]) -> Row:
+    return builder.row(
+        clock.moment(messages[0]["created_at"]),
+        clock.moment(messages[-1]["created_at"]),
         lead_id=lead["id"],
         status="closed" if dialogue.closed else "active",
         ai_summary=dialogue.summary.format(**words),

@@ -1,4 +1,4 @@
-"""What the demo's people, places and jobs are called. Phone numbers are of the range kept for fiction: 555-0100 to 555-0199."""
+"""Names of people and places, and notes. Phone numbers are in the range reserved for fiction, 555-0100 to 555-0199."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from msgspec import UNSET
 
 from deskbell.compliance.suppressions import suppressions_at
 from deskbell.core.context import Context
-from deskbell.core.earlier_versions import PRESENT, Version, earlier_version, is_past, until_end_of_second
+from deskbell.core.earlier_versions import PRESENT, RecordVersion, earlier_version, is_past, until_end_of_second
 from deskbell.core.events import record
 from deskbell.core.operation import Operation
 from deskbell.core.slice import DataSubject
@@ -48,7 +48,7 @@ async def list_leads(ctx: Context, filter: LeadFilter) -> Page[Lead]:
     return Page(rows, total, filter)
 
 
-async def get_lead(ctx: Context, id: str, version: Version = PRESENT) -> Lead:
+async def get_lead(ctx: Context, id: str, version: RecordVersion = PRESENT) -> Lead:
     """One lead by its id; with `as_of`, as it was at that time."""
     if version.as_of is not UNSET and is_past(ctx, version.as_of):
         return await lead_as_of(ctx, id, version.as_of)

@@ -8,7 +8,7 @@ import msgspec
 from msgspec import UNSET
 
 from deskbell.core.context import Context
-from deskbell.core.earlier_versions import PRESENT, Version, earlier_version, is_past
+from deskbell.core.earlier_versions import PRESENT, RecordVersion, earlier_version, is_past
 from deskbell.core.events import record
 from deskbell.core.operation import Operation
 from deskbell.core.slice import DataSubject
@@ -38,7 +38,7 @@ async def list_tasks(ctx: Context, filter: TaskFilter) -> Page[Task]:
     return Page(rows, total, filter)
 
 
-async def get_task(ctx: Context, id: str, version: Version = PRESENT) -> Task:
+async def get_task(ctx: Context, id: str, version: RecordVersion = PRESENT) -> Task:
     """One task by its id; with `as_of`, as it was at that time."""
     task = await ctx.db.one(store.task_row(ctx.organization_id, id))
     if task is not None and version.as_of is not UNSET and is_past(ctx, version.as_of):

@@ -22,13 +22,13 @@ from deskbell.errors import Problem
 from deskbell.foundation.ids import PublicId, canonical
 from deskbell.foundation.pagination import Pagination, given
 
-NANO = 1_000_000_000
+DOLLAR = 1_000_000_000
 
 _sources = msgspec.json.Decoder(list[Source]).decode
 
 
 def usage_of(input_tokens: int, output_tokens: int, cost_nanos: int) -> Usage:
-    return Usage(input_tokens, output_tokens, input_tokens + output_tokens, cost_nanos / NANO)
+    return Usage(input_tokens, output_tokens, input_tokens + output_tokens, cost_nanos / DOLLAR)
 
 
 def conversation_of(row: store.ConversationRow) -> Conversation:

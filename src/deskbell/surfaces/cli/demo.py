@@ -10,8 +10,8 @@ import click
 
 from deskbell.core.context import operator_context
 from deskbell.demo import loader
+from deskbell.demo.builder import ORGANIZATION
 from deskbell.demo.data import NAME, generate, today
-from deskbell.demo.making import ORGANIZATION
 from deskbell.foundation.command_connection import CommandConnection
 from deskbell.foundation.db import Session
 from deskbell.leads.model import Lead, LeadFilter
@@ -34,7 +34,7 @@ def demo(settings: Settings, reset: bool) -> None:
     address = address_of(settings.host, settings.port)
     with connected(settings) as connection:
         key, application_key = (
-            (None, None) if not reset and connection.read(loader.is_whole) else fill(settings, connection)
+            (None, None) if not reset and connection.read(loader.is_complete) else fill(settings, connection)
         )
         lead, agent = connection.read(somebody), connection.read(loader.agent_id)
     if key:
@@ -75,7 +75,7 @@ def fill(settings: Settings, connection: CommandConnection) -> tuple[str, str]:
 
     loader.clear(connection)
     key = loader.load(connection, generate(today()))[1]
-    wait(settings, connection, ORGANIZATION, connection.read(loader.paper_ids), lambda found: None)
+    wait(settings, connection, ORGANIZATION, connection.read(loader.document_ids), lambda found: None)
     return key, connection.write(loader.make_application)
 
 

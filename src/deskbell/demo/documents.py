@@ -1,6 +1,6 @@
-"""Papers as a business has them: the same content as a PDF or as a Word document, written without any library.
+"""Writes documents as PDF or DOCX without any library.
 
-A paper is a title and parts in order. A part is a string (a paragraph), a `Heading`, `Items` (a list) or `Rows` (a table).
+A document is a title and parts in order. A part is a string (a paragraph), a `Heading`, `Items` (a list) or `TableRows` (a table).
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ class Items(NamedTuple):
     texts: Sequence[str]
 
 
-class Rows(NamedTuple):
+class TableRows(NamedTuple):
     """A table. The first row names the columns."""
 
     cells: Sequence[Sequence[str]]
 
 
-Part = str | Heading | Items | Rows
+Part = str | Heading | Items | TableRows
 
 WIDTH, HEIGHT, MARGIN = 595, 842, 64  # points of an A4 page
 BODY = 10.5
@@ -62,7 +62,7 @@ def pdf(title: str, parts: Sequence[Part]) -> bytes:
 
 
 def file_of(objects: Sequence[str], version: str = "1.4") -> bytes:
-    """A PDF file of these objects, numbered from 1: the first is the catalogue, the last tells of the document."""
+    """A PDF file of these objects, numbered from 1: the first is the catalogue, the last has its metadata."""
     out, places = bytearray(f"%PDF-{version}\n%\xe2\xe3\xcf\xd3\n".encode("latin-1")), []
     for number, body in enumerate(objects, 1):
         places.append(len(out))
@@ -94,7 +94,7 @@ def wrapped(text: str, size: float, room: float) -> list[str]:
 
 
 class Layout:
-    """Sets parts on pages, from top to bottom."""
+    """Lays out parts on pages, from top to bottom."""
 
     def __init__(self) -> None:
         self.done: list[list[str]] = [[]]
@@ -115,7 +115,7 @@ class Layout:
             for text in part.texts:
                 self.text(f"• {text}", BODY, "F1", before=2, indent=12)
             self.y -= 6
-        elif isinstance(part, Rows):
+        elif isinstance(part, TableRows):
             for place, row in enumerate(part.cells):
                 self.row(row, "F2" if place == 0 else "F1")
             self.y -= 8
@@ -190,7 +190,7 @@ def word_part(part: Part) -> str:
         return paragraph(part.text, f"Heading{part.level}")
     if isinstance(part, Items):
         return "".join(paragraph(f"• {text}", "ListParagraph") for text in part.texts)
-    if isinstance(part, Rows):
+    if isinstance(part, TableRows):
         rows = ("".join(f"<w:tc>{paragraph(cell, 'Normal')}</w:tc>" for cell in row) for row in part.cells)
         header, *others = (f"<w:tr>{{}}{cells}</w:tr>" for cells in rows)
         marks = [
@@ -211,7 +211,7 @@ def relationship(kind: str, target: str) -> str:
 
 
 def zipped(files: dict[str, str]) -> bytes:
-    """The same bytes for the same files, whenever it is done."""
+    """A ZIP file whose bytes depend only on the files."""
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as package:
         for name, content in files.items():
