@@ -80,8 +80,8 @@ async def check_lead(ctx: Context, lead_id: str) -> None:
 
 async def update_appointment(ctx: Context, id: str, changes: AppointmentChanges) -> Appointment:
     """Change some fields of an appointment: absent fields stay, null clears a nullable one."""
-    given = {name: value for name, value in msgspec.structs.asdict(changes).items() if value is not UNSET}
-    start, end = given.get("start_time"), given.get("end_time")
+    fields = {name: value for name, value in msgspec.structs.asdict(changes).items() if value is not UNSET}
+    start, end = fields.get("start_time"), fields.get("end_time")
     if start and end:
         rules.check_times(start, end)
     before = await lock_appointment(ctx, id)
@@ -92,7 +92,9 @@ async def update_appointment(ctx: Context, id: str, changes: AppointmentChanges)
     if changes.lead_id is not UNSET:
         await check_lead(ctx, changes.lead_id)
     await ctx.db.run(
-        update(store.appointments, {"organization_id": ctx.organization_id, "id": id}, {**given, "updated_at": ctx.now})
+        update(
+            store.appointments, {"organization_id": ctx.organization_id, "id": id}, {**fields, "updated_at": ctx.now}
+        )
     )
     after = await get_appointment(ctx, id)
     await record(ctx, "appointment.updated", id, lead_id=after.lead_id, before=before, after=after)

@@ -41,9 +41,9 @@ class Sender:
     async def send(self, ctx: JobContext, job: SendJob) -> None:
         """One attempt to hand over a text. Its outcome is stored in the transaction that completes the job."""
         message_id = job.message_id
-        message = await ctx.write(lambda unit: mark_sending(unit, message_id))
+        message = await ctx.write(lambda tx: mark_sending(tx, message_id))
         if message is None:
-            if await ctx.write(lambda unit: is_erased(unit, message_id)):
+            if await ctx.write(lambda tx: is_erased(tx, message_id)):
                 await self.carrier.erase(ctx.organization_id, message_id)
             return
         text = OutboundText(message.organization_id, message.id, message.phone, message.body)
@@ -54,17 +54,17 @@ class Sender:
             return
         except Refused as refused:
             refusal = refused  # the lambda outlives the except clause's own name
-            await ctx.complete(lambda unit: record_refusal(unit, message, refusal))
+            await ctx.complete(lambda tx: record_refusal(tx, message, refusal))
             return
         except OutcomeUnknown:
             if message.status == "sending" and ctx.attempts >= ATTEMPTS:
-                await ctx.complete(lambda unit: set_status(unit, message, "unknown", failure="no_answer"))
+                await ctx.complete(lambda tx: set_status(tx, message, "unknown", failure="no_answer"))
                 return
             raise Retry("the carrier has not answered") from None
         if accepted is None:
             await self.requeue(ctx, message, "never_taken", "the carrier never received it")
             return
-        await ctx.complete(lambda unit: record_acceptance(unit, message, accepted))
+        await ctx.complete(lambda tx: record_acceptance(tx, message, accepted))
 
     async def call_carrier(self, message: OutboundMessage, text: OutboundText) -> Accepted | None:
         """Hands over a text, or looks up one that the carrier may have. Unavailable and Refused count only when handing over:
@@ -85,13 +85,13 @@ class Sender:
     async def requeue(self, ctx: JobContext, message: OutboundMessage, failure: str, reason: str) -> None:
         """Queues the text for another attempt, which passes the gate again. After the last attempt it is failed."""
         if ctx.attempts >= ATTEMPTS:
-            await ctx.complete(lambda unit: set_status(unit, message, "failed", failure=failure))
+            await ctx.complete(lambda tx: set_status(tx, message, "failed", failure=failure))
             return
-        await ctx.write(lambda unit: set_status(unit, message, "queued"))
+        await ctx.write(lambda tx: set_status(tx, message, "queued"))
         raise Retry(reason)
 
     async def report(self, ctx: JobContext, job: DeliveryReport) -> None:
         """Records the simulator's delivery report, as those of every carrier."""
         await ctx.complete(
-            lambda unit: record_report(unit.acting(principal.carrier(unit.principal.tenant, "simulator"), "sms"), job)
+            lambda tx: record_report(tx.acting(principal.carrier(tx.principal.tenant, "simulator"), "sms"), job)
         )

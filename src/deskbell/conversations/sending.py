@@ -90,10 +90,10 @@ async def add_message(ctx: Context, row: Mapping[str, Any]) -> Message:
     return message
 
 
-async def set_status(ctx: Context, message: OutboundMessage, status: MessageStatus, **more: Any) -> None:
+async def set_status(ctx: Context, message: OutboundMessage, status: MessageStatus, **columns: Any) -> None:
     """Stores a status, and its event unless it is `queued` or `sending`."""
     key = {"organization_id": ctx.organization_id, "id": message.id}
-    await ctx.db.run(update(store.messages, key, {"status": status, "updated_at": ctx.now, **more}))
+    await ctx.db.run(update(store.messages, key, {"status": status, "updated_at": ctx.now, **columns}))
     if status not in ("queued", "sending"):
         changed = await ctx.db.one(store.message_row(ctx.organization_id, message.id))
         if changed is not None:  # it is deleted if its person was erased
@@ -123,8 +123,8 @@ async def record_report(ctx: Context, report: DeliveryReport) -> None:
     message = await ctx.db.one(store.outbound_message(ctx.organization_id, report.message_id))
     if message is None or STATUS_ORDER[report.status] <= STATUS_ORDER[message.status]:
         return
-    more = {"sent_at": ctx.now} if message.status == "sending" else {}
-    await set_status(ctx, message, report.status, carrier_id=report.carrier_id, **more)
+    sent = {"sent_at": ctx.now} if message.status == "sending" else {}
+    await set_status(ctx, message, report.status, carrier_id=report.carrier_id, **sent)
 
 
 async def record_acceptance(ctx: Context, message: OutboundMessage, accepted: Accepted) -> None:

@@ -110,11 +110,16 @@ async def lock_lead(ctx: Context, id: str) -> Lead:
 
 async def update_lead(ctx: Context, id: str, changes: LeadChanges) -> Lead:
     """Change some fields of a lead: absent fields stay, null clears a nullable one."""
-    given = {name: value for name, value in msgspec.structs.asdict(changes).items() if value is not UNSET}
-    if given.get("phone") is not None:
-        given["phone"] = e164(given["phone"], ctx.country)
+    fields = {name: value for name, value in msgspec.structs.asdict(changes).items() if value is not UNSET}
+    if fields.get("phone") is not None:
+        fields["phone"] = e164(fields["phone"], ctx.country)
     lead = await lock_lead(ctx, id)
-    row = {"first_name": lead.first_name, "last_name": lead.last_name, "email": lead.email, "phone": lead.phone} | given
+    row = {
+        "first_name": lead.first_name,
+        "last_name": lead.last_name,
+        "email": lead.email,
+        "phone": lead.phone,
+    } | fields
     try:
         await ctx.db.run(
             update(

@@ -84,21 +84,21 @@ async def create_organization(
 async def update_organization(ctx: Context, changes: OrganizationChanges) -> Organization:
     """Changes the organization's contact details, hours, time zone or AI persona; absent fields stay."""
     before = await get_organization(ctx)
-    given = {name: value for name, value in msgspec.structs.asdict(changes).items() if value is not UNSET}
-    if given.get("primary_phone"):
-        given["primary_phone"] = e164(given["primary_phone"], ctx.country, "primary_phone")
-    if given.get("primary_email"):
-        given["primary_email"] = parsed("primary_email", Email, given["primary_email"])
-    if "business_hours" in given:
-        given["business_hours"] = rules.validate_hours(msgspec.json.decode(given["business_hours"]))
+    fields = {name: value for name, value in msgspec.structs.asdict(changes).items() if value is not UNSET}
+    if fields.get("primary_phone"):
+        fields["primary_phone"] = e164(fields["primary_phone"], ctx.country, "primary_phone")
+    if fields.get("primary_email"):
+        fields["primary_email"] = parsed("primary_email", Email, fields["primary_email"])
+    if "business_hours" in fields:
+        fields["business_hours"] = rules.validate_hours(msgspec.json.decode(fields["business_hours"]))
     for name in ("ai_name", "ai_tone"):
-        if name in given:
-            rules.not_blank(name, given[name])
-    if given.get("logo_url") is not None:
-        given["logo_url"] = rules.validate_logo(given["logo_url"])
-    if "timezone" in given:
-        given["timezone"] = rules.validate_timezone(given["timezone"])
-    await ctx.db.run(update(store.organizations, {"id": ctx.organization_id}, {**given, "updated_at": ctx.now}))
+        if name in fields:
+            rules.not_blank(name, fields[name])
+    if fields.get("logo_url") is not None:
+        fields["logo_url"] = rules.validate_logo(fields["logo_url"])
+    if "timezone" in fields:
+        fields["timezone"] = rules.validate_timezone(fields["timezone"])
+    await ctx.db.run(update(store.organizations, {"id": ctx.organization_id}, {**fields, "updated_at": ctx.now}))
     after = await get_organization(ctx)
     await record(ctx, "settings.updated", ctx.organization_id, before=before, after=after)
     return after

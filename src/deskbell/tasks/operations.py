@@ -88,11 +88,11 @@ async def update_task(ctx: Context, id: str, changes: TaskChanges) -> Task:
     """Change some fields of a task: absent fields stay, null clears a nullable one."""
     before = await lock_task(ctx, id)
     await check_references(ctx, changes.contact_id, changes.assigned_to_user_id)
-    given = {name: value for name, value in msgspec.structs.asdict(changes).items() if value is not UNSET}
-    if "priority" in given:
-        given["priority_rank"] = rules.PRIORITY_RANK[given["priority"]]
+    fields = {name: value for name, value in msgspec.structs.asdict(changes).items() if value is not UNSET}
+    if "priority" in fields:
+        fields["priority_rank"] = rules.PRIORITY_RANK[fields["priority"]]
     await ctx.db.run(
-        update(store.tasks, {"organization_id": ctx.organization_id, "id": id}, {**given, "updated_at": ctx.now})
+        update(store.tasks, {"organization_id": ctx.organization_id, "id": id}, {**fields, "updated_at": ctx.now})
     )
     after = await get_task(ctx, id)
     await record(ctx, "task.updated", id, lead_id=after.contact_id, before=before, after=after)

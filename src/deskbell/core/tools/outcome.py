@@ -51,8 +51,8 @@ def permission_denied(scope: str) -> Outcome:
 def list_result(items: Sequence[Any], total: int) -> dict[str, Any]:
     """A list, with a note to the model when it is not complete."""
     result: dict[str, Any] = {"items": items, "total": total}
-    if more := total - len(items):
-        result["note"] = f"{more} more not shown: use a narrower filter, or a larger limit (at most 100)."
+    if omitted := total - len(items):
+        result["note"] = f"{omitted} more not shown: use a narrower filter, or a larger limit (at most 100)."
     return result
 
 

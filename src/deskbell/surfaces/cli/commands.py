@@ -21,7 +21,7 @@ COMMANDS = {
     "lead": "Erase a person permanently.",
     "events": "List and follow what happens.",
     "mcp": "Connect AI clients (MCP) that start a local program.",
-    "simulate": "Simulate a text that comes in.",
+    "simulate": "Simulate an incoming text.",
     "jobs": "List, retry and drop background jobs.",
     "backup": "Copy the database while it is in use.",
     "restore": "Replace the database with a backup.",

@@ -29,7 +29,7 @@ numbers_argument = click.argument("given", metavar="NUMBER_OR_FILE")
 
 @click.group()
 def dnc() -> None:
-    """Maintain the do-not-call list. An entry belongs to a number and stays whatever happens to leads.
+    """Maintain the do-not-call list. Entries belong to numbers and do not depend on leads.
 
     A file has one number per line, or is a CSV file with the numbers in its first column.
     """

@@ -28,10 +28,10 @@ def grant() -> None:
 
 @grant.command()
 @org_option
-@click.option("--person", metavar="PERSON_ID_OR_EMAIL", help="Who is given the right.")
-@click.option("--group", "group_", metavar="GROUP", help="The group that is given the right, by its id or name.")
-@click.option("--agent", metavar="AGENT", help="The id of the agent that it is about.")
-@click.option("--kb", metavar="KB", help="The id of the knowledge base that it is about.")
+@click.option("--person", metavar="PERSON_ID_OR_EMAIL", help="The person who gets the right.")
+@click.option("--group", "group_", metavar="GROUP", help="The group that gets the right.")
+@click.option("--agent", metavar="AGENT", help="The id of an agent.")
+@click.option("--kb", metavar="KB", help="The id of a knowledge base.")
 @click.option("--level", type=click.Choice(get_args(Level)), required=True)
 @as_json
 @click.pass_obj
@@ -45,7 +45,7 @@ def create(
     level: Level,
     as_json: bool,
 ) -> None:
-    """Give a right."""
+    """Grant a right to a person or group."""
     if (person is None) == (group_ is None):
         raise click.UsageError("Give either --person or --group.")
     if (agent is None) == (kb is None):
@@ -103,7 +103,7 @@ def list_all(settings: Settings, organization: str, as_json: bool) -> None:
 @as_json
 @click.pass_obj
 def revoke(settings: Settings, organization: str, grant_id: str, as_json: bool) -> None:
-    """Take a grant back."""
+    """Revoke a grant."""
     id = lookups.id_of("grant", grant_id)
 
     async def unit(session: Session) -> Grant:

@@ -34,7 +34,7 @@ def group() -> None:
 @as_json
 @click.pass_obj
 def create(settings: Settings, organization: str, name: str, people: tuple[str, ...], as_json: bool) -> None:
-    """Make a group."""
+    """Create a group."""
 
     async def unit(session: Session) -> Group:
         ctx = await lookups.context(session, organization)
@@ -66,7 +66,7 @@ def list_all(settings: Settings, organization: str, as_json: bool) -> None:
 @group_argument
 @click.option("--name")
 @person_option
-@click.option("--nobody", is_flag=True, help="Take everybody out.")
+@click.option("--nobody", is_flag=True, help="Remove all members.")
 @as_json
 @click.pass_obj
 def update(
@@ -100,7 +100,7 @@ def update(
 @as_json
 @click.pass_obj
 def delete(settings: Settings, organization: str, group_: str, as_json: bool) -> None:
-    """Delete a group and what was granted to it."""
+    """Delete a group and its grants."""
 
     async def unit(session: Session) -> Group:
         ctx = await lookups.context(session, organization)

@@ -61,9 +61,7 @@ def key() -> None:
 @click.option("--reads", type=Limit, default=READS_PER_MINUTE, show_default=True, help="Reads per minute.")
 @click.option("--writes", type=Limit, default=WRITES_PER_MINUTE, show_default=True, help="Writes per minute.")
 @expires_option
-@click.option(
-    "--person", metavar="PERSON_ID", help="The person who uses the key: the creator of the tasks that it creates."
-)
+@click.option("--person", metavar="PERSON_ID", help="The person whom the key belongs to: it is limited to their role.")
 @as_json
 @click.pass_obj
 def create(

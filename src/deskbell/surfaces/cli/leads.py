@@ -20,7 +20,9 @@ def lead() -> None:
 @lead.command()
 @click.argument("lead_id")
 @click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
-@click.option("--compact", is_flag=True, help="Also rewrite the whole file, so that its free space holds no old data.")
+@click.option(
+    "--compact", is_flag=True, help="Also rewrite the whole file, so that no old data remains in its free space."
+)
 @click.pass_obj
 def erase(settings: Settings, lead_id: str, yes: bool, compact: bool) -> None:
     """Erase a lead, archived or not: name, contact details, notes and texts are deleted permanently.

@@ -139,7 +139,7 @@ CLIENTS = {
 def config(settings: Settings, client: str | None, url: str | None) -> None:
     """Print the configuration of an AI client; without CLIENT, of every client.
 
-    The configuration is printed to standard output, the place where it belongs to standard error.
+    The configuration is printed to standard output; where to put it, to standard error.
     """
     address = (url or address_of(settings.host, settings.port)).rstrip("/").removesuffix("/mcp")
     if not address.startswith(("http://", "https://")):

@@ -64,7 +64,7 @@ def show_one(settings: Settings, organization: str, as_json: bool) -> None:
 
 @org.command()
 @click.argument("organization", metavar="ORG")
-@click.option("--phone", "primary_phone", help="Phone number, which is also the answer to HELP.")
+@click.option("--phone", "primary_phone", help="Phone number, which is also in the reply to HELP.")
 @click.option("--email", "primary_email", help="E-mail address.")
 @click.option("--address", help="Postal address.")
 @click.option("--hours", type=click.Path(exists=True, dir_okay=False), help="JSON file with the opening hours by day.")

@@ -33,7 +33,7 @@ def person() -> None:
 @org_option
 @click.argument("name_", metavar="[NAME]", required=False)
 @click.argument("email_", metavar="[EMAIL]", required=False)
-@click.option("--name", help="What the person is called; the same as NAME.")
+@click.option("--name", help="The person's name; the same as NAME.")
 @click.option("--email", help="Their e-mail address; the same as EMAIL.")
 @click.option("--role", type=roles, default="member", show_default=True)
 @as_json
@@ -86,7 +86,7 @@ def list_all(settings: Settings, organization: str, as_json: bool) -> None:
 @who_argument
 @click.option("--name")
 @click.option("--role", type=roles, help="Making somebody the owner makes the former one an admin.")
-@click.option("--phone", help="Their phone number; an empty text takes it away.")
+@click.option("--phone", help="Their phone number; an empty value removes it.")
 @as_json
 @click.pass_obj
 def update(

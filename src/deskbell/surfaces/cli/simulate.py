@@ -15,7 +15,7 @@ from deskbell.surfaces.cli.output import as_json, show_json, show_record
 
 @click.group()
 def simulate() -> None:
-    """Simulate what would come in from a carrier."""
+    """Simulate incoming traffic of a carrier."""
 
 
 @simulate.command()
@@ -25,7 +25,7 @@ def simulate() -> None:
 @as_json
 @click.pass_obj
 def text(settings: Settings, organization: str, sender: str, body: str, as_json: bool) -> None:
-    """Simulate a text that comes in. STOP, START and HELP take effect as usual; a running server sends the replies."""
+    """Simulate an incoming text. STOP, START and HELP take effect as usual; a running server sends the replies."""
 
     async def unit(session: Session) -> Message:
         return await inbound.receive_text(await lookups.context(session, organization), sender, body)
