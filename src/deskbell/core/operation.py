@@ -139,11 +139,11 @@ class Operation:
         A `Refusal` commits what the handler wrote before it, and is then raised. The idempotency key can be used again.
         """
 
-        async def handle(session: Session) -> Any:
-            return await self.handler(Context(session, principal, channel, request_id), *arguments)
+        def handle(session: Session) -> Coroutine[Any, Any, Any]:
+            return self.handler(Context(session, principal, channel, request_id), *arguments)
 
         if self.is_read:
-            return Response(self.status, render(await database.read(handle, principal.organization_id)))
+            return Response(self.status, render(await database.read(handle, principal.tenant.id)))
 
         async def unit(session: Session) -> Response | Refusal:
             if idempotent and (earlier := await idempotency.replay_after_running(session, idempotent)):
@@ -158,7 +158,7 @@ class Operation:
                 await idempotency.store_response(session, idempotent, self.status, stored)
             return Response(self.status, body)
 
-        outcome = await database.write(unit, principal.organization_id)
+        outcome = await database.write(unit, principal.tenant.id)
         if isinstance(outcome, Refusal):
             raise outcome
         return outcome

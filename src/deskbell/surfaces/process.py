@@ -50,8 +50,8 @@ class Process:
         if scope["type"] != "http":
             return
         path: str = scope["path"]
-        for api, dispatcher in self.dispatchers:
-            if api.has(path):
+        for prefix, dispatcher in self.dispatchers:
+            if path.startswith(prefix) or path == prefix[:-1]:
                 await dispatcher(scope, receive, send)
                 return
         await (self.mcp if path.startswith("/mcp/") or path == "/mcp" else self.pages)(scope, receive, send)
@@ -80,8 +80,8 @@ class Process:
         per_minute = self.settings.agent_requests_per_minute
         agent = AGENT._replace(reads_per_minute=per_minute, writes_per_minute=per_minute)
         self.dispatchers = [
-            (CRM, self.dispatcher(CRM, ApiKeyAuthenticator)),
-            (AGENT, self.dispatcher(agent, ApplicationAuthenticator)),
+            (CRM.prefix + "/", self.dispatcher(CRM, ApiKeyAuthenticator)),
+            (AGENT.prefix + "/", self.dispatcher(agent, ApplicationAuthenticator)),
         ]
         self.mcp = self.mcp_endpoint()
         operations = (self.operations(CRM), self.operations(AGENT))

@@ -171,7 +171,7 @@ class Dispatcher:
         ]
         if replayed:
             headers.append((b"idempotency-replayed", b"true"))
-        await send({"type": "http.response.start", "status": status, "headers": headers + extra})
+        await send({"type": "http.response.start", "status": status, "headers": headers + extra if extra else headers})
         if events and call.method != "HEAD":
             scope["ending"] = events.end
             problem = partial(self.problem, call)

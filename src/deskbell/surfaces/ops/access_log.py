@@ -6,9 +6,10 @@ import os
 import threading
 import time
 from collections import deque
-from typing import Any
 
 import msgspec
+
+from deskbell.core.principal import Principal
 
 MAX_PENDING = 100_000  # lines
 TICK = 0.2  # seconds between writes
@@ -16,8 +17,8 @@ TICK = 0.2  # seconds between writes
 _encode = msgspec.json.Encoder().encode
 
 
-#: A line before it is encoded: Unix time, request id, organization, key, operation, status, seconds.
-PendingLine = tuple[float, str, str | None, str | None, str, int, float]
+#: A line before it is encoded: Unix time, request id, caller, operation, status, seconds.
+PendingLine = tuple[float, str, Principal | None, str, int, float]
 
 
 class LogLine(msgspec.Struct):
@@ -48,15 +49,14 @@ class AccessLog:
         self.requests: dict[tuple[str, int], int] = {}
         self.seconds: dict[str, float] = {}
 
-    def add(self, request_id: str, operation: str, caller: Any, status: int, started: float) -> None:
+    def add(self, request_id: str, operation: str, caller: Principal | None, status: int, started: float) -> None:
         """`started` is time.perf_counter() at the request's first byte. Counts for `/metrics` too."""
         took = time.perf_counter() - started
         place = (operation, status)
         self.requests[place] = self.requests.get(place, 0) + 1
         self.seconds[operation] = self.seconds.get(operation, 0.0) + took
         if self.descriptor is not None and len(self.lines) < MAX_PENDING:  # else the log's reader has stalled
-            organization, key = (caller.organization_id, caller.key_prefix) if caller else (None, None)
-            self.lines.append((time.time(), request_id, organization, key, operation, status, took))
+            self.lines.append((time.time(), request_id, caller, operation, status, took))
             if self.idle:
                 self.idle = False
                 self.added.set()
@@ -87,11 +87,16 @@ class AccessLog:
     def write(self, lines: list[PendingLine]) -> None:
         """Encodes and writes the lines; blocks for as long as the log's reader does."""
         text = b"".join(
-            _encode(LogLine(moment, request_id, organization, key, operation, status, round(took * 1000, 3))) + b"\n"
-            for moment, request_id, organization, key, operation, status, took in lines
+            _encode(LogLine(moment, request_id, *names_of(caller), operation, status, round(took * 1000, 3))) + b"\n"
+            for moment, request_id, caller, operation, status, took in lines
         )
         try:
             while text and self.descriptor is not None:
                 text = text[os.write(self.descriptor, text) :]
         except OSError:  # the log has no reader any more; the service goes on
             self.descriptor = None
+
+
+def names_of(caller: Principal | None) -> tuple[str | None, str | None]:
+    """The organization and the beginning of the key, as the log shows them."""
+    return (caller.organization_id, caller.key_prefix) if caller else (None, None)
