@@ -203,8 +203,7 @@ class AsyncGrants:
         page: Page number, from 1; `1` when left out.
         limit: Rows per page; at most 100; `50` when left out.
         subject_id: Grants to this person or group; a UUID; such as `01964f3a-9d2c-7c41-8e0b-5f1d2a6b7c88`.
-        resource_id: Grants on this agent or knowledge base; at most 36 characters; such as
-            `01964f3a-9d2c-7c41-8e0b-5f1d2a6b7c88`.
+        resource_id: Grants on this agent or knowledge base; such as `01964f3a-9d2c-7c41-8e0b-5f1d2a6b7c88`.
         """
         return await self._transport.send(
             operations.GRANTS_LIST,
@@ -238,7 +237,7 @@ class AsyncGrants:
         role, own and group grants.
 
         subject_id: A UUID; such as `01964f3a-9d2c-7c41-8e0b-5f1d2a6b7c88`.
-        resource_id: At most 36 characters; such as `01964f3a-9d2c-7c41-8e0b-5f1d2a6b7c88`.
+        resource_id: Such as `01964f3a-9d2c-7c41-8e0b-5f1d2a6b7c88`.
 
         Refused with `not_found`: There is no such record in your organization, or no such route.
 

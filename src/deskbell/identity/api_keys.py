@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Sequence
 from hashlib import sha256
 from typing import Any
 from zlib import crc32
@@ -64,7 +65,7 @@ async def create_api_key(ctx: Context, new: NewApiKey) -> CreatedApiKey:
     await lock_team(ctx)
     person_id = new.person_id or ctx.principal.person_id
     await check_person(ctx, person_id)
-    check_scopes(ctx, validate_scopes(new.scopes), own=person_id == ctx.principal.person_id)
+    check_scopes(ctx, new.scopes, own=person_id == ctx.principal.person_id)
     limits = ctx.principal.credential
     made, plaintext = await create_key(
         ctx,
@@ -90,7 +91,7 @@ async def create_key(
     ctx: Context,
     name: str,
     *,
-    scopes: list[str],
+    scopes: Sequence[str],
     reads: int = READS_PER_MINUTE,
     writes: int = WRITES_PER_MINUTE,
     expires_at: Instant | None = None,

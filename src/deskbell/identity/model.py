@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from deskbell.core.scopes import Role
+from deskbell.core.scopes import SCOPES, Role
 from deskbell.foundation.clock import Instant, Timestamp
 from deskbell.foundation.ids import Id, Uuid
 from deskbell.foundation.json import Object, Strings
@@ -33,12 +33,29 @@ Notify = Annotated[
     dict[str, bool],
     Meta(
         max_length=50,
+        extra_json_schema={"propertyNames": {"minLength": 1, "maxLength": 100}},
         description="What to notify the person of, each on or off, under names of your own; replaces the whole object",
         examples=[{"needs_human": True}],
     ),
 ]
+
+
+class ScopeName(str):
+    """A scope that a client named."""
+
+    __slots__ = ()
+    schema = {"type": "string", "pattern": f"^({'|'.join(SCOPES)})$", "examples": ["leads:read"]}
+    expected = f"must be one of {', '.join(SCOPES)}"
+
+    @classmethod
+    def parse(cls, text: str) -> ScopeName:
+        if text not in SCOPES:
+            raise ValueError(cls.expected)
+        return cls(text)
+
+
 KeyScopes = Annotated[
-    list[str],
+    list[ScopeName],
     Meta(
         max_length=100,
         description="What the key may do, at most what yours may; an empty list is everything",

@@ -114,6 +114,6 @@ async def remove_person(ctx: Context, id: str) -> Person:
 def encoded(notify: dict[str, bool]) -> str:
     """The names of notifications and whether each is on, as stored."""
     for name in notify:
-        if not 0 < len(name) <= 100 or not name.strip():
-            raise invalid("notify", "must have names of 1 to 100 characters that are not blank")
+        if not 0 < len(name) <= 100:
+            raise invalid("notify", "must have names of 1 to 100 characters")
     return msgspec.json.encode(notify).decode()

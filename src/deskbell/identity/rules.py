@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from urllib.parse import urlsplit
 
 from deskbell.core.scopes import SCOPES
@@ -26,8 +27,8 @@ def validate_origin(text: str) -> str:
     return f"{parts.scheme}://{host}" + (f":{port}" if port not in (None, usual) else "")
 
 
-def validate_scopes(scopes: list[str]) -> list[str]:
+def validate_scopes(scopes: Sequence[str]) -> list[str]:
     unknown = [scope for scope in scopes if scope not in SCOPES]
     if unknown:
         raise invalid("scopes", f"has no scope {unknown[0]!r}; there are {', '.join(SCOPES)}")
-    return sorted(set(scopes))
+    return sorted({str(scope) for scope in scopes})

@@ -8,7 +8,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from deskbell.foundation.clock import Timestamp
-from deskbell.foundation.ids import Id, PublicId, Uuid
+from deskbell.foundation.ids import UUID_PATTERN, Id, PublicId, Uuid
 from deskbell.foundation.pagination import Paging
 
 SubjectType = Literal["person", "group"]
@@ -20,11 +20,18 @@ GroupName = Annotated[str, Meta(min_length=1, max_length=200, pattern=r"\S", exa
 PersonIds = Annotated[list[Id], Meta(max_length=500, description="The group's members, by their ids")]
 
 
+PATTERN = f"{UUID_PATTERN}|{PublicId.schema['pattern']}"
+
+
 class ResourceId(str):
     """The id of an agent (a UUID) or of a knowledge base (`kb_...`), in the form that records show."""
 
     __slots__ = ()
-    schema: dict[str, Any] = {"type": "string", "maxLength": 36, "examples": ["01964f3a-9d2c-7c41-8e0b-5f1d2a6b7c88"]}
+    schema: dict[str, Any] = {
+        "type": "string",
+        "pattern": PATTERN,
+        "examples": ["01964f3a-9d2c-7c41-8e0b-5f1d2a6b7c88"],
+    }
     expected = "must be the id of an agent or of a knowledge base"
 
     @classmethod
