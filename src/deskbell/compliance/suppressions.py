@@ -95,7 +95,7 @@ async def suppressions_after(session: Session, last: Suppression | None, limit: 
 
 
 async def carry_over(session: Session, entries: list[Suppression]) -> int:
-    """Adds the suppressions of a replaced database to a restored one. Returns how many; skips organizations that it lacks."""
+    """Copies suppressions of a replaced database over those of the restored one. Returns how many; skips organizations that it lacks."""
     carried = 0
     for entry in entries:
         if not await exists(session, entry.organization_id):
@@ -120,7 +120,7 @@ async def record_differences(ctx: Context, before: SuppressionStatus, after: Sup
 
 
 async def erase_number(ctx: Context, phone: str) -> None:
-    """Deletes a number and keeps its hash, which an opt-out needs."""
+    """Deletes a number from its suppression and events. Keeps its hash, which an opt-out needs."""
     key = {"organization_id": ctx.organization_id, "number_hash": number_hash(ctx.organization_id, phone)}
     await ctx.db.run(update(store.suppressions, key, {"phone": None}))
     await ctx.db.run(empty_events_of_object(ctx.organization_id, "suppression", key["number_hash"]))

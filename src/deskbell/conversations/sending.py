@@ -114,7 +114,7 @@ async def mark_sending(ctx: Context, message_id: str) -> OutboundMessage | None:
 
 
 async def is_erased(ctx: Context, message_id: str) -> bool:
-    """Whether the message is gone, as it is when its person was erased."""
+    """Whether the message was deleted because its person was erased."""
     return await ctx.db.one(store.outbound_message(ctx.organization_id, message_id)) is None
 
 

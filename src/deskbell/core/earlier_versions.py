@@ -1,4 +1,4 @@
-"""Earlier versions of records, from the event log. If the log begins after the record was created, its changes are undone."""
+"""Earlier versions of records, from the event log. The version before a record's first entry is that entry's with its change undone."""
 
 from __future__ import annotations
 

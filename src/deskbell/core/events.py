@@ -1,4 +1,4 @@
-"""The event log: what happened, one row in the same transaction as its effect. Timelines, audits and streams are its readers."""
+"""The event log: one row for everything that happened, in the same transaction as its effect. Timelines, audits and streams read it."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ class StoredResponse(msgspec.Struct):
 
 
 class IdempotentRequest(msgspec.Struct, frozen=True):
-    """A write with an idempotency key. A repeat must have the same method and path; another body is refused."""
+    """A write with an idempotency key. A request with the same key, method and path repeats it, and must have the same body."""
 
     organization_id: str
     method: str

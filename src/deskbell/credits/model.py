@@ -18,7 +18,7 @@ Credits = Annotated[float, Meta(description="One credit is one US cent", example
 
 
 class UsageFilter(msgspec.Struct, kw_only=True, rename={"since": "from", "until": "to"}):
-    """The first and the last day, both included; 30 days until today where they are left out."""
+    """The first and the last day, both included; by default, the last 30 days."""
 
     since: Annotated[Instant, Meta(description="The first day")] | UnsetType = UNSET
     until: Annotated[Instant, Meta(description="The last day, which is included")] | UnsetType = UNSET

@@ -78,7 +78,7 @@ async def record(
     charge = rules.charge(activity, count, input_tokens + output_tokens, provider_cost)
     key = (ctx.organization_id, ctx.now[:10], agent_id or NO_ID, activity)
     amounts = (count, input_tokens, output_tokens, provider_cost, charge)
-    # Nearly always the row of the day exists.
+    # The day's row almost always exists.
     if not await ctx.db.run(store.add_usage(*key, *amounts)):
         names = [column.name for column in store.usage_days.columns]
         await ctx.db.run(insert(store.usage_days, dict(zip(names, (*key, *amounts), strict=True))))
@@ -125,7 +125,7 @@ async def set_budget(ctx: Context, agent_id: str | None, amount: int | None) -> 
 
 
 async def get_usage(ctx: Context, filter: UsageFilter) -> UsageReport:
-    """Tokens, cost and credits by day, agent and activity. Days are those of UTC."""
+    """Tokens, cost and credits by day, agent and activity. Days are in UTC."""
     until = ctx.now[:10] if filter.until is UNSET else filter.until[:10]
     default = (date.fromisoformat(until) - timedelta(days=DEFAULT_DAYS - 1)).isoformat() if until > "0001-02" else until
     since = default if filter.since is UNSET else filter.since[:10]

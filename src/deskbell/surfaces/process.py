@@ -1,4 +1,4 @@
-"""One process: opens the database, makes what the slices bring, and serves every surface."""
+"""One process: opens the database, creates the slices' services, and serves every surface."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from deskbell.surfaces.ops.access_log import AccessLog
 
 log = logging.getLogger(__name__)
 
-LOG_GRACE = 1.0  # seconds that the reader of the access log has at the end
+LOG_GRACE = 1.0  # seconds to write out the access log when the process stops
 
 
 class Process:
@@ -69,8 +69,8 @@ class Process:
         await send({"type": "lifespan.shutdown.complete"})
 
     async def start(self) -> None:
-        """Opens the database, makes what the slices bring, and begins to serve."""
-        gc.freeze()  # what is loaded by now stays; looking at it over and over costs some percent of every request
+        """Opens the database, creates the slices' services, and begins to serve."""
+        gc.freeze()  # objects loaded by now stay for good; scanning them again costs some percent of every request
         gc.set_threshold(10_000, 20, 50)
         self.database = databases.open_database(self.settings.database)
         await self.database.start()
@@ -94,7 +94,7 @@ class Process:
         self.access_log.start()
 
     async def begin(self) -> None:
-        """What is due at a start. On PostgreSQL a process starts though the database is away, and others have done it."""
+        """Runs each slice's `start`. On PostgreSQL a process also starts while the database is unavailable; another one has done this."""
         try:
             await self.database.write(self.queue_recurring)
             for each in self.slices:
@@ -107,13 +107,13 @@ class Process:
             log.warning("this worker starts without the database: %s", failure)
 
     async def queue_recurring(self, session: Session) -> None:
-        """Schedules recurring jobs. Where no other process serves the same data, the claims of one that died are free."""
+        """Schedules recurring jobs. If this is the only process, releases the claims of one that died."""
         if self.database.single_process:
             await jobs.release(session)
         await schedule.ensure(session, [job for each in self.slices for job in each.recurring])
 
     def operations(self, api: Api) -> list[Operation]:
-        """What an API serves. Tests add operations."""
+        """The operations of an API. Tests add some."""
         return [operation for each in self.slices for operation in each.operations if operation.api.name == api.name]
 
     def dispatcher(self, api: Api, authenticator: type[Authenticator]) -> Dispatcher:
@@ -144,13 +144,13 @@ class Process:
         )
 
     def mcp_catalogs(self) -> dict[str, Catalog]:
-        """What MCP serves, by path. Tests serve other tools."""
+        """The tools that MCP serves, by path. Tests replace them."""
         tools = tools_of(self.operations(CRM))
         reading = {name: tool for name, tool in tools.items() if tool.operation.is_read}
         return {"/mcp": Catalog(tools), "/mcp/readonly": Catalog(reading)}
 
     async def stop(self) -> None:
-        """Lets what is running finish, then closes the database."""
+        """Waits for running jobs, closes the services, then the database."""
         await self.workers.stop(self.settings.drain_seconds / 2)
         for task in self.background:
             task.cancel()

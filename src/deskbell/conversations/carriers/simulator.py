@@ -53,7 +53,7 @@ def erase_reference(organization_id: str, reference: str) -> Delete:
 
 
 class Simulator:
-    """A carrier whose only phone is a table."""
+    """A carrier that only stores texts in its ledger."""
 
     def __init__(self, database: Database) -> None:
         self.database = database

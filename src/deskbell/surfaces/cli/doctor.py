@@ -142,18 +142,18 @@ def look_at_large_bases(settings: Settings) -> Finding:
     if not large:
         return Finding("knowledge bases", "ok", f"none has more than {most:,} chunks")
     refusal = databases.without_graphs(settings.database)
-    told = ", ".join(f"{each.name} ({each.chunk_count:,} chunks)" for each in large)
+    names = ", ".join(f"{each.name} ({each.chunk_count:,} chunks)" for each in large)
     if refusal is None:
-        return Finding("knowledge bases", "ok", f"searched on disk: {told}")
-    return Finding("knowledge bases", "note", f"large, but searched in memory: {told}", refusal)
+        return Finding("knowledge bases", "ok", f"searched on disk: {names}")
+    return Finding("knowledge bases", "note", f"large, but searched in memory: {names}", refusal)
 
 
 def look_at_disk(path: str) -> Finding:
     free, size = shutil.disk_usage(os.path.dirname(os.path.abspath(path))).free, os.path.getsize(path)
-    told = f"{mebibytes(free)} free, the database uses {mebibytes(size)}"
+    usage = f"{mebibytes(free)} free, the database uses {mebibytes(size)}"
     if free < max(LITTLE_SPACE, size):
-        return Finding("disk", "wrong", told, "Free some space: a backup or upgrade needs as much as the database.")
-    return Finding("disk", "ok", told)
+        return Finding("disk", "wrong", usage, "Free some space: a backup or upgrade needs as much as the database.")
+    return Finding("disk", "ok", usage)
 
 
 def look_at_log(path: str) -> Finding:
