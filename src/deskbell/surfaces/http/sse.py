@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, MutableMapping
-from contextlib import aclosing
-from typing import Any, TypeVar
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, MutableMapping
+from contextlib import aclosing, contextmanager
+from typing import Any, ClassVar, TypeVar
+from weakref import WeakKeyDictionary
 
 from deskbell.core.api import Dialect
 from deskbell.core.operation import EventStream
@@ -38,17 +39,58 @@ async def disconnected(receive: Receive) -> None:
         pass
 
 
+class KeyChecks:
+    """Checks the keys of all open responses of one event loop, in one task: a timer for each would cost more than the checks."""
+
+    by_loop: ClassVar[WeakKeyDictionary[asyncio.AbstractEventLoop, KeyChecks]] = WeakKeyDictionary()
+
+    def __init__(self) -> None:
+        self.open: dict[asyncio.Future[None], Revalidate] = {}
+        self.task: asyncio.Task[None] | None = None
+
+    @classmethod
+    def here(cls) -> KeyChecks:
+        loop = asyncio.get_running_loop()
+        return cls.by_loop.get(loop) or cls.by_loop.setdefault(loop, cls())
+
+    @contextmanager
+    def watching(self, revalidate: Revalidate) -> Iterator[asyncio.Future[None]]:
+        """A future that fails when the key has ended, for the length of a block."""
+        ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.open[ended] = revalidate
+        if self.task is None or self.task.done():
+            self.task = asyncio.create_task(self.run())
+        try:
+            yield ended
+        finally:
+            del self.open[ended]
+            if not ended.cancel():
+                ended.exception()  # it was seen, or came too late to matter
+
+    async def run(self) -> None:
+        while self.open:
+            await asyncio.sleep(REVALIDATE_SECONDS)
+            for ended, revalidate in list(self.open.items()):
+                try:
+                    await revalidate()
+                except Exception as error:
+                    if not ended.done():
+                        ended.set_exception(error)
+        self.task = None
+
+
 async def while_connected(work: Coroutine[Any, Any, T], receive: Receive, revalidate: Revalidate) -> T:
     """The result of some work, which is cancelled when its client disconnects or its key ends. Waits for the cancellation."""
     task, disconnect = asyncio.create_task(work), asyncio.create_task(disconnected(receive))
     try:
-        while not task.done():
-            await asyncio.wait({task, disconnect}, timeout=REVALIDATE_SECONDS, return_when=asyncio.FIRST_COMPLETED)
-            if disconnect.done() and not task.done():
-                raise Disconnected
-            if not task.done():
-                await revalidate()
-        return task.result()
+        with KeyChecks.here().watching(revalidate) as ended:
+            first: set[asyncio.Future[Any]] = {task, disconnect, ended}
+            await asyncio.wait(first, return_when=asyncio.FIRST_COMPLETED)
+            if task.done():
+                return task.result()
+            if ended.done():
+                ended.result()
+            raise Disconnected
     finally:
         task.cancel()
         disconnect.cancel()
