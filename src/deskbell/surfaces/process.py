@@ -19,7 +19,8 @@ from deskbell.foundation.db import DatabaseFailure, Session
 from deskbell.identity.authentication import ApiKeyAuthenticator, ApplicationAuthenticator, Authenticator
 from deskbell.settings import Settings
 from deskbell.surfaces.docs import site
-from deskbell.surfaces.http.dispatcher import Dispatcher, Receive, Scope, Send
+from deskbell.surfaces.http.dispatcher import Dispatcher
+from deskbell.surfaces.http.request import Receive, Scope, Send
 from deskbell.surfaces.mcp.catalog import Catalog
 from deskbell.surfaces.mcp.http import McpEndpoint
 from deskbell.surfaces.mcp.session_clock import SessionClock

@@ -18,7 +18,7 @@ from deskbell.errors import Problem
 from deskbell.foundation.db import Database
 from deskbell.settings import Settings
 from deskbell.surfaces.docs.reference import AgentReference, Reference
-from deskbell.surfaces.http.dispatcher import Receive, Scope, Send, request_id
+from deskbell.surfaces.http.request import Receive, Scope, Send, request_id
 from deskbell.surfaces.ops.access_log import AccessLog
 from deskbell.surfaces.ops.health import Health
 

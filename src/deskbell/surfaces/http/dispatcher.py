@@ -7,114 +7,29 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import re
 import time
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
 from deskbell.core import idempotency
 from deskbell.core.api import Api
-from deskbell.core.context import Channel, ExternalContext, RequestBody
+from deskbell.core.context import ExternalContext, RequestBody
 from deskbell.core.operation import Operation, Response
 from deskbell.core.principal import Principal
-from deskbell.errors import Problem, too_large
+from deskbell.errors import Problem
 from deskbell.foundation.db import Database, DatabaseFailure
-from deskbell.foundation.ids import short_id
-from deskbell.foundation.json import MAX_BODY
 from deskbell.foundation.limits import Allowance, Bucket, Limits
 from deskbell.identity.authentication import Authenticator
 from deskbell.surfaces.http import cors, sse
+from deskbell.surfaces.http.request import ApiRequest, Receive, Scope, Send, check_media_type, read_body
 from deskbell.surfaces.ops.access_log import AccessLog
-
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 log = logging.getLogger(__name__)
 
-_request_id = re.compile(rb"[A-Za-z0-9_-]{1,64}\Z").match
-_json_type = re.compile(rb"\s*application/([a-z0-9.+-]+\+)?json\s*(;|\Z)", re.IGNORECASE).match
-
-#: By this header `deskbell mcp` says that an AI client calls through it; what it does is recorded as done by MCP.
-CHANNEL_HEADER, MCP = b"x-deskbell-via", b"mcp"
-READ = frozenset(
-    {
-        b"authorization",
-        b"content-type",
-        b"content-length",
-        b"idempotency-key",
-        b"origin",
-        b"x-request-id",
-        CHANNEL_HEADER,
-    }
-)
 
 # Keys of the route tree that no part of a path can be.
 PARAMETER, METHODS = "/", "//"
-
-
-def well_formed(request_id: bytes) -> str:
-    """A caller's own id for a request, or nothing where it is not of the allowed form."""
-    return str(request_id, "ascii") if _request_id(request_id) else ""
-
-
-def request_id(scope: Scope) -> str:
-    """The caller's own id for a request, or a new one."""
-    given = (well_formed(value) for name, value in scope["headers"] if name == b"x-request-id")
-    return next(filter(None, given), None) or short_id()
-
-
-class Call:
-    """One request: the headers that matter, and what is found out about it on the way."""
-
-    __slots__ = (
-        "allowance",
-        "authorization",
-        "channel",
-        "idempotency_key",
-        "length",
-        "media_type",
-        "method",
-        "operation",
-        "origin",
-        "principal",
-        "request_id",
-        "started",
-    )
-
-    def __init__(self, scope: Scope) -> None:
-        self.started = time.perf_counter()
-        self.method: str = scope["method"]
-        self.authorization: list[bytes] = []
-        self.idempotency_key: list[bytes] = []
-        self.media_type: bytes | None = None
-        self.length = 0
-        self.origin = ""
-        self.request_id = ""
-        self.channel: Channel = "api"
-        self.principal: Principal | None = None
-        self.operation: Operation | None = None
-        self.allowance: Allowance | None = None
-        for name, value in scope["headers"]:
-            if name not in READ:
-                continue
-            if name == b"authorization":
-                self.authorization.append(value)
-            elif name == b"content-type":
-                self.media_type = value
-            elif name == b"content-length":
-                self.length = int(value)
-            elif name == b"idempotency-key":
-                self.idempotency_key.append(value)
-            elif name == b"origin":
-                self.origin = value.decode("latin-1")
-            elif name == CHANNEL_HEADER:
-                self.channel = "mcp" if value == MCP else "api"
-            elif not self.request_id:
-                self.request_id = well_formed(value)
-        if not self.request_id:
-            self.request_id = short_id()
 
 
 class Dispatcher:
@@ -150,7 +65,7 @@ class Dispatcher:
                 methods["HEAD"] = operation
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        call = Call(scope)
+        call = ApiRequest(scope)
         extra: list[tuple[bytes, bytes]] = []
         try:
             answer = await self.answer(call, scope, receive)
@@ -182,7 +97,7 @@ class Dispatcher:
             call.request_id, call.operation.name if call.operation else "-", call.principal, status, call.started
         )
 
-    async def answer(self, call: Call, scope: Scope, receive: Receive) -> Response:
+    async def answer(self, call: ApiRequest, scope: Scope, receive: Receive) -> Response:
         """The way of a request through the checks, in the order above."""
         if call.method == "OPTIONS" and call.origin and await self.authenticator.allows_origin(call.origin):
             return Response(204, b"")
@@ -208,7 +123,13 @@ class Dispatcher:
         return await self.write(call, operation, principal, path, scope, receive)
 
     async def write(
-        self, call: Call, operation: Operation, principal: Principal, path: list[str], scope: Scope, receive: Receive
+        self,
+        call: ApiRequest,
+        operation: Operation,
+        principal: Principal,
+        path: list[str],
+        scope: Scope,
+        receive: Receive,
     ) -> Response:
         repeatable = None
         key = idempotency.validate_key(call.idempotency_key)
@@ -230,7 +151,13 @@ class Dispatcher:
         )
 
     async def external(
-        self, call: Call, operation: Operation, principal: Principal, path: list[Any], scope: Scope, receive: Receive
+        self,
+        call: ApiRequest,
+        operation: Operation,
+        principal: Principal,
+        path: list[Any],
+        scope: Scope,
+        receive: Receive,
     ) -> Response:
         """An operation that makes its own transactions. One whose body is a command is cancelled when its client disconnects."""
         unread = None
@@ -255,7 +182,7 @@ class Dispatcher:
             return await work
         return await sse.while_connected(work, receive, partial(self.revalidate, call))
 
-    async def revalidate(self, call: Call) -> None:
+    async def revalidate(self, call: ApiRequest) -> None:
         """Refuses a caller whose key was good when the request came and has ended since. A database that is away ends none."""
         with contextlib.suppress(DatabaseFailure):
             principal = await self.authenticator.authenticate(call.authorization[0])
@@ -265,7 +192,7 @@ class Dispatcher:
             if stream and call.principal and principal.scopes != call.principal.scopes:
                 raise Problem("insufficient_scope", "The scopes of this API key have changed: connect again")
 
-    async def allows_origin(self, call: Call) -> bool:
+    async def allows_origin(self, call: ApiRequest) -> bool:
         """Whether a web page may read this answer: one of the key's own origins; without a good key, of anybody's."""
         if call.principal:
             return call.principal.credential is not None and call.origin in call.principal.credential.origins
@@ -274,7 +201,7 @@ class Dispatcher:
         except DatabaseFailure:
             return False
 
-    def problem(self, call: Call, error: Exception) -> Problem:
+    def problem(self, call: ApiRequest, error: Exception) -> Problem:
         """What the client is told of what went wrong; what it is not told goes to the log."""
         if isinstance(error, Problem):
             return error
@@ -284,13 +211,13 @@ class Dispatcher:
         log.error("request %s failed", call.request_id, exc_info=error)
         return Problem("internal_error")
 
-    def bucket(self, call: Call) -> tuple[Bucket, int]:
+    def bucket(self, call: ApiRequest) -> tuple[Bucket, int]:
         """What a request counts as, and its key's limit for that; without a key, the usual one."""
         limits = (call.principal and call.principal.credential) or self.api
         reads = call.method in ("GET", "HEAD")
         return self.api.bucket(reads=reads), limits.reads_per_minute if reads else limits.writes_per_minute
 
-    async def allowance(self, call: Call) -> Allowance:
+    async def allowance(self, call: ApiRequest) -> Allowance:
         """What the caller has left, for an answer that was given before anything was counted."""
         return await self.limits.look(call.principal.key_id if call.principal else "", *self.bucket(call))
 
@@ -316,7 +243,7 @@ class Dispatcher:
             raise problem
         return operation, [read(part) for read, part in zip(operation.path_readers, values, strict=True)]
 
-    def refusal(self, call: Call, problem: Problem, extra: list[tuple[bytes, bytes]]) -> Response:
+    def refusal(self, call: ApiRequest, problem: Problem, extra: list[tuple[bytes, bytes]]) -> Response:
         """A problem in this dialect, with the headers that go with its status."""
         if problem.status == 401:
             extra.append((b"www-authenticate", self.dialect.challenge))
@@ -346,27 +273,3 @@ def canonical_path(operation: Operation, ids: list[str]) -> str:
 
 def plain_headers(body: bytes) -> list[tuple[bytes, bytes]]:
     return [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
-
-
-def check_media_type(operation: Operation, call: Call) -> None:
-    if operation.from_body and call.media_type is not None and not _json_type(call.media_type):
-        raise Problem("validation_error", "`Content-Type` must be application/json", status=415)
-
-
-async def read_body(call: Call, receive: Receive) -> bytes:
-    """The whole body; one that is too large is refused before it is read."""
-    if call.length > MAX_BODY:
-        raise too_large("The body", MAX_BODY)
-    chunks: list[bytes] = []
-    size = 0
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise sse.Disconnected
-        chunk = message.get("body", b"")
-        size += len(chunk)
-        if size > MAX_BODY:
-            raise too_large("The body", MAX_BODY)
-        chunks.append(chunk)
-        if not message.get("more_body", False):
-            return chunks[0] if len(chunks) == 1 else b"".join(chunks)

@@ -14,7 +14,7 @@ from deskbell.errors import Problem
 from deskbell.foundation.db import Database, DatabaseFailure
 from deskbell.foundation.limits import Limits
 from deskbell.identity.authentication import Authenticator
-from deskbell.surfaces.http.dispatcher import Receive, Scope, Send
+from deskbell.surfaces.http.request import Receive, Scope, Send
 from deskbell.surfaces.http.sse import Disconnected
 from deskbell.surfaces.mcp.broadcasts import Broadcasts, ChangeNotification
 from deskbell.surfaces.mcp.catalog import Catalog

@@ -10,7 +10,7 @@ from deskbell.core.principal import Principal
 from deskbell.errors import Problem
 from deskbell.foundation.ids import short_id
 from deskbell.foundation.limits import Allowance, Bucket
-from deskbell.surfaces.http.dispatcher import Scope, well_formed
+from deskbell.surfaces.http.request import Scope, well_formed
 from deskbell.surfaces.mcp import jsonrpc
 
 READ = frozenset(

@@ -11,7 +11,7 @@ from deskbell.core.principal import Principal
 from deskbell.core.tools.tool import OperationTool
 from deskbell.errors import Problem
 from deskbell.foundation.db import Database
-from deskbell.surfaces.http.dispatcher import Receive, Send, read_body
+from deskbell.surfaces.http.request import Receive, Send, read_body
 from deskbell.surfaces.mcp import jsonrpc
 from deskbell.surfaces.mcp.broadcasts import Broadcasts
 from deskbell.surfaces.mcp.catalog import Catalog, client_meta, is_plain_meta

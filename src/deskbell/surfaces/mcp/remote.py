@@ -24,7 +24,7 @@ from deskbell.core.tools.outcome import (
 from deskbell.core.tools.tool import OperationTool
 from deskbell.errors import Problem
 from deskbell.foundation.db import Database
-from deskbell.surfaces.http.dispatcher import CHANNEL_HEADER, MCP
+from deskbell.surfaces.http.request import CHANNEL_HEADER, MCP
 from deskbell_client.client import options
 from deskbell_client.errors import DeskError
 from deskbell_client.operation import Operation

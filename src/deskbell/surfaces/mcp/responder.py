@@ -7,7 +7,7 @@ from typing import Any
 
 from deskbell.core.principal import Principal
 from deskbell.foundation.db import Database
-from deskbell.surfaces.http.dispatcher import Receive, Send
+from deskbell.surfaces.http.request import Receive, Send
 from deskbell.surfaces.mcp.broadcasts import Broadcasts, request_key
 from deskbell.surfaces.mcp.catalog import Catalog
 from deskbell.surfaces.mcp.http_request import McpRequest, McpResponse, header_pairs

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-from deskbell.surfaces.http.dispatcher import Receive
+from deskbell.surfaces.http.request import Receive
 
 PING = 15.0  # seconds of silence after which a comment keeps proxies from closing the connection
 MAX_UNREAD = 1000  # messages
