@@ -110,7 +110,12 @@ def remove_the_filter(monkeypatch: pytest.MonkeyPatch) -> None:
         sql = re.sub(r"(\w+\.organization_id = \?)", r"(\1 OR 1)", compiled.sql)
         return self.connection.execute(sql, compiled.parameters(statement.values + extra))
 
+    async def one(self: SqliteSession, statement: Any) -> Any:
+        row = fetch(self, statement).fetchone()
+        return None if row is None else statement.prepared.make(row)
+
     monkeypatch.setattr(SqliteSession, "fetch", fetch)
+    monkeypatch.setattr(SqliteSession, "one", one)
 
 
 def leaks(ours: World, theirs: World, operation: Operation, place: Place) -> list[str]:
