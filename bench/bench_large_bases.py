@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from deskbell.core.jobs import handled
+from deskbell.core.jobs import worker_handler
 from deskbell.core.slice import Setup
 from deskbell.core.workers import worker_of
 from deskbell.foundation import databases
@@ -149,7 +149,7 @@ class Base:
         """Seconds until the index is stored."""
         start = time.perf_counter()
         setup = Setup(Settings(large_base_chunks=CHUNKS - 1), database)
-        handlers = {kind: handled(handler) for kind, handler in disk_index_handlers(setup).items()}
+        handlers = {kind: worker_handler(handler) for kind, handler in disk_index_handlers(setup).items()}
         worker = worker_of(database, DISK_INDEXES, handlers)
         await build_job.catch_up(database, CHUNKS - 1)
         running = asyncio.create_task(worker.run())
