@@ -8,40 +8,31 @@ from typing import Any
 
 from sqlalchemy import Delete, Table, delete, select
 
-from deskbell.agents.conversations.store import agent_conversations, agent_messages
 from deskbell.agents.model import NewAgent
 from deskbell.agents.models.base import DEFAULT
 from deskbell.agents.operations import create_agent, list_agents, publish_agent
-from deskbell.agents.store import agent_knowledge_bases, agent_versions, agents
 from deskbell.appointments.store import appointments
 from deskbell.compliance.store import suppressions
-from deskbell.conversations.carriers.simulator import ledger
 from deskbell.conversations.store import messages, threads
 from deskbell.core.context import operator_context
-from deskbell.core.idempotency import answers
-from deskbell.credits.store import budgets, reservations, usage_days, wallets
 from deskbell.demo import library
 from deskbell.demo.builder import ORGANIZATION, Row
 from deskbell.demo.data import NAME, Demo
 from deskbell.demo.library import SampleFile
 from deskbell.foundation.command_connection import CommandConnection
-from deskbell.foundation.db import Session, command, insert, update
+from deskbell.foundation.db import Session, command, insert, schema, update
 from deskbell.foundation.ids import Id, PublicId, new_id
-from deskbell.foundation.jobs import jobs
 from deskbell.foundation.pagination import Window
 from deskbell.identity.access.grants import create_grant
 from deskbell.identity.access.groups import create_group
 from deskbell.identity.access.model import NewGrant, NewGroup, ResourceId
-from deskbell.identity.access.store import grants, group_members, person_groups
 from deskbell.identity.api_keys import create_key
 from deskbell.identity.applications import create_application, create_application_key
 from deskbell.identity.model import ApiKey
-from deskbell.identity.store import api_keys, application_keys, application_origins, applications, keys_of, people
+from deskbell.identity.store import keys_of, people
 from deskbell.knowledge import bases
 from deskbell.knowledge.documents import list_documents, put_document
-from deskbell.knowledge.index.store import chunk_vectors, chunks
 from deskbell.knowledge.model import DocumentDraft, DocumentWindow, NewKnowledgeBase
-from deskbell.knowledge.store import documents, dropped_entries, knowledge_bases, upload_parts
 from deskbell.knowledge.uploads import store_part
 from deskbell.leads.operations import derived_columns
 from deskbell.leads.store import leads
@@ -49,42 +40,6 @@ from deskbell.organizations.store import organization_row, organizations
 from deskbell.tasks.store import tasks
 
 CHUNK = 100  # rows per transaction, so that a running server never waits long for the database
-
-#: Every table with rows of an organization, children first, and the column by which rows are chosen for deletion.
-CLEARED = [
-    (jobs, "id"),
-    (agent_messages, "id"),
-    (agent_conversations, "id"),
-    (ledger, "id"),
-    (answers, "key"),
-    (messages, "id"),
-    (threads, "id"),
-    (tasks, "id"),
-    (appointments, "id"),
-    (leads, "id"),
-    (suppressions, "number_hash"),
-    (api_keys, "id"),
-    (agent_knowledge_bases, "agent_id"),
-    (chunk_vectors, "document_id"),
-    (chunks, "id"),
-    (upload_parts, "upload_id"),
-    (dropped_entries, "feed_id"),
-    (documents, "id"),
-    (knowledge_bases, "id"),
-    (agent_versions, "agent_id"),
-    (agents, "id"),
-    (budgets, "agent_id"),
-    (reservations, "id"),
-    (usage_days, "day"),
-    (wallets, "organization_id"),
-    (application_keys, "id"),
-    (application_origins, "application_id"),
-    (applications, "id"),
-    (grants, "id"),
-    (group_members, "group_id"),
-    (person_groups, "id"),
-    (people, "id"),
-]
 
 
 @command
@@ -100,8 +55,11 @@ async def is_complete(session: Session) -> bool:
 
 
 def clear(connection: CommandConnection) -> None:
-    """Deletes everything of the demo organization except its own row."""
-    for table, column in CLEARED:
+    """Deletes everything of the demo organization except its own row: of every table, those that point to others first."""
+    for table in reversed(schema.sorted_tables):
+        if "organization_id" not in table.columns:
+            continue
+        column = [each.name for each in table.primary_key.columns][-1]
         statement = clear_some(table=table, column=column)
         while connection.write(lambda session: session.run(statement)):  # noqa: B023  used at once
             pass
