@@ -18,7 +18,7 @@ from deskbell.compliance import suppressions
 from deskbell.conversations import operations as conversations
 from deskbell.foundation import clock, databases, sqlite
 from deskbell.foundation.command_connection import CommandConnection
-from deskbell.foundation.db import DatabaseFailure
+from deskbell.foundation.db import DatabaseFailure, Session
 from deskbell.foundation.migrations import SchemaTooNew, latest
 from deskbell.identity import api_keys, applications
 from deskbell.leads import operations as leads
@@ -122,9 +122,13 @@ def carry(
 ) -> int:
     """Copies entries of the replaced file into the restored one, as far as they can be read. Returns how many changed it."""
     carried, last = 0, None
+
+    def next_chunk(session: Session) -> Coroutine[Any, Any, list[Any]]:
+        return read_after(session, last, CHUNK)
+
     try:
         with contextlib.closing(databases.command_connection(f"sqlite:///{kept}")) as replaced:
-            while entries := replaced.read(partial(read_after, last=last, most=CHUNK)):
+            while entries := replaced.read(next_chunk):
                 carried += restored.write(partial(put, entries=entries))
                 last = entries[-1]
     except (*sqlite.FAILURES, DatabaseFailure) as error:
