@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
@@ -45,9 +46,19 @@ def of(moment: datetime) -> Instant:
     return Instant(moment.replace(tzinfo=None).isoformat(timespec="microseconds") + "Z")
 
 
+_second = (-1, "")  # the present one, in seconds since 1970 and as text: a request asks for the time again and again
+
+
 def now(offset: int = 0) -> Instant:
     """The present moment; `offset` is how many seconds an organization's clock is ahead of the system's."""
-    return of(datetime.now(UTC) + timedelta(seconds=offset) if offset else datetime.now(UTC))
+    global _second
+    if offset:
+        return of(datetime.now(UTC) + timedelta(seconds=offset))
+    seconds, microseconds = divmod(time.time_ns() // 1000, 1_000_000)
+    second = _second
+    if second[0] != seconds:
+        _second = second = (seconds, of(datetime.fromtimestamp(seconds, UTC))[:-7])
+    return Instant(f"{second[1]}{microseconds:06}Z")
 
 
 def seconds_from_now(seconds: float) -> Instant:
