@@ -281,8 +281,9 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
 
     `changes` has, for updates, each field that changed with its value before and after; `data` is the record as it
     was then. The
-    `body` of a text is in `data` for keys with the scope `conversations:read` only. Both are None once a person was
-    erased.
+    `body` of a text is there only for keys with the scope `conversations:read`, the prompt of an agent only for
+    keys with full access. `changes`
+    and `data` are None once a person was erased.
     """
 
     id: str

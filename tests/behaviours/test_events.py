@@ -14,6 +14,7 @@ from deskbell.app import SLICES
 from deskbell.core.event_types import EVENT_TYPES
 from deskbell.privacy.operations import erase_lead
 from deskbell.surfaces.cli import cli
+from tests.agents import application
 from tests.behaviours.test_booking_appointments import book
 from tests.behaviours.test_conversations import hear, say
 from tests.behaviours.test_tasks import task
@@ -279,3 +280,19 @@ def test_the_operators_erasing_leaves_nothing_in_the_log(tmp_path: Path) -> None
         assert types(api, type="lead.*") == ["lead.erased", "lead.created"]
         assert "Zebulon" not in api.get("/events").text
         assert "Zebulon" not in run(server, "events", "list", "--org", api.organization_id, "--json")
+
+
+def test_an_agents_prompt_is_shown_only_to_keys_with_full_access(alice: Api) -> None:
+    backend = application(alice.server, alice.organization_id)
+    made = backend.post(
+        "/agents", {"name": "Desk", "model": "deskbell/extractive", "system_prompt": "Our margin is 40%."}
+    )
+    assert made.status_code == 201, made.text
+    agent = made.json()["id"]
+    backend.put(f"/agents/{agent}", {"system_prompt": "Our margin is 41%."})
+    limited = alice.server.api(alice.organization_id, scopes=["events:read"])
+    everything, shown = (api.get("/events", object_id=agent).text for api in (alice, limited))
+    assert "40%" in everything
+    assert "41%" in everything
+    assert "margin" not in shown
+    assert '"agent.saved"' in shown

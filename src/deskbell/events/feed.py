@@ -55,10 +55,10 @@ class Waiting(NamedTuple):
 class Subscription:
     """One open stream: what it wants, and what waits to be sent. What stood at the positions of `skipped` is older than the stream."""
 
-    def __init__(self, wanted: Wanted, *, reads_texts: bool) -> None:
+    def __init__(self, wanted: Wanted, visible: rules.Visibility) -> None:
         self.wanted = wanted
         self.skipped: frozenset[int] = frozenset()
-        self.reads_texts = reads_texts
+        self.visible = visible
         self.waiting: deque[Waiting] = deque()
         self.changed = asyncio.Event()
         self.dropped = self.ended = False
@@ -119,13 +119,13 @@ class LogReader:
     def pass_on(self, rows: list[LogRow], owners: dict[str, str | None]) -> None:
         """Each event is put into the form of the wire once, or twice where only some may read texts."""
         for row in rows:
-            frames: dict[bool, bytes] = {}
+            frames: dict[rules.Visibility, bytes] = {}
             for subscription in self.subscriptions:
                 if row.position not in subscription.skipped and subscription.wanted.takes(row):
-                    reads = subscription.reads_texts
-                    if reads not in frames:
-                        frames[reads] = frame(rules.event_of(row, owners, reads_texts=reads))
-                    subscription.put(Waiting(Place(row.position, row.id), frames[reads]))
+                    visible = subscription.visible
+                    if visible not in frames:
+                        frames[visible] = frame(rules.event_of(row, owners, visible))
+                    subscription.put(Waiting(Place(row.position, row.id), frames[visible]))
 
 
 class EventFeed(Service):

@@ -112,8 +112,8 @@ def listed(types: Sequence[str] | None) -> str | None:
 async def events_of(ctx: Context, rows: Sequence[LogRow]) -> list[Event]:
     """The events as the present principal may see them."""
     owners = await owners_of_keys(ctx, rows)
-    reads_texts = "conversations:read" in ctx.principal.scopes
-    return [rules.event_of(row, owners, reads_texts=reads_texts) for row in rows]
+    visible = rules.Visibility.of(ctx.principal.scopes)
+    return [rules.event_of(row, owners, visible) for row in rows]
 
 
 async def owners_of_keys(ctx: Context, rows: Sequence[LogRow]) -> dict[str, str | None]:

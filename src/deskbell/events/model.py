@@ -40,7 +40,8 @@ class Event(msgspec.Struct):
     """Something that happened, recorded in the transaction of its effect. Its id is the cursor for what comes after it.
 
     `changes` has, for updates, each field that changed with its value before and after; `data` is the record as it was then. The
-    `body` of a text is in `data` for keys with the scope `conversations:read` only. Both are null once a person was erased.
+    `body` of a text is there only for keys with the scope `conversations:read`, the prompt of an agent only for keys with full access. `changes`
+    and `data` are null once a person was erased.
     """
 
     id: Uuid

@@ -42,7 +42,7 @@ async def stream_events(external: ExternalContext, selection: EventSelection) ->
     to resume without a gap. A comment comes every 15 seconds. A client that reads too slowly is sent `dropped` and disconnected, and
     resumes by its last id. The stream ends within a second of its key.
     """
-    subscription = Subscription(rules.wanted(selection), reads_texts="conversations:read" in external.principal.scopes)
+    subscription = Subscription(rules.wanted(selection), rules.Visibility.of(external.principal.scopes))
     place, subscription.skipped = await external.read(
         lambda ctx: start_of_stream(ctx, external.last_event_id, given(selection.after))
     )

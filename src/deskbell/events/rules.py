@@ -9,6 +9,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from deskbell.core.event_types import EVENT_TYPES
+from deskbell.core.scopes import MANAGE, Scopes
 from deskbell.errors import Problem, invalid
 from deskbell.events.model import Event, EventObject, EventPrincipal, EventSelection, LogRow
 from deskbell.foundation.ids import NO_ID, canonical
@@ -55,16 +56,36 @@ def matching_types(patterns: str) -> tuple[str, ...] | None:
     return tuple(sorted(found))
 
 
+TEXT_FIELDS = frozenset({"body"})
+PROMPT_FIELDS = frozenset({"systemPrompt", "variables"})
+
+
 def unknown_cursor(name: str) -> Problem:
     return invalid(name, "must be the id of an event of your organization, or 0 for the beginning")
 
 
-def event_of(row: LogRow, owners: Mapping[str, str | None], *, reads_texts: bool) -> Event:
-    """What a reader sees. `owners` are the people that API keys belong to; without `reads_texts` the words of texts stay out."""
+class Visibility(NamedTuple):
+    """What a reader may see beside the events: the words of texts, and the prompts of agents."""
+
+    texts: bool
+    prompts: bool
+
+    @classmethod
+    def of(cls, scopes: Scopes) -> Visibility:
+        return cls("conversations:read" in scopes, MANAGE in scopes)
+
+    def hidden(self, object_type: str) -> frozenset[str]:
+        """The fields of such an object that stay out."""
+        if object_type == "message" and not self.texts:
+            return TEXT_FIELDS
+        return PROMPT_FIELDS if object_type == "agent" and not self.prompts else frozenset()
+
+
+def event_of(row: LogRow, owners: Mapping[str, str | None], visible: Visibility) -> Event:
+    """What a reader sees. `owners` are the people that API keys belong to."""
     person: str | UnsetType | None = owners.get(row.principal_id or "") if row.principal_type == "api_key" else UNSET
-    data = row.data
-    if data is not None and not reads_texts and row.object_type == "message":
-        data = without_body(data)
+    hidden = visible.hidden(row.object_type)
+    data, changes = without(row.data, hidden), without(row.changes, hidden)
     return Event(
         row.id,
         row.type,
@@ -74,12 +95,14 @@ def event_of(row: LogRow, owners: Mapping[str, str | None], *, reads_texts: bool
         row.request_id,
         row.lead_id,
         EventObject(row.object_type, row.object_id),
-        NULL if row.changes is None else msgspec.Raw(row.changes),
+        NULL if changes is None else msgspec.Raw(changes),
         NULL if data is None else msgspec.Raw(data),
     )
 
 
-def without_body(data: str) -> str:
-    record: dict[str, Any] = _decode(data)
-    record.pop("body", None)
-    return _encode(record).decode()
+def without(record: str | None, hidden: frozenset[str]) -> str | None:
+    """A stored record without some of its fields."""
+    if record is None or not hidden:
+        return record
+    fields: dict[str, Any] = _decode(record)
+    return _encode({name: value for name, value in fields.items() if name not in hidden}).decode()
