@@ -86,14 +86,14 @@ class Command:
         self.pid = int.from_bytes(self.wire.recv(8))
 
     def poll(self) -> int | None:
-        if self.returncode is None and select.select([self.wire], [], [], 0)[0]:
+        if self.returncode is None and readable(self.wire, timeout=0):
             self.wait(0)
         return self.returncode
 
     def wait(self, timeout: float | None = None) -> int:
         """The exit code, negative where a signal ended it. Raises TimeoutExpired."""
         if self.returncode is None:
-            if not select.select([self.wire], [], [], timeout)[0]:
+            if not readable(self.wire, timeout=timeout):
                 raise subprocess.TimeoutExpired("deskbell", timeout or 0)
             self.returncode = int.from_bytes(self.wire.recv(8), signed=True)
             self.wire.close()
@@ -150,6 +150,14 @@ def run(
         return subprocess.CompletedProcess(words, status, text_of(out), text_of(errors))
 
 
+def readable(*files: Any, timeout: float | None = None) -> list[int]:
+    """The descriptors that can be read, after at most `timeout` seconds. By poll: a long run has more descriptors than select takes."""
+    waiting = select.poll()
+    for file in files:
+        waiting.register(file, select.POLLIN)
+    return [descriptor for descriptor, _ in waiting.poll(None if timeout is None else timeout * 1000)]
+
+
 def text_of(file: IO[bytes]) -> str:
     file.seek(0)
     return file.read().decode()
@@ -162,7 +170,7 @@ def serve(address: str) -> str:
         listener.listen(64)
         print("ready", flush=True)
         signal.signal(signal.SIGCHLD, signal.SIG_IGN)
-        while sys.stdin not in select.select([listener, sys.stdin], [], [])[0]:
+        while sys.stdin.fileno() not in readable(listener, sys.stdin):
             wire, _ = listener.accept()
             if not os.fork():
                 break

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 from msgspec import UNSET
 
-from deskbell.compliance.suppressions import suppressions_at
+from deskbell.compliance.suppressions import suppression_status, suppressions_at
 from deskbell.core.context import Context
 from deskbell.core.earlier_versions import PRESENT, RecordVersion, earlier_version, is_past, until_end_of_second
 from deskbell.core.events import record
@@ -93,13 +93,27 @@ async def add_lead(ctx: Context, new: NewLead) -> Lead:
         "created_at": moment,
         "updated_at": moment,
     }
+    row |= derived_columns(ctx, row)
     try:
-        await ctx.db.run(insert(store.leads, row | derived_columns(ctx, row)))
+        await ctx.db.run(insert(store.leads, row))
     except ConstraintViolation as violation:
         raise rules.duplicate(violation.index) from None
-    lead = await get_lead(ctx, str(row["id"]))
+    lead = await inserted_lead(ctx, row)
     await record(ctx, "lead.created", lead.id, lead_id=lead.id, after=lead)
     return lead
+
+
+async def inserted_lead(ctx: Context, row: dict[str, Any]) -> Lead:
+    """The lead that was just stored from these columns. Reading it back would cost a tenth of creating it."""
+    against = await suppression_status(ctx, row["phone"]) if row["phone"] else None
+    moment = f"{row['created_at'][:19]}Z"
+    shown: dict[str, Any] = {"archived_at": None, "created_at": moment, "updated_at": moment}
+    shown |= {name: msgspec.Raw(row[name]) for name in ("tags", "custom_fields")}
+    shown["email"] = None if row["email"] is None else str(row["email"])
+    shown["sms_opted_out"] = against is not None and against.opted_out_at is not None
+    shown["on_dnc_list"] = against is not None and against.on_dnc_at is not None
+    values: list[Any] = [(shown if name in shown else row)[name] for name in Lead.__struct_fields__]
+    return Lead(*values)
 
 
 async def lock_lead(ctx: Context, id: str) -> Lead:
