@@ -25,7 +25,7 @@ class Listener:
             while True:
                 connection, _ = self.socket.accept()
                 self.connections += 1
-                threading.Thread(target=self.talk, args=(connection,), daemon=True).start()
+                threading.Thread(target=self.chat, args=(connection,), daemon=True).start()
 
     def chat(self, connection: socket.socket) -> None:
         with connection, suppress(OSError):
