@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import msgspec
 
@@ -26,7 +26,7 @@ StepName = Literal[
     "content",
     "pace",
 ]
-STEPS: tuple[StepName, ...] = StepName.__args__  # type: ignore[attr-defined]
+STEPS: tuple[StepName, ...] = get_args(StepName)
 SEVERITY: dict[StepOutcome, int] = {"skip": 0, "allow": 0, "warn": 1, "defer": 2, "block": 3}
 
 
